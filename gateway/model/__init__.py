@@ -1,0 +1,1 @@
+"""The nouns of the gateway. Standard library only; frozen, except `Exchange`."""

@@ -1,0 +1,83 @@
+"""The protocol every dialect speaks: read, rather than translate.
+
+A dialect is one API's shapes: how a request is read, how an answer is read, whole or as a stream, and how a refusal
+looks there. It decides nothing; it never changes bytes unless it is told to withhold a turn or to refuse.
+"""
+
+import enum
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from gateway.model.answer import Answer
+from gateway.model.ask import Ask
+from gateway.model.errors import Refusal
+from gateway.model.tool_call import ToolCall
+from gateway.model.verdict import Withhold
+
+
+class Signal(enum.Enum):
+    """What a frame of a stream means to `interdiction`; a frame with none of these is plain and may pass."""
+
+    CALL = "carries a part of a tool call that the client would execute"
+    TURN_END = "ends its turn: the turn's calls are complete"
+    STREAM_END = "ends the stream, and with it every turn"
+    ERROR = "the provider's own in-band error: held calls will never be complete"
+
+
+Signals = Sequence[tuple[int, Signal]]
+"""(turn, signal) pairs of one frame, in order. STREAM_END and ERROR concern every turn; their number is ignored."""
+
+PLAIN: Signals = ()
+
+
+class UnreadableFrame(Exception):
+    """A frame that could carry a tool call and cannot be read. Nothing after it may pass unjudged."""
+
+
+class StreamReader(Protocol):
+    """Reads one stream of one dialect. Holds what it has seen; one instance per answer."""
+
+    answer: Answer
+
+    def read(self, data: bytes, event: bytes) -> Signals:
+        """Read one event (`data` lines joined, `event` name or empty). Raises UnreadableFrame."""
+
+    def calls(self, turn: int) -> Sequence[ToolCall]:
+        """The calls assembled for this turn so far; one whose parts do not add up has a `problem`."""
+
+    def strip(self, frame: bytes) -> bytes:
+        """The frame just read, without what `include_usage` injection added; empty if nothing else was in it."""
+
+    def withhold(self, turn: int, frames: Sequence[bytes], ruling: Withhold) -> bytes:
+        """What leaves instead of `frames`, the raw frames held since the turn's first call part.
+
+        No byte of a call of this turn is in it, what other turns and plain frames said is; the ruling's text is said,
+        and the turn ends as an ordinary one.
+        """
+
+    def error_frame(self, refusal: Refusal) -> bytes:
+        """The dialect's own in-band error event for this stream, complete with its blank line."""
+
+
+class Dialect(Protocol):
+    """One API, read and judged."""
+
+    name: str
+    streams: bool
+    """Whether `stream: true` exists here."""
+    injects_usage: bool
+    """Whether `stream_options.include_usage` exists here."""
+
+    def read_request(self, document: dict[str, Any]) -> Ask:
+        """Raises UnreadableRequest, naming the member at fault, where a governed member has the wrong type."""
+
+    def read_answer(self, document: dict[str, Any]) -> Answer:
+        """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`."""
+
+    def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
+        """A copy of the whole answer with these turns refused as CONTRACT says; other turns are untouched."""
+
+    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader: ...
+
+    def error_body(self, refusal: Refusal) -> bytes:
+        """The JSON body of a refusal before anything was sent."""
