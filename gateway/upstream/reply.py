@@ -1,0 +1,40 @@
+"""The seam between `forward` and whatever answers: a provider over HTTP, or the stub models."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from gateway.upstream.providers import Provider
+
+Headers = list[tuple[bytes, bytes]]
+"""Lower-case names, in order, repeats kept."""
+
+
+class Reply(Protocol):
+    """An opened answer. Whoever opened it closes it, always; closing before the end cancels it at the provider."""
+
+    status: int
+    headers: Headers
+
+    async def chunk(self) -> bytes:
+        """The next bytes as they arrive; empty at the proper end. Raises Refusal when the answer is cut or malformed."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole rest; Refusal `upstream_invalid` past `limit` bytes."""
+
+    def close(self) -> None:
+        """Release the connection if the answer ended properly, else close it at once. Idempotent, never raises."""
+
+
+class Opener(Protocol):
+    """Sends a request and returns when the answer's headers are there."""
+
+    async def open(
+        self,
+        provider: Provider,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: Headers,
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> Reply:
+        """Raises Refusal (`upstream_unavailable`, `upstream_timeout`, `upstream_invalid`)."""
