@@ -1,0 +1,23 @@
+"""What an operator may set, where it is read from, and the secrets kept for him.
+
+Read in `app` and `cli` only: everything else takes plain constructor arguments.
+"""
+
+from gateway.settings.kept import Secrets, resolve_secrets
+from gateway.settings.model import ProviderSettings, Settings, Timeouts
+from gateway.settings.names import SettingsError
+from gateway.settings.shapes import is_loopback
+from gateway.settings.sources import load
+from gateway.settings.table import settings_table
+
+__all__ = [
+    "ProviderSettings",
+    "Secrets",
+    "Settings",
+    "SettingsError",
+    "Timeouts",
+    "is_loopback",
+    "load",
+    "resolve_secrets",
+    "settings_table",
+]
