@@ -43,6 +43,7 @@ CODES: dict[str, Code] = {
     "invalid_api_key": Code(401, "authentication_error", "authentication_error", False),
     "invalid_request": Code(400, *_INVALID),
     "duplicate_key": Code(400, *_INVALID),
+    "not_found": Code(404, "invalid_request_error", "not_found_error", False),
     "payload_too_large": Code(413, "invalid_request_error", "request_too_large", False),
     "host_not_allowed": Code(421, *_INVALID),
     "upgrade_unsupported": Code(426, *_INVALID),

@@ -1,0 +1,1 @@
+"""The admin API: one router a noun. Never on the data plane's path."""

@@ -1,0 +1,75 @@
+"""Errors of the admin API as RFC 9457 problem details."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from gateway.store.connection import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """Raised by a route; `detail` is what the operator reads, `errors` name fields."""
+
+    def __init__(self, status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StoreUnavailable, _state)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def _answer(status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> JSONResponse:
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        document["errors"] = errors
+    return JSONResponse(document, status, media_type="application/problem+json")
+
+
+async def _problem(request: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, Problem)
+    return _answer(problem.status, problem.detail, problem.errors)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    answer = _answer(error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+    return _answer(422, "Some fields are not valid.", errors)
+
+
+async def _state(request: Request, error: Exception) -> JSONResponse:
+    answer = _answer(503, "Redis does not answer; what is asked for is kept there.")
+    answer.headers["retry-after"] = "1"
+    return answer
+
+
+async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    log.error("admin request failed", exc_info=error)
+    return _answer(500, "The gateway failed at this request.")

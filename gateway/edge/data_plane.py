@@ -1,0 +1,81 @@
+"""The data plane as an ASGI application: from a scope to an `Exchange`, and nothing more."""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.edge.client import Client, Receive, Send, refusal_headers
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange, Request
+from gateway.model.route import Route
+from gateway.phases.caller import Headers
+from gateway.pipeline import Pipeline
+from gateway.wire.openai_errors import error_body
+from gateway.wire.paths import canonical_path, data_plane_route
+
+_CACHED_PATHS = 2_000
+_CACHED_PATH_LENGTH = 200
+
+
+class DataPlane:
+    """Answers every path that stands for a provider's API.
+
+    Args:
+        new_id: makes request ids.
+        clock: monotonic seconds.
+        degraded: what runs without Redis right now, for `x-gateway-degraded`; empty when all is well.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        new_id: Callable[[], str],
+        clock: Callable[[], float],
+        degraded: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._pipeline = pipeline
+        self._new_id = new_id
+        self._clock = clock
+        self._degraded = degraded
+        self._routes: dict[tuple[str, bytes], tuple[str, Route]] = {}
+
+    async def __call__(self, scope: dict, receive: Receive, send: Send) -> None:  # type: ignore[type-arg]
+        request_id = self._new_id()
+        own: Headers = [(b"x-gateway-request-id", request_id.encode())]
+        if degraded := self._degraded():
+            own.append((b"x-gateway-degraded", degraded.encode()))
+        fields = dict(scope["headers"])
+        connection = scope["extensions"]["leuko"]
+        client = Client(receive, send, fields, own, connection.abort)
+        try:
+            path, route = self._route(scope["method"], scope["raw_path"])
+            if fields.get(b"upgrade", b"").lower() == b"websocket":
+                raise Refusal("upgrade_unsupported", "WebSocket is not supported here; use HTTP.")
+        except Refusal as refusal:
+            await client.whole(refusal.status, refusal_headers(refusal), error_body(refusal))
+            return
+        request = Request(scope["method"], path, scope["query_string"], scope["headers"], fields, connection.peer)
+        task = asyncio.current_task()
+        assert task is not None
+        exchange = Exchange(request_id, request, route, task, self._clock())
+        exchange.own_headers = own
+        connection.on_gone = exchange.client_gone
+        try:
+            await self._pipeline.run(exchange, client)
+        finally:
+            connection.on_gone = None
+
+    def _route(self, method: str, raw_path: bytes) -> tuple[str, Route]:
+        """The canonical path and its route; remembered, because agents ask for few paths, often."""
+        known = self._routes.get((method, raw_path))
+        if known is None:
+            path = canonical_path(raw_path)
+            route = data_plane_route(method, path)
+            if route is None:
+                raise Refusal("not_found", f"Unknown path {path[:200]}; the API is below /v1.")
+            known = path, route
+            if len(raw_path) <= _CACHED_PATH_LENGTH:
+                if len(self._routes) >= _CACHED_PATHS:  # keyed by what callers send: must not grow with them
+                    self._routes.clear()
+                self._routes[method, raw_path] = known
+        return known

@@ -1,0 +1,69 @@
+"""Which application a path belongs to. Decided on the canonical path, so that nobody reads another one."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+from gateway.edge import probes
+from gateway.edge.client import Receive, Send, refusal_headers
+from gateway.model.errors import Refusal
+from gateway.wire.openai_errors import error_body
+from gateway.wire.paths import canonical_path
+
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class Dispatch:
+    """Sends probes to the probes, `/api/` to the admin API, everything else to the data plane.
+
+    Args:
+        data_plane, admin: None where this listener does not serve it.
+        allowed_hosts: lower-case `Host` names (without port) the admin API answers to, against DNS rebinding.
+    """
+
+    def __init__(self, *, data_plane: App | None, admin: App | None, probe: App, allowed_hosts: frozenset[str]) -> None:
+        self._data_plane = data_plane
+        self._admin = admin
+        self._probe = probe
+        self._allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["raw_path"].startswith(b"/v1/") and self._data_plane is not None:
+            return await self._data_plane(scope, receive, send)
+        try:
+            app = self._choose(scope)
+        except Refusal as refusal:
+            return await _refuse(refusal, send)
+        return await app(scope, receive, send)
+
+    def _choose(self, scope: MutableMapping[str, Any]) -> App:
+        path = canonical_path(scope["raw_path"])
+        if path in probes.PATHS:
+            scope["path"] = path
+            return self._probe
+        if path.startswith("/api/") and self._admin is not None:
+            self._check_host(scope)
+            scope["path"] = unquote(path)
+            return self._admin
+        if self._data_plane is None or path.startswith("/api/"):
+            raise Refusal("not_found", f"Unknown path {path[:200]}.")
+        return self._data_plane
+
+    def _check_host(self, scope: MutableMapping[str, Any]) -> None:
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        if _name(host) not in self._allowed_hosts:
+            raise Refusal("host_not_allowed", "This host name is not served here; see GATEWAY_ALLOWED_HOSTS.")
+
+
+def _name(host: str) -> str:
+    """A `Host` value without its port, lower case."""
+    if host.startswith("["):
+        return host.partition("]")[0].lower() + "]"
+    return host.partition(":")[0].lower()
+
+
+async def _refuse(refusal: Refusal, send: Send) -> None:
+    body = error_body(refusal)
+    headers = [*refusal_headers(refusal), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

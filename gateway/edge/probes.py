@@ -1,0 +1,38 @@
+"""Health for load balancers and containers: no key, no dependency on the admin application."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.edge.client import Receive, Send
+
+PATHS = frozenset({"/livez", "/readyz", "/health", "/health/live", "/health/ready"})
+
+
+class Probes:
+    """`/livez` (the process answers), `/readyz` (send traffic here?), `/health` and its aliases.
+
+    Args:
+        ready: whether this process is up and not stopping.
+        missing: what it runs without right now, e.g. `["redis"]`.
+    """
+
+    def __init__(self, *, ready: Callable[[], bool], missing: Callable[[], list[str]]) -> None:
+        self._ready = ready
+        self._missing = missing
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        status, document = self._answer(scope["path"])
+        body = b"" if scope["method"] == "HEAD" else orjson.dumps(document)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(orjson.dumps(document)))]
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"cache-control", b"no-store")]})
+        await send({"type": "http.response.body", "body": body})
+
+    def _answer(self, path: str) -> tuple[int, dict[str, Any]]:
+        if path not in ("/readyz", "/health/ready"):
+            return 200, {"status": "ok"}
+        if not self._ready():
+            return 503, {"status": "unavailable"}
+        missing = self._missing()
+        return 200, {"status": "degraded", "missing": missing} if missing else {"status": "ok"}

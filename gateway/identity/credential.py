@@ -1,0 +1,30 @@
+"""The credential a request carries, wherever the SDKs put it."""
+
+from collections.abc import Mapping
+
+from gateway.model.errors import Refusal
+
+HEADERS = (b"authorization", b"x-api-key", b"api-key")
+"""OpenAI and anthropic-python, Anthropic, Azure."""
+_NAMES = "`Authorization`, `x-api-key` and `api-key`"
+
+
+def credential_of(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """The one credential of a request, without its scheme; None without any.
+
+    Raises Refusal `invalid_request` where two headers hold different credentials: which of them counts would depend on
+    who reads.
+    """
+    found: bytes | None = None
+    for name in HEADERS:
+        value = fields.get(name)
+        if not value:
+            continue
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            value = value[7:]
+        value = value.strip()
+        if found is not None and found != value:
+            raise Refusal("invalid_request", "Two different credentials; send only one of " + _NAMES + ".")
+        found = value
+    return found or None
+

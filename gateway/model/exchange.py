@@ -1,0 +1,100 @@
+"""One request and its answer on their way through the six phases: the only mutable noun."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.model.agent import Agent
+from gateway.model.answer import Answer
+from gateway.model.ask import Ask
+from gateway.model.errors import ClientGone, Refusal
+from gateway.model.route import Route
+from gateway.model.verdict import Denial
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The head of a request. Header names are lower case; `fields` holds the last value of each name."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    fields: dict[bytes, bytes]
+    client: str
+
+    def header(self, name: bytes) -> str | None:
+        """A header's value, or None; bytes outside ASCII are kept as Latin-1."""
+        value = self.fields.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+class Cancellable(Protocol):
+    """What an exchange knows of the task that carries it."""
+
+    def cancel(self) -> bool: ...
+
+    def uncancel(self) -> int: ...
+
+
+class Exchange:
+    """State between the phases. Times are seconds on a monotonic clock.
+
+    `patience` bounds what the exchange waits for right now, `patience_kind` names it; `touched` is when it last moved.
+    One watcher per process compares them, so that no request arms a timer of its own.
+
+    `plain` is a judged body decoded; `changed` says that `body` is no longer what was received; `own_headers` go on
+    every answer; `in_band` writes a refusal into an answer that has begun;
+    `failure` is how the exchange ended, if it did not end well.
+    """
+
+    __slots__ = (
+        "agent", "answer", "ask", "body", "changed", "credential", "deadline", "denied", "failure",
+        "first_byte_at", "id", "in_band", "interruption", "on_tick", "own_headers", "patience", "patience_kind", "plain", "provider", "request", "route", "settled", "started",
+        "status", "streaming", "strips_usage", "task", "touched",
+    )  # fmt: skip
+
+    def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
+        self.id = id
+        self.request = request
+        self.route = route
+        self.task = task
+        self.started = now
+        self.touched = now
+        self.patience = float("inf")
+        self.patience_kind = ""
+        self.deadline = float("inf")
+        self.on_tick: Callable[[float], None] | None = None
+        self.interruption: Refusal | ClientGone | None = None
+        self.settled = False
+        self.agent: Agent | None = None
+        self.ask: Ask | None = None
+        self.credential: bytes | None = None
+        self.body: bytes | AsyncIterator[bytes] | None = None
+        self.plain: bytes = b""
+        self.changed = False
+        self.provider: str | None = None
+        self.answer: Answer | None = None
+        self.streaming = False
+        self.strips_usage = False
+        self.denied: list[Denial] = []
+        self.own_headers: list[tuple[bytes, bytes]] = []
+        self.in_band: Callable[[Refusal], bytes] | None = None
+        self.status = 0
+        self.first_byte_at: float | None = None
+        self.failure: Refusal | ClientGone | None = None
+
+    def wait_for(self, kind: str, seconds: float, now: float) -> None:
+        """From now on the exchange may stand still for `seconds`; `kind` names the time-out in messages."""
+        self.patience_kind = kind
+        self.patience = seconds
+        self.touched = now
+
+    def interrupt(self, reason: Refusal | ClientGone) -> None:
+        """End the exchange from outside, for this reason: wakes whatever it waits for. The first reason stands."""
+        if not self.settled and self.interruption is None:
+            self.interruption = reason
+            self.task.cancel()
+
+    def client_gone(self) -> None:
+        self.interrupt(ClientGone())

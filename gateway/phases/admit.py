@@ -1,0 +1,43 @@
+"""admit: what is asked for. Reads a judged body into an `Ask`; a relayed body stays a stream."""
+
+from collections.abc import AsyncIterator
+
+from gateway.model.errors import UnreadableRequest
+from gateway.model.exchange import Exchange
+from gateway.phases.caller import Caller
+from gateway.upstream.decode import decode
+from gateway.wire import DIALECTS
+from gateway.wire.strict_json import check_case_variants, loads
+
+
+class Admit:
+    """Sets `exchange.ask` and `exchange.body`.
+
+    Args:
+        judged_limit: bytes of a judged body, as sent and once decoded.
+        relayed_limit: bytes of a relayed body.
+    """
+
+    def __init__(self, *, judged_limit: int, relayed_limit: int) -> None:
+        self._judged_limit = judged_limit
+        self._relayed_limit = relayed_limit
+
+    async def __call__(self, exchange: Exchange, caller: Caller) -> None:
+        if exchange.route.dialect is None or not exchange.route.reads_request:
+            exchange.body = self._relayed_body(exchange, caller)
+            return
+        body = await caller.body(self._judged_limit)
+        exchange.body = body
+        encoding = exchange.request.header(b"content-encoding")
+        exchange.plain = body if encoding is None else decode(body, encoding, limit=self._judged_limit)
+        document = loads(exchange.plain)
+        if type(document) is not dict:
+            raise UnreadableRequest(f"The body is a JSON {type(document).__name__}; it must be an object.")
+        check_case_variants(document)
+        exchange.ask = DIALECTS[exchange.route.dialect].read_request(document)
+
+    def _relayed_body(self, exchange: Exchange, caller: Caller) -> AsyncIterator[bytes] | None:
+        fields = exchange.request.fields
+        if b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0":
+            return caller.chunks(self._relayed_limit)
+        return None

@@ -1,0 +1,26 @@
+"""What the phases know of the caller's connection."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Caller(Protocol):
+    """The other end of one exchange. Every method raises ClientGone where there is nobody left."""
+
+    async def body(self, limit: int) -> bytes:
+        """The whole request body; Refusal `payload_too_large` past `limit` bytes, before more is read."""
+
+    def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """The request body as it arrives, for relaying; the same refusal."""
+
+    async def start(self, status: int, headers: Headers) -> None: ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def finish(self) -> None:
+        """End the answer properly."""
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """`start`, `write` and `finish` in one."""

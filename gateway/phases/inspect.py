@@ -1,0 +1,152 @@
+"""inspect: the answer on its way to the caller. No tool call leaves unjudged; all else passes byte for byte."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.model.answer import Answer
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.verdict import Judge, Withhold
+from gateway.phases.caller import Caller, Headers
+from gateway.phases.timeouts import Timeouts
+from gateway.upstream.decode import Decoder, decode
+from gateway.upstream.headers import response_headers
+from gateway.upstream.reply import Reply
+from gateway.wire import DIALECTS
+from gateway.wire.dialect import Dialect
+from gateway.wire.interdiction import HoldBudget, Interdiction
+from gateway.wire.refusal_text import unreadable
+
+_WHOLE_LIMIT = 64 * 1024 * 1024
+_HEARTBEAT_SECONDS = 15
+_HEARTBEAT = b": held\n\n"
+
+
+class Inspect:
+    """Passes an answer on, whole or as a stream.
+
+    Args:
+        judge: decides about the tool calls of a turn.
+        budget: bytes that all streams of this process may hold back together.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, judge: Judge, budget: HoldBudget, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+        self._judge = judge
+        self._budget = budget
+        self._timeouts = timeouts
+        self._clock = clock
+
+    async def __call__(self, exchange: Exchange, reply: Reply, caller: Caller) -> None:
+        exchange.first_byte_at = self._clock()
+        exchange.status = reply.status
+        headers = response_headers(reply.headers)
+        name = exchange.route.dialect
+        if name is None or not 200 <= reply.status < 300:
+            await self._relay(exchange, reply, caller, headers)
+        elif _is_stream(exchange, headers):
+            await self._stream(exchange, reply, caller, headers, DIALECTS[name])
+        else:
+            await self._whole(exchange, reply, caller, headers, DIALECTS[name])
+
+    async def _relay(self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers) -> None:
+        length = _value(reply.headers, b"content-length")
+        if length is not None:
+            headers.append((b"content-length", length))
+        exchange.wait_for("idle", self._timeouts.idle, self._clock())
+        await caller.start(reply.status, headers)
+        while chunk := await reply.chunk():
+            exchange.touched = self._clock()
+            await caller.write(chunk)
+        await caller.finish()
+
+    async def _whole(
+        self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
+    ) -> None:
+        body = await reply.read(_WHOLE_LIMIT)
+        encoding = _value(headers, b"content-encoding")
+        if encoding is not None:
+            body = decode(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
+            headers = [(k, v) for k, v in headers if k != b"content-encoding"]
+        document = _document(body)
+        answer = exchange.answer = dialect.read_answer(document)
+        if answer.calls:
+            rulings = self._rulings(answer)
+            if rulings:
+                exchange.denied.extend(d for ruling in rulings.values() for d in ruling.denied)
+                body = orjson.dumps(dialect.withhold(document, rulings))
+                headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
+        await caller.whole(reply.status, headers, body)
+
+    def _rulings(self, answer: Answer) -> dict[int, Withhold]:
+        """The turns to withhold; raises the judge's Refusal."""
+        rulings = {}
+        for turn, calls in answer.calls.items():
+            ruling = unreadable(calls) if any(call.problem for call in calls) else self._judge(calls)
+            if isinstance(ruling, Refusal):
+                raise ruling
+            if isinstance(ruling, Withhold):
+                rulings[turn] = ruling
+        return rulings
+
+    async def _stream(
+        self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
+    ) -> None:
+        encoding = _value(headers, b"content-encoding")
+        decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
+        reader = dialect.reader(exchange.ask, strip_usage=exchange.strips_usage)
+        machine = Interdiction(reader, self._judge, budget=self._budget, strip=exchange.strips_usage)
+        exchange.answer, exchange.in_band, exchange.streaming = reader.answer, reader.error_frame, True
+        exchange.denied = machine.denied
+        exchange.wait_for("idle", self._timeouts.idle, self._clock())
+        await caller.start(reply.status, _stream_headers(headers))
+        try:
+            while chunk := await reply.chunk():
+                exchange.touched = self._clock()
+                if decoder is not None:
+                    chunk = decoder.decode(chunk)
+                out = machine.feed(chunk)
+                if out:
+                    await caller.write(out)
+                if machine.failure is not None:
+                    raise machine.failure
+            if out := machine.close():
+                await caller.write(out)
+            if machine.failure is not None:
+                raise machine.failure
+        finally:
+            machine.discard()
+        await caller.finish()
+
+
+def _is_stream(exchange: Exchange, headers: Headers) -> bool:
+    """The answer's content type decides; a provider that names none streams if the body asked for it."""
+    kind = (_value(headers, b"content-type") or b"").lower()
+    if kind.startswith(b"text/event-stream"):
+        return True
+    return exchange.ask is not None and exchange.ask.stream and b"json" not in kind
+
+
+def _stream_headers(headers: Headers) -> Headers:
+    names = {name for name, _ in headers}
+    kept = [(k, v) for k, v in headers if k != b"content-encoding"]
+    for name, value in ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")):
+        if name not in names:
+            kept.append((name, value))
+    return kept
+
+
+def _value(headers: Headers, name: bytes) -> bytes | None:
+    return next((value for key, value in headers if key == name), None)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if type(document) is not dict:
+        raise Refusal("upstream_invalid", "The provider's answer is not a JSON object.")
+    return document

@@ -1,0 +1,98 @@
+"""settle: always, once. Turns an exchange into vitals; nothing it does may fail the exchange or wait."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.model.agent import Agent
+from gateway.model.answer import Answer, Usage
+from gateway.model.errors import ClientGone, Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.vitals import Vitals
+
+_CHARS_PER_TOKEN = 4
+
+
+class Sightings(Protocol):
+    """Where agents and totals are counted."""
+
+    def seen(self, agent: Agent, vitals: Vitals, *, client: str | None, tools: tuple[str, ...], ok: bool) -> None: ...
+
+
+class Settle:
+    """Records how an exchange ended.
+
+    Args:
+        sightings: takes one line per exchange, in memory.
+        clock: monotonic seconds. wall_clock: seconds since the epoch.
+    """
+
+    def __init__(self, sightings: Sightings, *, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
+        self._sightings = sightings
+        self._clock = clock
+        self._wall_clock = wall_clock
+
+    def __call__(self, exchange: Exchange) -> None:
+        exchange.settled = True
+        agent = exchange.agent
+        if agent is None:
+            return
+        vitals = self._vitals(exchange, agent)
+        ask = exchange.ask
+        self._sightings.seen(
+            agent,
+            vitals,
+            client=exchange.request.header(b"user-agent"),
+            tools=tuple(tool.name for tool in ask.tools) if ask and ask.tools else (),
+            ok=exchange.first_byte_at is not None and 200 <= exchange.status < 300,
+        )
+
+    def _vitals(self, exchange: Exchange, agent: Agent) -> Vitals:
+        now = self._clock()
+        ask, answer = exchange.ask, exchange.answer
+        usage = answer.usage if answer else None
+        estimated = usage is None and answer is not None
+        if usage is None and answer is not None:
+            usage = _estimate(exchange, answer)
+        first = exchange.first_byte_at
+        names = tuple(call.name for calls in answer.calls.values() for call in calls) if answer and answer.calls else ()
+        return Vitals(
+            agent_id=agent.agent_id,
+            request_id=exchange.id,
+            time=self._wall_clock(),
+            dialect=exchange.route.dialect,
+            provider=exchange.provider,
+            model=(ask.model if ask else None) or exchange.route.deployment,
+            stream=exchange.streaming,
+            status=exchange.status,
+            latency_ms=(now - exchange.started) * 1000,
+            error_type=_error_type(exchange.failure),
+            ttft_ms=None if first is None else (first - exchange.started) * 1000,
+            input_tokens=usage.input_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+            cached_tokens=usage.cached_tokens if usage else 0,
+            reasoning_tokens=usage.reasoning_tokens if usage else 0,
+            usage_estimated=estimated,
+            tool_calls=len(names),
+            tool_names=names,
+            denied_calls=len(exchange.denied),
+            retries=_retries(exchange.request.fields.get(b"x-stainless-retry-count")),
+            finish_reason=answer.finish_reason if answer else None,
+        )
+
+
+def _error_type(failure: Refusal | ClientGone | None) -> str | None:
+    if failure is None:
+        return None
+    return failure.code if isinstance(failure, Refusal) else "client_gone"
+
+
+def _retries(count: bytes | None) -> int:
+    return int(count) if count is not None and count.isdigit() and len(count) < 4 else 0
+
+
+def _estimate(exchange: Exchange, answer: Answer) -> Usage:
+    """What was probably used where the provider did not say, or the caller left before it could; never nothing."""
+    return Usage(
+        input_tokens=max(1, len(exchange.plain) // _CHARS_PER_TOKEN),
+        output_tokens=max(1, answer.text_chars // _CHARS_PER_TOKEN),
+    )

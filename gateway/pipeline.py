@@ -1,0 +1,104 @@
+"""The path of every request, on one screen: six phases act on one `Exchange`.
+
+    identify → admit → rewrite → forward → inspect → settle
+
+Each may refuse by raising `Refusal`, which is answered here and nowhere else, in the caller's own dialect; an exception
+that nobody foresaw refuses too. `settle` runs always, once, and cannot be interrupted.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from gateway.model.errors import ClientGone, Refusal
+from gateway.model.exchange import Exchange
+from gateway.phases.admit import Admit
+from gateway.phases.caller import Caller
+from gateway.phases.forward import Forward
+from gateway.phases.identify import Identify
+from gateway.phases.inspect import Inspect
+from gateway.phases.rewrite import Rewrite
+from gateway.phases.settle import Settle
+
+log = logging.getLogger(__name__)
+
+
+class Refuser(Protocol):
+    """A caller that can also be told no."""
+
+    async def refuse(self, exchange: Exchange, refusal: Refusal) -> None: ...
+
+
+class Answerable(Caller, Refuser, Protocol):
+    """The caller, as the pipeline needs it."""
+
+
+class Pipeline:
+    """Carries exchanges through the phases.
+
+    `active` holds those under way: the watcher of time-outs, the drain and whatever must cut streams look there.
+    """
+
+    def __init__(
+        self,
+        identify: Identify,
+        admit: Admit,
+        rewrite: Rewrite,
+        forward: Forward,
+        inspect: Inspect,
+        settle: Settle,
+    ) -> None:
+        self.identify = identify
+        self.admit = admit
+        self.rewrite = rewrite
+        self.forward = forward
+        self.inspect = inspect
+        self.settle = settle
+        self.active: set[Exchange] = set()
+
+    async def run(self, exchange: Exchange, caller: Answerable) -> None:
+        self.active.add(exchange)
+        try:
+            try:
+                await self._phases(exchange, caller)
+            except asyncio.CancelledError:
+                if not _interrupted(exchange):
+                    raise
+            except (Refusal, ClientGone) as ending:
+                exchange.failure = ending
+            except Exception:  # broad: a phase that breaks must refuse, never let through
+                log.exception("%s failed", exchange.id)
+                exchange.failure = Refusal("internal_error", "The gateway failed at this request and refused it.")
+            if isinstance(exchange.failure, Refusal):
+                await self._refuse(exchange, caller, exchange.failure)
+        finally:
+            self.active.discard(exchange)
+            self.settle(exchange)
+
+    async def _phases(self, exchange: Exchange, caller: Caller) -> None:
+        self.identify(exchange)
+        await self.admit(exchange, caller)
+        self.rewrite(exchange)
+        reply = await self.forward(exchange)
+        try:
+            await self.inspect(exchange, reply, caller)
+        finally:
+            reply.close()
+
+    async def _refuse(self, exchange: Exchange, caller: Refuser, refusal: Refusal) -> None:
+        try:
+            await caller.refuse(exchange, refusal)
+        except asyncio.CancelledError:
+            if not _interrupted(exchange):
+                raise
+        except ClientGone as gone:
+            exchange.failure = gone
+
+
+def _interrupted(exchange: Exchange) -> bool:
+    """Whether `Exchange.interrupt` asked for this cancellation; then its reason is how the exchange ends."""
+    if exchange.interruption is None:
+        return False
+    exchange.task.uncancel()
+    exchange.failure = exchange.interruption
+    return True
