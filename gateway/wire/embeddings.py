@@ -1,0 +1,46 @@
+"""OpenAI's embeddings, read: no tools, no calls, no streams. https://platform.openai.com/docs/api-reference/embeddings"""
+
+from typing import Any
+
+from gateway.model.answer import Answer, Usage
+from gateway.model.ask import Ask
+from gateway.model.errors import Refusal, UnreadableRequest
+from gateway.model.verdict import Withhold
+from gateway.wire import openai_errors
+from gateway.wire.dialect import Dialect, StreamReader
+
+
+class Embeddings:
+    """See `Dialect`."""
+
+    name = "embeddings"
+    streams = False
+    injects_usage = False
+
+    def read_request(self, document: dict[str, Any]) -> Ask:
+        model, source = document.get("model"), document.get("input")
+        if not isinstance(model, str | None):
+            raise UnreadableRequest("model must be a string", param="model")
+        if not isinstance(source, str | list | None):
+            raise UnreadableRequest("input must be a string or an array", param="input")
+        return Ask(document=document, model=model, stream=False)
+
+    def read_answer(self, document: dict[str, Any]) -> Answer:
+        model, usage = document.get("model"), document.get("usage")
+        tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        return Answer(
+            model=model if isinstance(model, str) else None,
+            usage=Usage(tokens, 0) if type(tokens) is int and tokens >= 0 else None,
+        )
+
+    def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
+        return dict(document)
+
+    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+        raise TypeError("embeddings are never streamed")
+
+    def error_body(self, refusal: Refusal) -> bytes:
+        return openai_errors.error_body(refusal)
+
+
+EMBEDDINGS: Dialect = Embeddings()

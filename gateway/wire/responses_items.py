@@ -1,0 +1,163 @@
+"""The items of the Responses API: which of them the client would execute, which the provider has executed.
+
+It must never take a call for a hosted one in doubt: an unknown `*_call` is the client's.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.model.answer import Answer, Usage
+from gateway.model.ask import OfferedTool, ToolResult
+from gateway.model.errors import UnreadableRequest
+from gateway.model.tool_call import ToolCall
+from gateway.wire.strict_json import read_arguments
+
+_HOSTED = frozenset(
+    {
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+        "mcp_list_tools",
+        "program",  # JavaScript that the provider runs; the calls it makes are items of their own
+    }
+)
+_KNOWN = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "mcp_approval_request",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+        "tool_search_call",
+    }
+)
+_PAYLOADS = ("action", "actions", "operation", "arguments", "input")
+_NAMED = {"function_call": "function", "custom_tool_call": "custom", "mcp_approval_request": "mcp_approval_request"}
+
+
+def is_hosted(item: dict[str, Any]) -> bool:
+    """Whether the provider executes this call itself."""
+    kind = item.get("type")
+    if kind == "tool_search_call":
+        return item.get("execution") == "server"
+    if kind == "shell_call":
+        environment = item.get("environment")
+        return isinstance(environment, dict) and str(environment.get("type")).startswith("container")
+    return kind in _HOSTED
+
+
+def is_client_call(item: dict[str, Any]) -> bool:
+    """Whether the client would execute this item, or approve its execution."""
+    kind = item.get("type")
+    return isinstance(kind, str) and kind.endswith(("_call", "_approval_request")) and not is_hosted(item)
+
+
+def payload(item: dict[str, Any]) -> str:
+    """What a call would do, as JSON that is equal for two copies of the item."""
+    if item.get("type") in _KNOWN:
+        members = {key: item[key] for key in _PAYLOADS if item.get(key) is not None}
+    else:
+        members = {key: value for key, value in item.items() if key not in ("id", "status")}
+    return json.dumps(members, sort_keys=True)
+
+
+def as_call(item: dict[str, Any], problem: str | None = None) -> ToolCall:
+    """The call an item proposes; never fails, but says in `problem` why it cannot be read."""
+    kind = str(item.get("type"))
+    text, parsed, unread = _arguments(kind, item)
+    name = item.get("name")
+    if not (isinstance(name, str) and name):
+        unread = "it has no name" if kind in _NAMED else unread
+        name = "" if kind in _NAMED else kind
+    return ToolCall(
+        name=name,
+        kind=_NAMED.get(kind, kind),
+        arguments=text,
+        parsed=parsed,
+        problem=problem or unread,
+        id=_text(item.get("call_id")) or _text(item.get("id")),
+        namespace=_text(item.get("namespace")) or _text(item.get("server_label")),
+    )
+
+
+def _arguments(kind: str, item: dict[str, Any]) -> tuple[str, Any, str | None]:
+    if kind == "custom_tool_call":
+        text = item.get("input")
+        return (text, text, None) if isinstance(text, str) else ("", None, "its input is not text")
+    text = item.get("arguments")
+    if kind in _NAMED:
+        if not isinstance(text, str):
+            return "", None, "its arguments are not text"
+        return (text, *read_arguments(text))
+    if isinstance(text, str):
+        return text, item, None
+    return payload(item), item, None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def refusal_item(item_id: str, text: str) -> dict[str, Any]:
+    """An assistant message that says `text`."""
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"type": "message", "id": item_id, "status": "completed", "role": "assistant", "content": [part]}
+
+
+def offered(tools: object, where: str, namespace: str | None = None) -> Iterator[OfferedTool]:
+    """The tools of one `tools` member, namespaces taken apart. Raises UnreadableRequest, naming the entry at fault."""
+    if not isinstance(tools, list):
+        raise UnreadableRequest(f"{where} must be an array of tools", param=where)
+    for position, tool in enumerate(tools):
+        at = f"{where}[{position}]"
+        if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
+            raise UnreadableRequest(f"{at} must be an object with a type", param=at)
+        kind, name = tool["type"], tool.get("name")
+        if kind in ("function", "custom", "namespace") and not isinstance(name, str):
+            raise UnreadableRequest(f"{at}.name must be a string", param=f"{at}.name")
+        if kind == "namespace":
+            if namespace is not None:
+                raise UnreadableRequest(f"{at}: a namespace cannot be inside a namespace", param=at)
+            yield from offered(tool.get("tools"), f"{at}.tools", name)
+        else:
+            label = namespace or _text(tool.get("server_label"))
+            yield OfferedTool(name if isinstance(name, str) else kind, kind, tool, label)
+
+
+def result(item: dict[str, Any]) -> ToolResult | None:
+    """The result of an earlier call that an input item reports, if it is one."""
+    kind = item.get("type")
+    if not isinstance(kind, str):
+        return None
+    if kind == "mcp_approval_response":
+        return ToolResult(_text(item.get("approval_request_id")), item, item.get("approve") is not True)
+    if kind == "tool_search_output":
+        return ToolResult(_text(item.get("call_id")), item.get("tools"))
+    if not kind.endswith("_call_output"):
+        return None
+    call_id = _text(item.get("call_id")) or _text(item.get("id"))
+    return ToolResult(call_id, item.get("output"), item.get("status") in ("failed", "incomplete"))
+
+
+def note_response(answer: Answer, response: dict[str, Any]) -> None:
+    """Take over what a response says of itself, as far as it can be read."""
+    answer.id = _text(response.get("id")) or answer.id
+    answer.model = _text(response.get("model")) or answer.model
+    answer.finish_reason = _text(response.get("status")) or answer.finish_reason
+    usage = response.get("usage")
+    if not isinstance(usage, dict):
+        return
+    counts = [_count(usage, "input_tokens"), _count(usage, "output_tokens")]
+    counts.append(_count(usage.get("input_tokens_details"), "cached_tokens"))
+    counts.append(_count(usage.get("output_tokens_details"), "reasoning_tokens"))
+    answer.usage = Usage(*counts)
+
+
+def _count(members: object, name: str) -> int:
+    count = members.get(name) if isinstance(members, dict) else None
+    return count if type(count) is int and count > 0 else 0
