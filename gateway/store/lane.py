@@ -1,0 +1,207 @@
+"""One link to Redis and the only code that touches it: sends a batch, reads as many replies, checks they are its own.
+
+A caller that gives up only forgets its future; the lane still reads that reply, so the replies of others stay in step.
+Whatever goes wrong between the first byte sent and the last reply read closes the link: it is never used again.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from gateway.store.errors import StoreUnavailable
+from gateway.store.links import MakeLink
+from gateway.store.replies import meaning
+from gateway.store.scripts import Script
+
+Argument = str | bytes | int | float
+
+# Its stub says tuple[x] where it means tuple[x, ...].
+_pack = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
+
+
+class Call:
+    """One command and who waits for it.
+
+    Attributes:
+        command: ready to be packed.
+        future: gets the reply, or a `StoreError` as its *result*: a failure nobody waits for must not be logged.
+        deadline: in loop time; the caller hears by then.
+        tag: what the first element of the reply must be, for scripts.
+        script: sent in full if Redis does not know its digest.
+    """
+
+    __slots__ = ("command", "deadline", "future", "script", "tag")
+
+    def __init__(
+        self,
+        command: tuple[Argument, ...],
+        future: "asyncio.Future[Any]",
+        deadline: float,
+        script: Script | None = None,
+        tag: bytes | None = None,
+    ) -> None:
+        self.command = command
+        self.future = future
+        self.deadline = deadline
+        self.script = script
+        self.tag = tag
+
+    def settle(self, reply: Any) -> None:
+        """Give the caller its reply, or a `StoreError`, unless it has left."""
+        if not self.future.done():
+            self.future.set_result(reply)
+
+
+class Lane:
+    """Carries one batch at a time. Opens its link when it needs one.
+
+    Args:
+        make_link: opens a link; looks the host up anew each time.
+        connect_timeout: seconds for connecting including the handshake.
+        mark: distinguishes this lane's check values from every other lane's and process's.
+    """
+
+    def __init__(self, make_link: MakeLink, *, connect_timeout: float, mark: str) -> None:
+        self._make_link = make_link
+        self._connect_timeout = connect_timeout
+        self._marks = (f"{mark}:{n}".encode() for n in itertools.count())
+        self._link: AbstractConnection | None = None
+        self._scope: asyncio.Timeout | None = None
+        self._stale = False
+        self.sent_at: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is an open link."""
+        return self._link is not None and self._link.is_connected
+
+    async def open(self) -> None:
+        """See that there is a link without anything left over in it.
+
+        Raises:
+            StoreUnavailable: no link could be opened.
+        """
+        try:
+            if self._link is not None and not self._stale and self.connected and not await self._link.can_read():
+                return
+            await self.close()
+            await self._connect()
+        except Exception as error:
+            # Broad because a peer that is no Redis makes the handshake raise nearly anything.
+            raise _failure(error, sent=False) from error
+
+    async def carry(self, calls: Sequence[Call]) -> list[Any]:
+        """Send `calls` and return their replies in order; an error reply is an exception in the list.
+
+        Raises:
+            StoreUnavailable: no reply of the batch may be relied on; the link is closed.
+        """
+        assert self._link is not None
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                self.sent_at = asyncio.get_running_loop().time()
+                return await self._converse(self._link, calls)
+        except Exception as error:
+            # Broad because garbage makes the parser raise nearly anything, and it all means the same: out of step.
+            raise _failure(error, sent=True) from error
+        finally:
+            self._scope = self.sent_at = None
+
+    def expire(self) -> None:
+        """Give the batch under way up, at once."""
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.reschedule(0)
+
+    def refresh(self) -> None:
+        """Open a new link for the next batch."""
+        self._stale = True
+
+    async def close(self) -> None:
+        """Close the link, if there is one."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        link = self._make_link()
+        self._stale = False
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                await link.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await link.disconnect(nowait=True)
+            raise
+        self._link = link
+
+    async def _converse(self, link: AbstractConnection, calls: Sequence[Call]) -> list[Any]:
+        """One round trip; a second one only for scripts that Redis does not know (any more)."""
+        intact = False
+        try:
+            replies = await self._round_trip(link, [call.command for call in calls])
+            unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError) and calls[n].script]
+            if unknown:
+                again = await self._round_trip(link, [_in_full(calls[n]) for n in unknown])
+                for n, reply in zip(unknown, again, strict=True):
+                    replies[n] = reply
+            _check_tags(calls, replies)
+            intact = True
+            return replies
+        finally:
+            if not intact:
+                await self.close()
+
+    async def _round_trip(self, link: AbstractConnection, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        # The ECHO behind the batch comes back last, and as sent, only if every reply before it is one of this batch.
+        mark = next(self._marks)
+        await link.send_packed_command(b"".join(map(_pack, (*commands, ("ECHO", mark)))), check_health=False)
+        replies = [await _read(link) for _ in commands]
+        echo = await _read(link)
+        if isinstance(echo, ResponseError):
+            raise echo
+        if echo != mark:
+            raise StoreUnavailable("garbage", "the replies are out of step with the commands")
+        return replies
+
+
+async def _read(link: AbstractConnection) -> Any:
+    try:
+        return await link.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _in_full(call: Call) -> tuple[Argument, ...]:
+    assert call.script is not None
+    return ("EVAL", call.script.source, *call.command[2:])
+
+
+def _check_tags(calls: Sequence[Call], replies: Sequence[Any]) -> None:
+    for call, reply in zip(calls, replies, strict=True):
+        if call.tag is None or isinstance(reply, Exception):
+            continue
+        if not isinstance(reply, list) or not reply or reply[0] != call.tag:
+            raise StoreUnavailable("garbage", "a reply belongs to another key")
+
+
+def _failure(error: Exception, sent: bool) -> StoreUnavailable:
+    match error:
+        case StoreUnavailable():
+            return error
+        case TimeoutError():
+            return StoreUnavailable("timeout", "no reply in time", sent=sent)
+        case RedisError() if error.status_code or isinstance(error, ResponseError):
+            said = meaning(error).error
+            return StoreUnavailable(
+                said.reason if isinstance(said, StoreUnavailable) else "refused", str(error), sent=sent
+            )
+        case Disconnected() | OSError():
+            return StoreUnavailable("connection", f"{type(error).__name__}: {error}", sent=sent)
+        case _:
+            return StoreUnavailable("garbage", f"{type(error).__name__}: {error}", sent=sent)
