@@ -1,26 +1,36 @@
 # Everything runs from .venv, which these targets make; only Python >= 3.11 and make are needed.
+# ARGS goes to pytest: `make test ARGS="tests/wire -k split"` runs these only, without coverage.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COVER := $(if $(ARGS),,--cov --cov-report=term --cov-fail-under=90)
 
-.PHONY: run test lint format bench profile faults clean
+.PHONY: run test lint format bench profile faults lock clean
+.DEFAULT_GOAL := run
 
-$(VENV)/.run: pyproject.toml
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
-	touch $@
 
-$(VENV)/.dev: $(VENV)/.run
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+# The stamps are newer than pyproject.toml while what it asks for is installed.
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	@echo "installing Leuko into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing Leuko and what its tests need into $(VENV) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/.run $@
 
 run: $(VENV)/.run  ## start the gateway with the stub models on http://127.0.0.1:4000
-	@exec $(BIN)/leuko serve --stub
+	@exec $(BIN)/leuko serve --stub $(ARGS)
 
 test: $(VENV)/.dev  ## the whole suite, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+	$(BIN)/python -m pytest $(COVER) $(ARGS)
 
-lint: $(VENV)/.dev  ## formatting, lint, types, layers
+lint: $(VENV)/.dev  ## formatting, lint, types, house rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -30,14 +40,19 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## the table of README's "How fast": ratios against direct and a bare forwarder
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/.dev  ## ratios against direct and a bare forwarder
+	$(BIN)/python -m tests.bench $(ARGS)
 
 profile: $(VENV)/.dev  ## where a request's time goes, phase by phase
-	$(BIN)/python -m tests.bench --profile
+	$(BIN)/python -m tests.bench --profile $(ARGS)
 
 faults: $(VENV)/.dev  ## the long fault runs; writes tests/faults/summary.json
 	$(BIN)/python -m pytest -m faults --timeout=3600 tests/faults $(ARGS)
+
+lock: $(VENV)/.dev  ## the versions and hashes of the container image, newest that fit
+	@$(PIP) uv
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --universal --no-header \
+		--python-version 3.12 --generate-hashes --upgrade --output-file requirements.lock pyproject.toml -
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 Read in `app` and `cli` only: everything else takes plain constructor arguments.
 """
 
-from gateway.settings.kept import Secrets, resolve_secrets
+from gateway.settings.kept import Secrets, check_kept, resolve_secrets
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError
 from gateway.settings.shapes import is_loopback
@@ -16,6 +16,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Timeouts",
+    "check_kept",
     "is_loopback",
     "load",
     "resolve_secrets",

@@ -63,6 +63,13 @@ def resolve_secrets(settings: Settings) -> Secrets:
     return Secrets(admin_key, secret, found["ingest_api_key"], kept_in, tuple(made))
 
 
+def check_kept(settings: Settings) -> None:
+    """Check kept secrets that are there already; makes none. Raises SettingsError."""
+    for path in [kept_path(settings, n) for n in KEPT if getattr(settings, n) is None and settings.redis_url is None]:
+        if path.exists():
+            _read(path)
+
+
 def _make(path: Path) -> bool:
     """Write a new secret, unless the file is there: complete or not at all, and the first of several starters wins."""
     if path.exists():

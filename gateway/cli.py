@@ -1,0 +1,162 @@
+"""The command `leuko`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 denied.
+
+Each command imports what it needs when it runs, so that `leuko --help` is quick.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from gateway import __version__
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+DEFAULT_CONFIG = Path("gateway.yaml")
+
+# Plain messages of one line: this output is read in container logs as often as in a terminal.
+app = typer.Typer(
+    name="leuko",
+    help="Leuko, the immune gateway for AI agents.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", exists=True, dir_okay=False, help="A file of settings; ./gateway.yaml if it is there."
+    ),
+]
+
+
+def _fail(*problems: str) -> NoReturn:
+    for problem in problems:
+        print(f"leuko: {problem}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """What an operator can mend is said in one line each; anything else is a bug and keeps its traceback."""
+    from gateway.settings import SettingsError
+
+    try:
+        yield
+    except SettingsError as error:
+        _fail(*error.problems)
+    except OSError as error:
+        _fail(str(error))
+
+
+def _load(config: Path | None, **overrides: object) -> "Settings":
+    from gateway.settings import load
+
+    if config is None and DEFAULT_CONFIG.is_file():
+        config = DEFAULT_CONFIG
+    return load(config, os.environ, overrides=overrides)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"leuko {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def leuko(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Leuko, the immune gateway for AI agents."""
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="4000")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve.", show_default="1")] = None,
+    stub: Annotated[bool, typer.Option("--stub", help="Answer with the built-in stub models; loopback only.")] = False,
+    stub_script: Annotated[Path | None, typer.Option(help="Turns of the model stub-script.")] = None,
+) -> None:
+    """Start the gateway; Ctrl-C or SIGTERM stops it after the open answers."""
+    with _said_plainly():
+        settings = _load(
+            config, host=host, port=port, workers=workers, stub=True if stub else None, stub_script=stub_script
+        )
+        from gateway.app import serve as run
+
+        raise typer.Exit(run(settings))
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Check the settings without starting anything."""
+    with _said_plainly():
+        settings = _load(config)
+        from gateway.settings import check_kept
+
+        check_kept(settings)
+    for notice in settings.notices:
+        print(f"leuko: warning: {notice}", file=sys.stderr)
+    print("OK", *_summary(settings), sep="\n")
+
+
+def _summary(settings: "Settings") -> list[str]:
+    """What these settings amount to, without a secret, as `name: value` lines."""
+    redis = "a private one" if settings.redis_url is None else settings.redis_url.partition("://")[0] + "://…"
+    providers = [f"{name} {provider.url}" for name, provider in settings.providers.items()]
+    return [
+        f"listens on: {_address(settings)}",
+        f"state: Redis, {redis}; data in {settings.data_dir}",
+        f"default provider: {settings.llm_upstream_url or 'https://api.openai.com'}",
+        f"further providers: {', '.join(providers) or 'none'}",
+    ]
+
+
+@app.command()
+def health(
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="GATEWAY_URL", help="Where the gateway is.", show_default="as in the settings"),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask whether it lives, not whether it is ready.")] = False,
+    config: Config = None,
+) -> None:
+    """Ask a running gateway how it is; for health checks of containers."""
+    import httpx
+
+    with _said_plainly():
+        base = url.rstrip("/") if url is not None else _address(_load(config), connect=True)
+    # The address of this very machine is in no certificate; nothing secret is sent, only "it answers" is learned.
+    verify = url is not None
+    try:
+        answer = httpx.get(f"{base}/{'livez' if live else 'readyz'}", timeout=5, verify=verify, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        _fail(f"{base}: no answer: {error or type(error).__name__}")
+    if answer.status_code != 200:
+        _fail(f"{base}: {answer.status_code} {answer.text[:200].strip()}")
+    print(answer.text.strip())
+
+
+def _address(settings: "Settings", *, connect: bool = False) -> str:
+    """The gateway's URL; with `connect`, one that this machine can use where it listens on every address."""
+    host = settings.host
+    if connect:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if settings.tls else 'http'}://{shown}:{settings.port}"
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app(prog_name="leuko")
