@@ -1,0 +1,239 @@
+"""One request and its response, as ASGI sees them (https://asgi.readthedocs.io/en/stable/specs/www.html, 2.3).
+
+Never answers by itself but with the 500 of an application that failed before it answered.
+"""
+
+import asyncio
+import http
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from gateway.edge.framing import Head, Headers, field_lines
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_BUFFER = 65536
+"""Bytes of a request body that wait for the application before reading from the client pauses."""
+
+logger = logging.getLogger(__name__)
+
+_STATUS_LINES = {
+    status: b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode())
+    for status, phrase in [(s, next((h.phrase for h in http.HTTPStatus if h == s), "")) for s in range(200, 600)]
+}
+_FAILED = (
+    b'{"error":{"message":"the gateway failed to answer this request","type":"server_error",'
+    b'"param":null,"code":"internal_error"}}'
+)
+
+
+class Wire(Protocol):
+    """What a cycle needs of its connection."""
+
+    write_paused: bool
+
+    async def writable(self) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def persists(self) -> bool:
+        """Whether the connection may carry another request after this one."""
+
+    def on_complete(self, keep_alive: bool) -> None:
+        """The response is complete."""
+
+    def close(self) -> None:
+        """Flush, then close: an incomplete response ends short, which its reader can tell."""
+
+
+class RequestCycle:
+    """Bound to one request. The connection feeds it the body; the application receives and sends."""
+
+    __slots__ = (
+        *("_chunked", "_chunks", "_ended", "_event", "_expects_continue", "_head_only", "_http_11", "_left"),
+        *("_size", "_told_end", "_wire", "complete", "gone", "keep_alive", "started"),
+    )
+
+    def __init__(self, wire: Wire, head: Head) -> None:
+        self._wire = wire
+        self._http_11 = head.http_11
+        self._expects_continue = head.expects_continue
+        self._head_only = head.method == "HEAD"
+        self.keep_alive = head.keep_alive
+
+        self._event: asyncio.Event | None = None  # made only if the application has to wait
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._ended = False
+        self._told_end = False
+        self.gone = False
+
+        self.started = False
+        self.complete = False
+        self._chunked = False
+        self._left = -1  # bytes that content-length still promises; -1: the end is chunked or the connection's
+
+    @property
+    def waits_for_application(self) -> bool:
+        """The client has not been told yet to send its body."""
+        return self._expects_continue
+
+    # Called by the connection
+
+    async def run(self, app: App, scope: Scope) -> None:
+        """Run the application and make up for what it leaves undone. Raises nothing but its own cancellation."""
+        try:
+            await app(scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if not self.complete:
+                self._wire.close()
+            raise
+        except Exception:
+            logger.exception("The application failed")
+            await self._fail()
+        else:
+            if not self.complete and not self.gone:
+                logger.error("The application returned without completing its response")
+                await self._fail()
+
+    def feed(self, data: bytes) -> None:
+        """More of the request body."""
+        if self.complete or self.gone or not data:
+            return
+        self._chunks.append(data)
+        self._size += len(data)
+        if self._size > BODY_BUFFER:
+            self._wire.pause_reading()
+        self._wake()
+
+    def end(self) -> None:
+        """The request body is complete."""
+        self._ended = True
+        self._expects_continue = False
+        self._wake()
+
+    def lose(self) -> None:
+        """The client is gone."""
+        self.gone = True
+        self._wake()
+
+    # Called by the application
+
+    async def receive(self) -> Message:
+        """The body so far, or the end of it, or (`http.disconnect`) the end of the exchange."""
+        if self._expects_continue:
+            self._expects_continue = False
+            if not self.started and not self.gone:
+                self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not self.gone and not self.complete:
+            if self._chunks or (self._ended and not self._told_end):
+                return self._next_body()
+            if not self._ended:
+                self._wire.resume_reading()
+            await self._news()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Waits while the client is slow; does nothing once it is gone. Raises RuntimeError on misuse."""
+        if self._wire.write_paused:
+            await self._wire.writable()
+        if self.gone:
+            return
+        kind = message["type"]
+        if kind == "http.response.body" and self.started and not self.complete:
+            self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.start" and not self.started:
+            self._send_start(message["status"], message.get("headers", ()))
+        else:
+            raise RuntimeError(f"unexpected ASGI message {kind!r}")
+
+    # Details
+
+    def _wake(self) -> None:
+        if self._event is not None:
+            self._event.set()
+
+    async def _news(self) -> None:
+        if self._event is None:
+            self._event = asyncio.Event()
+        self._event.clear()
+        await self._event.wait()
+
+    def _next_body(self) -> Message:
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks = []
+        self._size = 0
+        self._told_end = self._ended
+        if not self._ended:
+            self._wire.resume_reading()
+        return {"type": "http.request", "body": body, "more_body": not self._ended}
+
+    def _send_start(self, status: int, headers: Any) -> None:
+        fields: Headers = []
+        length, closes = None, False
+        for name, value in headers:
+            name = name.lower()
+            if name == b"transfer-encoding":
+                continue  # framing is this module's
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection":
+                closes = b"close" in value.lower()
+            fields.append((name, value))
+        # While part of the request is still to come, the connection cannot be used again.
+        self.keep_alive = self.keep_alive and not closes and self._ended and self._wire.persists()
+        if not self.keep_alive and not closes:
+            fields.append((b"connection", b"close"))
+        if self._head_only or status in (204, 304):
+            self._head_only = True
+        elif length is not None:
+            self._left = length
+        elif self._http_11:
+            self._chunked = True
+            fields.append((b"transfer-encoding", b"chunked"))
+        self._wire.write(_STATUS_LINES[status] + field_lines(fields) + b"\r\n")
+        self.started = True
+
+    def _send_body(self, body: bytes, more: bool) -> None:
+        if self._head_only:
+            pass
+        elif self._chunked:
+            if body:
+                self._wire.write((b"%x\r\n%b\r\n" if more else b"%x\r\n%b\r\n0\r\n\r\n") % (len(body), body))
+            elif not more:
+                self._wire.write(b"0\r\n\r\n")
+        else:
+            self._send_counted(body, more)
+        if not more:
+            self.complete = True
+            self._wake()
+            self._wire.on_complete(self.keep_alive)
+
+    def _send_counted(self, body: bytes, more: bool) -> None:
+        if self._left >= 0:
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the response body does not have the length its content-length promised")
+        if body:
+            self._wire.write(body)
+
+    async def _fail(self) -> None:
+        if self.gone or self.complete:
+            return
+        if self.started:
+            self._wire.close()
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_FAILED))]
+        await self.send(
+            {"type": "http.response.start", "status": 500, "headers": [*headers, (b"connection", b"close")]}
+        )
+        await self.send({"type": "http.response.body", "body": _FAILED})
