@@ -48,8 +48,8 @@ class _Telling:
         return self.finished if self.added is None else [self.added, *self.finished]
 
     def is_client_call(self) -> bool:
-        copies = self.finished or self.copies
-        return not copies or any(is_client_call(copy) for copy in copies)
+        """A copy without an environment looks like the client's, even where others say that the provider runs it."""
+        return any(map(is_client_call, self.copies)) or not self.copies
 
     def take(self, event: str, document: dict[str, Any]) -> None:
         """Note a piece of the call, or the end of its pieces. Raises UnreadableFrame."""

@@ -11,6 +11,7 @@ from gateway.model.errors import Refusal
 from gateway.model.verdict import Withhold
 from gateway.wire import sse
 from gateway.wire.refusal_text import denied_members
+from gateway.wire.renumber import Renumber
 from gateway.wire.responses_calls import Calls
 from gateway.wire.responses_events import ENDS, NOWHERE, frame, index_of, load
 from gateway.wire.responses_items import is_client_call, refusal_item
@@ -74,8 +75,7 @@ class Rewriter:
 
     def __init__(self, calls: Calls, passed: Iterable[int], following: int, ruling: Withhold) -> None:
         self._calls = calls
-        self._indexes = {index: index for index in passed}
-        self._free = max(self._indexes, default=NOWHERE) + 1
+        self._places = Renumber(passed)
         self._number = following
         self._ruling = ruling
 
@@ -97,19 +97,13 @@ class Rewriter:
         if isinstance(response := event.get("response"), dict):
             event = {**event, "response": _stripped(response)}
         index = index_of(event)
-        return event if index == NOWHERE else {**event, "output_index": self._new_index(index)}
-
-    def _new_index(self, index: int) -> int:
-        if index not in self._indexes:
-            self._indexes[index] = self._free
-            self._free += 1
-        return self._indexes[index]
+        return event if index == NOWHERE else {**event, "output_index": self._places.place(index)}
 
     def _end(self, event: dict[str, Any]) -> Iterator[bytes]:
         response = without_calls(event["response"], self._ruling)
         if event["type"] != "response.failed":
             item = refusal_item(_item_id(event["response"]), self._ruling.text)
-            yield from map(self._numbered, _message_events(item, self._free))
+            yield from map(self._numbered, _message_events(item, self._places.free))
         yield self._numbered({**event, "response": response})
 
     def _numbered(self, event: dict[str, Any]) -> bytes:

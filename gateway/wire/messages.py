@@ -1,0 +1,137 @@
+"""Anthropic's Messages API, read and judged; its token counting too. https://docs.anthropic.com/en/api/messages
+
+An answer has one turn, 0: all its content blocks together.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.model.answer import Answer, Usage
+from gateway.model.ask import Ask, OfferedTool, ToolResult
+from gateway.model.errors import Refusal, UnreadableRequest
+from gateway.model.verdict import Withhold
+from gateway.wire import messages_errors
+from gateway.wire.dialect import Dialect, StreamReader
+from gateway.wire.messages_blocks import (
+    as_call,
+    is_client_call,
+    is_hosted,
+    offered,
+    offered_servers,
+    offered_tool,
+    read_usage,
+    refused,
+    text_chars,
+)
+from gateway.wire.messages_stream import MessagesReader
+
+
+class Messages:
+    """See `Dialect`."""
+
+    name = "messages"
+    streams = True
+    injects_usage = False
+
+    def read_request(self, document: dict[str, Any]) -> Ask:
+        blocks = list(_blocks(document))
+        thread = _member(document, "thread", dict) or {}
+        return Ask(
+            document=document,
+            model=_member(document, "model", str),
+            stream=_member(document, "stream", bool) or False,
+            tools=tuple(_offered(document, blocks)),
+            results=tuple(_result(block) for _, block in blocks if block.get("type") == "tool_result"),
+            max_output_tokens=_member(document, "max_tokens", int),
+            previous=_member(thread, "previous_message_id", str, "thread."),
+        )
+
+    def read_answer(self, document: dict[str, Any]) -> Answer:
+        answer = Answer(
+            id=_text(document.get("id")),
+            model=_text(document.get("model")),
+            finish_reason=_text(document.get("stop_reason")),
+        )
+        if isinstance(usage := document.get("usage"), dict):
+            answer.usage = read_usage(usage)
+        elif "content" not in document and type(document.get("input_tokens")) is int:
+            answer.usage = Usage(0, 0)  # tokens were counted, none was used
+        content = document.get("content")
+        blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+        if calls := [as_call(block) for block in blocks if is_client_call(block)]:
+            answer.calls[0] = calls
+        answer.hosted = [as_call(block) for block in blocks if is_hosted(block)]
+        answer.text_chars = sum(map(text_chars, blocks))
+        return answer
+
+    def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
+        ruling = rulings.get(0)
+        if ruling is None:
+            return dict(document)
+        content = document.get("content")
+        blocks = content if isinstance(content, list) else []
+        kept = [block for block in blocks if not (isinstance(block, dict) and is_client_call(block))]
+        return {**refused(document, ruling), "content": [*kept, {"type": "text", "text": ruling.text}]}
+
+    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+        return MessagesReader()
+
+    def error_body(self, refusal: Refusal) -> bytes:
+        return messages_errors.error_body(refusal)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _member(members: dict[str, Any], name: str, kind: type, where: str = "") -> Any:
+    value = members.get(name)
+    if value is None or type(value) is kind:
+        return value
+    expected = {str: "a string", bool: "true or false", int: "an integer", dict: "an object"}[kind]
+    raise UnreadableRequest(f"{where}{name} must be {expected}", param=where + name)
+
+
+def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every content block of every message, with its place. Raises UnreadableRequest."""
+    messages = document.get("messages")
+    if messages is None:
+        return
+    if not isinstance(messages, list):
+        raise UnreadableRequest("messages must be an array", param="messages")
+    for position, message in enumerate(messages):
+        where = f"messages[{position}]"
+        if not isinstance(message, dict):
+            raise UnreadableRequest(f"{where} must be an object", param=where)
+        content = message.get("content")
+        for place, block in enumerate(content if isinstance(content, list) else ()):
+            at = f"{where}.content[{place}]"
+            if not isinstance(block, dict):
+                raise UnreadableRequest(f"{at} must be an object", param=at)
+            yield at, block
+
+
+def _offered(document: dict[str, Any], blocks: list[tuple[str, dict[str, Any]]]) -> Iterator[OfferedTool]:
+    """Tools come in `tools`, as servers that the provider calls, and defined in the middle of the conversation."""
+    if document.get("tools") is not None:
+        yield from offered(document["tools"], "tools")
+    if document.get("mcp_servers") is not None:
+        yield from offered_servers(document["mcp_servers"])
+    for where, block in blocks:
+        changes = block.get("tool_changes") if block.get("type") == "compaction" else None
+        for change in changes if isinstance(changes, list) else (block,):
+            yield from _added(change, where)
+
+
+def _added(block: object, where: str) -> Iterator[OfferedTool]:
+    """The tool that a `tool_addition` defines; one that refers to a tool defined elsewhere adds nothing new."""
+    tool = block.get("tool") if isinstance(block, dict) and block.get("type") == "tool_addition" else None
+    if isinstance(tool, dict) and tool.get("type") == "tool_definition":
+        yield offered_tool(tool.get("definition"), f"{where}.tool.definition")
+
+
+def _result(block: dict[str, Any]) -> ToolResult:
+    return ToolResult(_text(block.get("tool_use_id")), block.get("content"), block.get("is_error") is True)
+
+
+MESSAGES: Dialect = Messages()

@@ -1,0 +1,132 @@
+"""The blocks of Anthropic's Messages API: which of them are calls, and what an agent gets instead of a call.
+
+It must never take a call for a hosted one in doubt: an unknown `*_tool_use` is the client's.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from gateway.model.answer import Usage
+from gateway.model.ask import OfferedTool
+from gateway.model.errors import UnreadableRequest
+from gateway.model.tool_call import ToolCall
+from gateway.model.verdict import Withhold
+from gateway.wire.refusal_text import denied_members
+from gateway.wire.strict_json import read_arguments
+
+_HOSTED = frozenset({"server_tool_use", "mcp_tool_use"})
+_CALLING = frozenset({None, "tool_use", "pause_turn"})
+
+
+def is_hosted(block: dict[str, Any]) -> bool:
+    """Whether the provider executes this call itself."""
+    return block.get("type") in _HOSTED
+
+
+def is_client_call(block: dict[str, Any]) -> bool:
+    """Whether the client would execute this block."""
+    kind = block.get("type")
+    return isinstance(kind, str) and (kind == "tool_use" or kind.endswith("_tool_use")) and kind not in _HOSTED
+
+
+def as_call(block: dict[str, Any], streamed: str = "") -> ToolCall:
+    """The call of a block, its input `streamed` after its start. Never fails, but says in `problem` what is wrong."""
+    name, start, kind = block.get("name"), block.get("input"), str(block.get("type"))
+    text, problem = streamed, None
+    if streamed:
+        parsed, problem = read_arguments(streamed)
+        if start and start != parsed and problem is None:
+            problem = "its arguments are given twice and differ"
+    elif start is None or isinstance(start, dict):
+        parsed = start or {}
+        text = orjson.dumps(parsed).decode()
+    else:
+        parsed, problem = None, "its arguments are not a JSON object"
+    if not (isinstance(name, str) and name):
+        name, problem = "", "it has no name"
+    return ToolCall(
+        name=name,
+        kind="function" if kind == "tool_use" else kind,
+        arguments=text,
+        parsed=parsed,
+        problem=problem,
+        id=_text(block.get("id")),
+        namespace=_text(block.get("toolset_name")) or _text(block.get("server_name")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def refused(ending: dict[str, Any], ruling: Withhold) -> dict[str, Any]:
+    """A message, or the delta that ends one, as it ends without its calls; other reasons to stop stay."""
+    reason = "end_turn" if ending.get("stop_reason") in _CALLING else ending["stop_reason"]
+    return {**ending, "stop_reason": reason, "leuko": {"denied": denied_members(ruling.denied)}}
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """Anthropic counts input read from and written to its cache apart from the rest."""
+    cached = _count(usage, "cache_read_input_tokens")
+    return Usage(
+        input_tokens=_count(usage, "input_tokens") + _count(usage, "cache_creation_input_tokens") + cached,
+        output_tokens=_count(usage, "output_tokens"),
+        cached_tokens=cached,
+        reasoning_tokens=_count(usage.get("output_tokens_details"), "thinking_tokens"),
+    )
+
+
+def _count(members: object, name: str) -> int:
+    count = members.get(name) if isinstance(members, dict) else None
+    return count if type(count) is int and count > 0 else 0
+
+
+def text_chars(block: dict[str, Any]) -> int:
+    """Characters a block says or proposes."""
+    said = sum(len(text) for key in ("text", "thinking") if isinstance(text := block.get(key), str))
+    proposed = block.get("input")
+    return said + (len(orjson.dumps(proposed)) if isinstance(proposed, dict) else 0)
+
+
+def offered(tools: object, where: str) -> Iterator[OfferedTool]:
+    """The tools of a `tools` member. Raises UnreadableRequest, naming the entry at fault."""
+    if not isinstance(tools, list):
+        raise UnreadableRequest(f"{where} must be an array of tools", param=where)
+    for position, tool in enumerate(tools):
+        yield offered_tool(tool, f"{where}[{position}]")
+
+
+def offered_tool(tool: object, where: str) -> OfferedTool:
+    """One tool's definition. Raises UnreadableRequest."""
+    if not isinstance(tool, dict):
+        raise UnreadableRequest(f"{where} must be an object", param=where)
+    kind = tool.get("type")
+    if kind in (None, "custom"):
+        return OfferedTool(_required(tool, "name", where), "function", tool)
+    if not isinstance(kind, str):
+        raise UnreadableRequest(f"{where}.type must be a string", param=f"{where}.type")
+    if kind == "mcp_toolset":
+        server = _required(tool, "mcp_server_name", where)
+        return OfferedTool(server, kind, tool, server)
+    return OfferedTool(_text(tool.get("name")) or kind, kind, tool)
+
+
+def offered_servers(servers: object) -> Iterator[OfferedTool]:
+    """The MCP servers that the provider itself shall call. Raises UnreadableRequest."""
+    if not isinstance(servers, list):
+        raise UnreadableRequest("mcp_servers must be an array", param="mcp_servers")
+    for position, server in enumerate(servers):
+        where = f"mcp_servers[{position}]"
+        if not isinstance(server, dict):
+            raise UnreadableRequest(f"{where} must be an object", param=where)
+        name = _required(server, "name", where)
+        yield OfferedTool(name, "mcp", server, name)
+
+
+def _required(members: dict[str, Any], name: str, where: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise UnreadableRequest(f"{where}.{name} must be a string", param=f"{where}.{name}")
+    return value
