@@ -1,0 +1,105 @@
+"""What this process has seen of one agent and not written yet. Counts and bounded names; grows by at most a few kB."""
+
+from collections.abc import Iterable
+
+from gateway.model.agent import Agent
+from gateway.store.lane import Argument
+
+MODELS, TOOLS, PROVIDERS = 20, 100, 20
+"""How many different names are kept of one agent; the first ones stay."""
+
+LONGEST_NAME = 200
+"""Characters. Longer text of a client or a provider is cut."""
+
+
+class Sighting:
+    """One agent's share of the exchanges since the last flush. Times in seconds since the epoch.
+
+    `number` is the running number it was sent with, `asked` whether Redis may have got it.
+    """
+
+    __slots__ = (
+        "agent",
+        "asked",
+        "client",
+        "first",
+        "input_tokens",
+        "last",
+        "models",
+        "number",
+        "ok",
+        "output_tokens",
+        "providers",
+        "requests",
+        "tools",
+    )
+
+    def __init__(self, agent: Agent, time: float) -> None:
+        self.agent = agent
+        self.client: str | None = None
+        self.first = self.last = time
+        self.ok = False
+        self.requests = self.input_tokens = self.output_tokens = 0
+        self.models: set[str] = set()
+        self.providers: set[str] = set()
+        self.tools: set[str] = set()
+        self.number = 0
+        self.asked = False
+
+    def absorb(self, older: "Sighting") -> None:
+        """Take over an earlier sighting of the same agent that was not written after all."""
+        self.first = min(self.first, older.first)
+        self.last = max(self.last, older.last)
+        self.client = self.client or older.client
+        self.ok = self.ok or older.ok
+        self.requests += older.requests
+        self.input_tokens += older.input_tokens
+        self.output_tokens += older.output_tokens
+        add_names(self.models, older.models, MODELS)
+        add_names(self.providers, older.providers, PROVIDERS)
+        add_names(self.tools, older.tools, TOOLS)
+
+    def arguments(self, writer: str) -> list[Argument]:
+        """What `see_agent.lua` takes."""
+        agent = self.agent
+        fields: list[Argument] = ["agent_id", agent.agent_id, "verified", int(agent.verified)]
+        for name, value in (("credential", agent.credential), ("name", agent.name), ("client", self.client)):
+            if value is not None:
+                fields += (name, _text(value))
+        return [
+            writer,
+            self.number,
+            int(self.ok),
+            round(self.first * 1000),
+            round(self.last * 1000),
+            self.requests,
+            amount(self.input_tokens),
+            amount(self.output_tokens),
+            len(fields) // 2,
+            *fields,
+            *_group(MODELS, self.models),
+            *_group(TOOLS, self.tools),
+            *_group(PROVIDERS, self.providers),
+        ]
+
+
+def add_names(names: set[str], more: Iterable[str], most: int) -> None:
+    """Add to a bounded set; what does not fit is left out."""
+    for name in more:
+        if len(names) >= most:
+            return
+        names.add(name[:LONGEST_NAME])
+
+
+def amount(number: int) -> int:
+    """A count that a provider has named, in the range that Redis can add up: nobody uses a trillion tokens at once."""
+    return max(0, min(number, 10**12))
+
+
+def _group(most: int, names: set[str]) -> list[Argument]:
+    return [most, len(names), *map(_text, names)]
+
+
+def _text(text: str) -> bytes:
+    # Headers and JSON can carry lone surrogates; they must not make a flush fail.
+    return text[:LONGEST_NAME].encode("utf-8", "replace")
