@@ -3,10 +3,21 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from gateway.model.errors import Refusal
 from gateway.upstream.providers import Provider
 
 Headers = list[tuple[bytes, bytes]]
 """Lower-case names, in order, repeats kept."""
+
+
+class Unreachable(Refusal):
+    """No connection could be made, so the provider has processed nothing of the request."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("upstream_unavailable", message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message,))
 
 
 class Reply(Protocol):
@@ -16,7 +27,7 @@ class Reply(Protocol):
     headers: Headers
 
     async def chunk(self) -> bytes:
-        """The next bytes as they arrive; empty at the proper end. Raises Refusal when the answer is cut or malformed."""
+        """The next bytes as they arrive; empty at the proper end. Raises Refusal if the answer is cut or malformed."""
 
     async def read(self, limit: int) -> bytes:
         """The whole rest; Refusal `upstream_invalid` past `limit` bytes."""
@@ -37,4 +48,8 @@ class Opener(Protocol):
         headers: Headers,
         body: bytes | AsyncIterator[bytes] | None,
     ) -> Reply:
-        """Raises Refusal (`upstream_unavailable`, `upstream_timeout`, `upstream_invalid`)."""
+        """`path` is a path at the provider, as `Provider.path` says; `headers` go without `host` and framing.
+
+        Raises Unreachable or another Refusal (`upstream_unavailable`, `upstream_timeout`, `upstream_invalid`), and what
+        an iterated body raises.
+        """
