@@ -18,13 +18,13 @@ _FINISH = {
 
 def chat_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A `chat.completion`."""
-    choices = []
+    head, choices = _head(question, mint, "chatcmpl-", "chat.completion"), []
     for index in range(question.choices):
         message: dict[str, Any] = {"role": "assistant", "content": turn.text if turn.text or not turn.calls else None}
         message |= {"refusal": None, "annotations": []} | _called(question, turn, mint)
         choices.append({"index": index, "message": message, "logprobs": None, "finish_reason": _finish(question, turn)})
-    answer = _head(question, mint, "chatcmpl-", "chat.completion") | {"choices": choices}
-    return answer | {"usage": _usage(question, turn), "service_tier": "default", "system_fingerprint": "fp_stub"}
+    head |= {"choices": choices, "usage": _usage(question, turn)}
+    return head | {"service_tier": "default", "system_fingerprint": "fp_stub"}
 
 
 def chat_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:

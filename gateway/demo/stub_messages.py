@@ -22,10 +22,11 @@ Block = dict[str, Any]
 
 def message_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A finished `message`."""
+    opened = _opened(question, mint)
     content: list[Block] = [{"type": "text", "text": turn.text, "citations": None}] if _speaks(turn) else []
     content += [_call_block(call, mint) | {"input": _input(call)} for call in turn.calls]
     end = {"content": content, "stop_reason": _stop_reason(turn), "usage": _usage(question, turn.tokens)}
-    return _opened(question, mint) | end
+    return opened | end
 
 
 def message_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:
