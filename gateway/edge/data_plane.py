@@ -1,7 +1,8 @@
 """The data plane as an ASGI application: from a scope to an `Exchange`, and nothing more."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 from gateway.edge.client import Client, Receive, Send, refusal_headers
 from gateway.model.errors import Refusal
@@ -39,7 +40,7 @@ class DataPlane:
         self._degraded = degraded
         self._routes: dict[tuple[str, bytes], tuple[str, Route]] = {}
 
-    async def __call__(self, scope: dict, receive: Receive, send: Send) -> None:  # type: ignore[type-arg]
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request_id = self._new_id()
         own: Headers = [(b"x-gateway-request-id", request_id.encode())]
         if degraded := self._degraded():
@@ -48,9 +49,9 @@ class DataPlane:
         connection = scope["extensions"]["leuko"]
         client = Client(receive, send, fields, own, connection.abort)
         try:
-            path, route = self._route(scope["method"], scope["raw_path"])
             if fields.get(b"upgrade", b"").lower() == b"websocket":
                 raise Refusal("upgrade_unsupported", "WebSocket is not supported here; use HTTP.")
+            path, route = self._route(scope["method"], scope["raw_path"])
         except Refusal as refusal:
             await client.whole(refusal.status, refusal_headers(refusal), error_body(refusal))
             return
@@ -60,6 +61,8 @@ class DataPlane:
         exchange = Exchange(request_id, request, route, task, self._clock())
         exchange.own_headers = own
         connection.on_gone = exchange.client_gone
+        if connection.gone:
+            exchange.client_gone()
         try:
             await self._pipeline.run(exchange, client)
         finally:

@@ -50,5 +50,7 @@ class Drain:
             for exchange in tuple(self._active):
                 allowed = self._stream_seconds if exchange.streaming else self._whole_seconds
                 if self._clock() >= min(began + max(0.0, allowed - _LAST_SECOND), self._hurry_at):
-                    exchange.interrupt(Refusal("gateway_draining", "The gateway is stopping; try again.", retry_after=1))
+                    exchange.interrupt(
+                        Refusal("gateway_draining", "The gateway is stopping; try again.", retry_after=1)
+                    )
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,6 +1,6 @@
 """Health for load balancers and containers: no key, no dependency on the admin application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import orjson
@@ -22,11 +22,13 @@ class Probes:
         self._ready = ready
         self._missing = missing
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         status, document = self._answer(scope["path"])
         body = b"" if scope["method"] == "HEAD" else orjson.dumps(document)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(orjson.dumps(document)))]
-        await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"cache-control", b"no-store")]})
+        await send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, (b"cache-control", b"no-store")]}
+        )
         await send({"type": "http.response.body", "body": body})
 
     def _answer(self, path: str) -> tuple[int, dict[str, Any]]:

@@ -49,9 +49,10 @@ class Exchange:
     """
 
     __slots__ = (
-        "agent", "answer", "ask", "body", "changed", "credential", "deadline", "denied", "failure",
-        "first_byte_at", "id", "in_band", "interruption", "on_tick", "own_headers", "patience", "patience_kind", "plain", "provider", "request", "route", "settled", "started",
-        "status", "streaming", "strips_usage", "task", "touched",
+        "agent", "answer", "ask", "body", "breaker_key", "changed", "credential", "deadline", "denied", "failure",
+        "first_byte_at", "id", "in_band", "interruption", "model", "on_tick", "own_headers", "patience",
+        "patience_kind", "plain", "provider", "request", "route", "settled", "started", "status", "streaming",
+        "strips_usage", "task", "touched",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -74,6 +75,8 @@ class Exchange:
         self.plain: bytes = b""
         self.changed = False
         self.provider: str | None = None
+        self.model: str | None = None
+        self.breaker_key: tuple[str, str] | None = None
         self.answer: Answer | None = None
         self.streaming = False
         self.strips_usage = False

@@ -1,23 +1,26 @@
-"""forward: which provider, with what credential and headers; opens the answer."""
+"""forward: which provider, with what credential and headers; opens the answer.
+
+A client can never choose where a request goes: only which of the configured providers, by name.
+"""
 
 from collections.abc import Callable, Mapping
 
-from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.breaker import Breaker
-from gateway.upstream.credentials import outgoing_credential
+from gateway.upstream.credential import Outgoing, outgoing_credential
 from gateway.upstream.headers import request_headers
-from gateway.upstream.providers import Provider, Providers
-from gateway.upstream.reply import Opener, Reply
+from gateway.upstream.providers import STUB, Provider, Providers
+from gateway.upstream.reply import Headers, Opener, Reply
 
 
 class Forward:
-    """Opens the provider's answer.
+    """Opens the provider's answer, and tells the breaker how it went.
 
     Args:
         openers: who speaks to a provider, by the provider's name; `default` for all others.
-        breaker: closes a provider that fails; outcomes are recorded by `record` when the exchange is over.
+        own_keys: the gateway's own secrets, which no provider may see.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class Forward:
         default: Opener,
         breaker: Breaker,
         timeouts: Timeouts,
+        own_keys: tuple[bytes, ...],
         clock: Callable[[], float],
     ) -> None:
         self._providers = providers
@@ -34,4 +38,49 @@ class Forward:
         self._default = default
         self._breaker = breaker
         self._timeouts = timeouts
+        self._own_keys = own_keys
         self._clock = clock
+
+    async def __call__(self, exchange: Exchange) -> Reply:
+        route, request = exchange.route, exchange.request
+        model = exchange.ask.model if exchange.ask else None
+        provider = self._providers.choose(route, route.dialect, model or route.deployment)
+        exchange.provider = provider.name
+        exchange.model = model or route.deployment
+        headers = self._headers(exchange, provider)
+        key = (provider.name, exchange.model or "")
+        self._breaker.check(key, self._clock())
+        exchange.breaker_key = key
+        self._be_patient(exchange)
+        opener = self._openers.get(provider.name, self._default)
+        return await opener.open(provider, request.method, provider.path(route), request.query, headers, exchange.body)
+
+    def _headers(self, exchange: Exchange, provider: Provider) -> Headers:
+        judged = exchange.route.dialect is not None
+        headers = request_headers(
+            exchange.request.headers,
+            credential=self._credential(exchange, provider),
+            judged=judged,
+            keep_length=not isinstance(exchange.body, bytes),
+        )
+        if exchange.changed:  # the body is no longer the coded one that was received
+            headers = [pair for pair in headers if pair[0] != b"content-encoding"]
+        return headers
+
+    def _credential(self, exchange: Exchange, provider: Provider) -> Outgoing:
+        if provider.name == STUB:
+            return None
+        agent = exchange.agent
+        return outgoing_credential(
+            provider,
+            default=provider is self._providers.default_for(exchange.route),
+            verified=agent is not None and agent.verified,
+            credential=exchange.credential,
+            secrets=self._own_keys,
+        )
+
+    def _be_patient(self, exchange: Exchange) -> None:
+        now = self._clock()
+        whole = exchange.ask is not None and not exchange.ask.stream
+        exchange.deadline = exchange.started + (self._timeouts.whole if whole else self._timeouts.total)
+        exchange.wait_for("first_byte", self._timeouts.first_byte, now)

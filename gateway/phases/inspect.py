@@ -11,7 +11,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.verdict import Judge, Withhold
 from gateway.phases.caller import Caller, Headers
 from gateway.phases.timeouts import Timeouts
-from gateway.upstream.decode import Decoder, decode
+from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
 from gateway.wire import DIALECTS
@@ -68,7 +68,7 @@ class Inspect:
         body = await reply.read(_WHOLE_LIMIT)
         encoding = _value(headers, b"content-encoding")
         if encoding is not None:
-            body = decode(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
+            body = decode_answer(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
             headers = [(k, v) for k, v in headers if k != b"content-encoding"]
         document = _document(body)
         answer = exchange.answer = dialect.read_answer(document)
@@ -112,6 +112,8 @@ class Inspect:
                     await caller.write(out)
                 if machine.failure is not None:
                     raise machine.failure
+            if decoder is not None:
+                decoder.finish()
             if out := machine.close():
                 await caller.write(out)
             if machine.failure is not None:

@@ -8,6 +8,7 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
+from gateway.upstream.breaker import Breaker, outcome_of
 
 _CHARS_PER_TOKEN = 4
 
@@ -23,11 +24,20 @@ class Settle:
 
     Args:
         sightings: takes one line per exchange, in memory.
+        breaker: learns how the provider did.
         clock: monotonic seconds. wall_clock: seconds since the epoch.
     """
 
-    def __init__(self, sightings: Sightings, *, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sightings: Sightings,
+        breaker: Breaker,
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
         self._sightings = sightings
+        self._breaker = breaker
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -36,6 +46,10 @@ class Settle:
         agent = exchange.agent
         if agent is None:
             return
+        answered = exchange.first_byte_at is not None
+        if exchange.breaker_key is not None:
+            outcome = outcome_of(exchange.status if answered else None, exchange.failure)
+            self._breaker.record(exchange.breaker_key, agent.agent_id, outcome, self._clock())
         vitals = self._vitals(exchange, agent)
         ask = exchange.ask
         self._sightings.seen(
@@ -43,12 +57,12 @@ class Settle:
             vitals,
             client=exchange.request.header(b"user-agent"),
             tools=tuple(tool.name for tool in ask.tools) if ask and ask.tools else (),
-            ok=exchange.first_byte_at is not None and 200 <= exchange.status < 300,
+            ok=answered and 200 <= exchange.status < 300,
         )
 
     def _vitals(self, exchange: Exchange, agent: Agent) -> Vitals:
         now = self._clock()
-        ask, answer = exchange.ask, exchange.answer
+        answer = exchange.answer
         usage = answer.usage if answer else None
         estimated = usage is None and answer is not None
         if usage is None and answer is not None:
@@ -61,7 +75,7 @@ class Settle:
             time=self._wall_clock(),
             dialect=exchange.route.dialect,
             provider=exchange.provider,
-            model=(ask.model if ask else None) or exchange.route.deployment,
+            model=exchange.model,
             stream=exchange.streaming,
             status=exchange.status,
             latency_ms=(now - exchange.started) * 1000,

@@ -16,10 +16,12 @@ _SLASHES = re.compile(rb"/{2,}")
 _SLASHES_TEXT = re.compile(r"(/|%2[Ff])+")
 
 _API_ROOTS = frozenset(
-    "assistants audio batches chat chatkit completions containers conversations embeddings evals files fine_tuning "
-    "images messages models moderations organization realtime rerank responses skills threads uploads vector_stores "
-    "videos".split()
-)
+    (
+        "assistants", "audio", "batches", "chat", "chatkit", "completions", "containers", "conversations",
+        "embeddings", "evals", "files", "fine_tuning", "images", "messages", "models", "moderations", "organization",
+        "realtime", "rerank", "responses", "skills", "threads", "uploads", "vector_stores", "videos",
+    )
+)  # fmt: skip
 """First segments that mean the provider's API when a base URL lacks `/v1`; anything else there is not ours to relay."""
 
 _JUDGED = {

@@ -103,13 +103,22 @@ def test_a_provider_can_be_named_in_the_path(path: str) -> None:
     assert (route.provider, route.dialect, route.path) == ("azure", "chat_completions", "/chat/completions")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/favicon.ico", "/wp-login.php", "/v1%2Fchat/completions", "/openai/deployments/x", "/p/azure"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/favicon.ico", "/wp-login.php", "/v1%2Fchat/completions", "/openai/deployments/x", "/p/azure"]
+)
 def test_a_path_that_is_no_api_has_no_route(path: str) -> None:
     assert data_plane_route("POST", path) is None
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/chat%2Fcompletions", "/v1/chat%2fcompletions", "/v1/chat/completions.", "/v1/%2Fresponses", "/v1/messages%2F"]
+    "path",
+    [
+        "/v1/chat%2Fcompletions",
+        "/v1/chat%2fcompletions",
+        "/v1/chat/completions.",
+        "/v1/%2Fresponses",
+        "/v1/messages%2F",
+    ],
 )
 def test_a_relayed_path_that_could_be_taken_for_a_judged_one_is_refused(path: str) -> None:
     with pytest.raises(UnreadableRequest):

@@ -14,7 +14,12 @@ BASE = "/api/gateway"
 def admin_application(*, access: AdminAccess, agent_store: Agents, totals: Stats) -> FastAPI:
     """Every route below `/api/gateway` asks `access` first."""
     app = FastAPI(
-        title="Leuko admin API", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Leuko admin API",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     problems.install(app)
     guard = [Depends(access)]

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from gateway.store.connection import StoreUnavailable
+from gateway.store.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,112 @@
+"""The real gateway in a process of its own, as an operator would start it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ADMIN_KEY = "adm-Vq3zL8wKx0JrTnYc"
+SECRET = "root-Hs5uPb2MdEf9GtXo"
+WITHIN = 20.0
+
+_LISTENS = re.compile(r"listens on (https?://\S+)")
+
+
+class GatewayProcess:
+    """A started `leuko serve`. `output` is what it printed so far."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.url = ""
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def admin(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}/api/gateway{path}", headers={"x-admin-key": ADMIN_KEY}, timeout=WITHIN)
+
+    def wait_until_listening(self) -> None:
+        assert self._listening.wait(WITHIN) and self.url, f"the gateway did not start:\n{self.output}"
+
+    def stop(self, sign: int = signal.SIGTERM, within: float = WITHIN) -> int:
+        """Signal it and wait for its end; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the gateway did not stop:\n{self.output}") from None
+        self._reader.join(WITHIN)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            found = _LISTENS.search(line)
+            if found and not self.url:
+                self.url = found[1].rstrip(".")
+                self._listening.set()
+        self._listening.set()
+        self.process.stdout.close()
+
+
+def start_gateway(*args: str, env: Mapping[str, str] | None = None) -> GatewayProcess:
+    """Start `leuko serve --port 0` with these arguments and wait until it listens."""
+    gateway = spawn_gateway(*args, env=env)
+    gateway.wait_until_listening()
+    return gateway
+
+
+def spawn_gateway(*args: str, env: Mapping[str, str] | None = None) -> GatewayProcess:
+    """The same without waiting."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY_", "LLM_UPSTREAM", "OPENAI_", "OTEL_"))}
+    defaults = {"GATEWAY_PORT": "0", "GATEWAY_ADMIN_KEY": ADMIN_KEY, "GATEWAY_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", *args],
+        env={**clean, **defaults, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    return GatewayProcess(process)
+
+
+@contextmanager
+def running_gateway(*args: str, env: Mapping[str, str] | None = None) -> Iterator[GatewayProcess]:
+    """A gateway for the length of a block."""
+    gateway = start_gateway(*args, env=env)
+    try:
+        yield gateway
+    finally:
+        if gateway.process.poll() is None:
+            gateway.stop()
+
+
+def eventually(holds: object, within: float = WITHIN) -> None:
+    """Ask `holds()` until it says yes; fails after `within` seconds."""
+    assert callable(holds)
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end, "it never became true"
+        time.sleep(0.01)
