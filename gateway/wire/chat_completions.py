@@ -1,0 +1,109 @@
+"""The chat completions API: requests, whole answers and what a refusal looks like there.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from typing import Any
+
+from gateway.model.answer import Answer
+from gateway.model.ask import Ask, OfferedTool, ToolResult
+from gateway.model.errors import Refusal
+from gateway.model.verdict import Withhold
+from gateway.wire import governed, openai_errors
+from gateway.wire.chat_calls import whole_calls
+from gateway.wire.chat_refusal import choices_of, refuse_choice, turn_of
+from gateway.wire.chat_stream import ChatReader, note
+from gateway.wire.dialect import StreamReader
+
+
+class ChatCompletions:
+    """See `Dialect`. A choice is a turn."""
+
+    name = "chat_completions"
+    streams = True
+    injects_usage = True
+
+    def read_request(self, document: dict[str, Any]) -> Ask:
+        stream_options = governed.table(document, "stream_options")
+        limit = governed.count(document, "max_completion_tokens")
+        if not isinstance(document.get("tool_choice"), str):
+            governed.table(document, "tool_choice")
+        return Ask(
+            document,
+            model=governed.model(document),
+            stream=governed.flag(document, "stream"),
+            tools=(*_tools(document), *_functions(document)),
+            results=_results(document),
+            wants_usage=governed.flag(stream_options, "include_usage", "stream_options."),
+            max_output_tokens=governed.count(document, "max_tokens") if limit is None else limit,
+        )
+
+    def read_answer(self, document: dict[str, Any]) -> Answer:
+        answer = Answer()
+        note(answer, document)
+        for position, choice in enumerate(choices_of(document)):
+            turn, message = turn_of(choice, position), choice.get("message")
+            finish = choice.get("finish_reason")
+            answer.finish_reason = finish if isinstance(finish, str) else answer.finish_reason
+            if not isinstance(message, dict):
+                continue
+            calls = whole_calls(message, turn)
+            if calls:
+                answer.calls.setdefault(turn, []).extend(calls)
+            texts = (message.get(key) for key in ("content", "refusal", "reasoning_content", "reasoning"))
+            answer.text_chars += sum(len(text) for text in texts if isinstance(text, str))
+            answer.text_chars += sum(len(call.arguments) for call in calls)
+        return answer
+
+    def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
+        choices: list[Any] = []
+        position = 0
+        for choice in document["choices"]:
+            if isinstance(choice, dict):
+                ruling = rulings.get(turn_of(choice, position))
+                choice = choice if ruling is None else refuse_choice(choice, ruling)
+                position += 1
+            choices.append(choice)
+        return {**document, "choices": choices}
+
+    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+        return ChatReader()
+
+    def error_body(self, refusal: Refusal) -> bytes:
+        return openai_errors.error_body(refusal)
+
+
+def _tools(document: dict[str, Any]) -> list[OfferedTool]:
+    tools = []
+    for index, tool in enumerate(governed.tables(document, "tools")):
+        path = f"tools[{index}]."
+        kind = governed.text(tool, "type", path) or "function"
+        name = kind
+        if kind in ("function", "custom"):
+            body = governed.table(tool, kind, path)
+            name = governed.required_text(body, "name", f"{path}{kind}.")
+        tools.append(OfferedTool(name, kind, tool))
+    return tools
+
+
+def _functions(document: dict[str, Any]) -> list[OfferedTool]:
+    """The older form: https://platform.openai.com/docs/api-reference/chat/create#chat-create-functions"""
+    return [
+        OfferedTool(governed.required_text(function, "name", f"functions[{index}]."), "function", function)
+        for index, function in enumerate(governed.tables(document, "functions"))
+    ]
+
+
+def _results(document: dict[str, Any]) -> tuple[ToolResult, ...]:
+    results = []
+    for index, message in enumerate(governed.tables(document, "messages")):
+        path = f"messages[{index}]."
+        role = governed.text(message, "role", path)
+        if role == "tool":
+            results.append(ToolResult(governed.text(message, "tool_call_id", path), message.get("content")))
+        elif role == "function":
+            results.append(ToolResult(governed.text(message, "name", path), message.get("content")))
+    return tuple(results)
+
+
+CHAT_COMPLETIONS = ChatCompletions()

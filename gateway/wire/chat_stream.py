@@ -1,0 +1,180 @@
+"""Reads a stream of chat completions. Each choice is a turn.
+
+Nearly every frame is a few characters of text. Those are parsed once; only frames that could name a call, spelled
+plainly or with escapes, are looked at a second time.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from gateway.model.answer import Answer
+from gateway.model.errors import Refusal
+from gateway.model.tool_call import ToolCall
+from gateway.model.verdict import Withhold
+from gateway.wire import openai_errors
+from gateway.wire.chat_calls import CallsInParts
+from gateway.wire.chat_refusal import StreamRefusal, has_call
+from gateway.wire.dialect import PLAIN, Signal, Signals, UnreadableFrame
+from gateway.wire.openai_usage import read_usage, strip_usage
+from gateway.wire.strict_json import has_duplicates
+
+STREAM_END: Signals = ((0, Signal.STREAM_END),)
+ERROR: Signals = ((0, Signal.ERROR),)
+
+_ASIDES = ("refusal", "reasoning_content", "reasoning")
+
+
+class _Choice:
+    """What was seen of one choice."""
+
+    __slots__ = ("calls", "ended", "has_text", "holding", "refused", "role_held", "role_left")
+
+    def __init__(self) -> None:
+        self.calls = CallsInParts()
+        self.has_text = False
+        self.holding = False  # from its first call on
+        self.ended = False
+        self.refused = False
+        self.role_left = False  # its role was in a frame that has left
+        self.role_held = False
+
+    def hold(self) -> None:
+        if self.ended and not self.refused:  # the calls before were released
+            self.role_left = self.role_left or self.role_held
+        self.ended = False
+        self.holding = True
+
+
+class ChatReader:
+    """Reads one stream; see `StreamReader`."""
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self._choices: dict[int, _Choice] = {}
+        self._document: dict[str, Any] | None = None
+
+    def read(self, data: bytes, event: bytes) -> Signals:
+        self._document = None
+        try:
+            document = orjson.loads(data)
+        except ValueError:
+            return read_other(data)
+        # A key cannot be spelled without either of these.
+        delicate = b"_call" in data or (b"\\" in data and b"\\u00" in data)
+        if delicate:
+            _check_one_meaning(data, document)
+        if type(document) is not dict:
+            return PLAIN
+        self._document = document
+        return self._read_document(document, delicate)
+
+    def calls(self, turn: int) -> Sequence[ToolCall]:
+        calls = self._choice(turn).calls.build(turn)
+        self.answer.calls[turn] = calls
+        return calls
+
+    def strip(self, frame: bytes) -> bytes:
+        return strip_usage(frame, self._document)
+
+    def withhold(self, turn: int, frames: Sequence[bytes], ruling: Withhold) -> bytes:
+        choice = self._choice(turn)
+        needs_role = not (choice.role_left or choice.refused)
+        refusal = StreamRefusal(turn, ruling, needs_role, choice.has_text, silent=choice.refused)
+        choice.refused = True
+        return refusal.rewrite(frames)
+
+    def error_frame(self, refusal: Refusal) -> bytes:
+        return openai_errors.error_frame(refusal)
+
+    def _choice(self, turn: int) -> _Choice:
+        choice = self._choices.get(turn)
+        if choice is None:
+            choice = self._choices[turn] = _Choice()
+        return choice
+
+    def _read_document(self, document: dict[str, Any], delicate: bool) -> Signals:
+        note(self.answer, document)
+        signals: list[tuple[int, Signal]] = []
+        choices = document.get("choices")
+        if type(choices) is list:
+            for choice in choices:
+                if type(choice) is dict:
+                    self._read_choice(choice, delicate, signals)
+        if "error" in document and document["error"] and all(signal is not Signal.CALL for _, signal in signals):
+            return ERROR
+        return signals
+
+    def _read_choice(self, choice: dict[str, Any], delicate: bool, signals: list[tuple[int, Signal]]) -> None:
+        turn = choice.get("index", 0)
+        if type(turn) is not int:
+            if delicate:
+                raise UnreadableFrame("the index of a choice is not a number")
+            turn = 0
+        seen = self._choices.get(turn) or self._choice(turn)
+        if delicate and self._read_calls(choice, seen):
+            signals.append((turn, Signal.CALL))
+        delta = choice.get("delta")
+        if type(delta) is dict:
+            content = delta.get("content")
+            if type(content) is str and content:
+                self.answer.text_chars += len(content)
+                seen.has_text = True
+            if len(delta) > 1:
+                self._read_asides(delta, seen)
+        finish = choice.get("finish_reason")
+        if finish:
+            self.answer.finish_reason = finish if isinstance(finish, str) else None
+            if seen.refused:  # it has ended already, otherwise: this reason must not leave as it is
+                signals.append((turn, Signal.CALL))
+            seen.ended = True
+            signals.append((turn, Signal.TURN_END))
+
+    def _read_asides(self, delta: dict[str, Any], seen: _Choice) -> None:
+        if delta.get("role"):
+            if seen.holding:
+                seen.role_held = True
+            else:
+                seen.role_left = True
+        for key in _ASIDES:
+            if key in delta and type(delta[key]) is str:
+                self.answer.text_chars += len(delta[key])
+
+    def _read_calls(self, choice: dict[str, Any], seen: _Choice) -> bool:
+        found = False
+        # A complete message has no place in a stream, but a client might look into one.
+        for message in (choice.get("delta"), choice.get("message")):
+            if has_call(message):
+                seen.hold()
+                self.answer.text_chars += seen.calls.add(message)
+                found = True
+        return found
+
+
+def read_other(data: bytes) -> Signals:
+    """What a frame means that is not JSON. Raises UnreadableFrame if a lenient client could find a call in it."""
+    if data.startswith(b"[DONE]"):
+        return STREAM_END
+    if b"_call" in data or b"\\u00" in data:
+        raise UnreadableFrame("it is not valid JSON")
+    return PLAIN
+
+
+def note(answer: Answer, document: dict[str, Any]) -> None:
+    """Note the members that say the same in every frame, and the usage."""
+    if answer.id is None:
+        identity, model = document.get("id"), document.get("model")
+        answer.id = identity if isinstance(identity, str) else None
+        answer.model = model if isinstance(model, str) else answer.model
+    if "usage" in document and document["usage"] is not None:
+        answer.usage = read_usage(document["usage"]) or answer.usage
+
+
+def _check_one_meaning(data: bytes, document: Any) -> None:
+    try:
+        ambiguous = type(document) is not dict or has_duplicates(data, document)
+    except orjson.JSONEncodeError:
+        raise UnreadableFrame("it is nested too deep") from None
+    if ambiguous:
+        raise UnreadableFrame("it could be read in more than one way")

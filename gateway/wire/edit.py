@@ -1,0 +1,147 @@
+"""Changes one member of a JSON text and leaves every other byte as received: number formats, escapes, white space.
+
+Prompt caches and signatures depend on the bytes, so a request is never written out anew.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+# Finds the end of a value; the value itself is not used, so numbers may stay text, however long they are.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+
+
+class _Member(NamedTuple):
+    """Where a member stands: `before` its key (just after `{` or `,`), and the span of its value."""
+
+    key: str
+    before: int
+    start: int
+    end: int
+
+
+def set_member(body: bytes, path: tuple[str, ...], value: Any) -> bytes:
+    """The object with the member at `path` set to `value`. A missing one is added last; missing objects on the way too.
+
+    Something other than an object on the way is replaced. `body` must be an object that was read before.
+
+    Raises:
+        ValueError: there is no object to edit.
+    """
+    text = body.decode()
+    start = _object_start(text)
+    for depth, key in enumerate(path):
+        members = list(_members(text, start))
+        found = [member for member in members if member.key == key]
+        rest = path[depth + 1 :]
+        if not found:
+            return _append(text, start, members, key, _nest(rest, value)).encode()
+        if not rest or any(text[member.start] != "{" for member in found):
+            return _replace(text, found, _nest(rest, value)).encode()
+        start = found[-1].start
+    raise ValueError("an empty path names no member")
+
+
+def remove_member(body: bytes, path: tuple[str, ...]) -> bytes:
+    """The object without the member at `path`, and without the comma that it needed; unchanged if it has none.
+
+    Raises:
+        ValueError: there is no object to edit.
+    """
+    text = body.decode()
+    start = _object_start(text)
+    for key in path[:-1]:
+        found = [member for member in _members(text, start) if member.key == key]
+        if not found or text[found[-1].start] != "{":
+            return body
+        start = found[-1].start
+    return _cut(text, list(_members(text, start)), path[-1]).encode()
+
+
+def include_usage(body: bytes, document: dict[str, Any]) -> bytes | None:
+    """A streaming request with `stream_options.include_usage` true; None if it asks for usage already.
+
+    `document` is `body` as it was read.
+    """
+    if "stream_options" not in document and document:
+        kept = body[: body.rindex(b"}")].rstrip(b" \t\n\r")
+        return kept + b',"stream_options":{"include_usage":true}' + body[len(kept) :]
+    options = document.get("stream_options")
+    if isinstance(options, dict) and options.get("include_usage") is True:
+        return None
+    return set_member(body, ("stream_options", "include_usage"), True)
+
+
+def _object_start(text: str) -> int:
+    start = _skip(text, 0)
+    if not text.startswith("{", start):
+        raise ValueError("the text is not a JSON object")
+    return start
+
+
+def _members(text: str, start: int) -> Iterator[_Member]:
+    """The members of the object whose brace is at `start`. Raises ValueError where the text is not JSON."""
+    try:
+        before = start + 1
+        position = _skip(text, before)
+        while text[position] != "}":
+            if text[position] != '"':
+                raise ValueError("a key is not a string")
+            key, position = _DECODER.raw_decode(text, position)
+            value_start = _skip(text, _skip(text, position) + 1)
+            _, end = _DECODER.raw_decode(text, value_start)
+            yield _Member(key, before, value_start, end)
+            position = _skip(text, end)
+            if text[position] == ",":
+                before = position + 1
+                position = _skip(text, before)
+    except (IndexError, RecursionError):
+        raise ValueError("the text is not a JSON object") from None
+
+
+def _nest(path: tuple[str, ...], value: Any) -> str:
+    for key in reversed(path):
+        value = {key: value}
+    return orjson.dumps(value).decode()
+
+
+def _append(text: str, start: int, members: list[_Member], key: str, value: str) -> str:
+    member = f"{orjson.dumps(key).decode()}:{value}"
+    if not members:
+        return text[: start + 1] + member + text[start + 1 :]
+    end = members[-1].end
+    return f"{text[:end]},{member}{text[end:]}"
+
+
+def _replace(text: str, found: list[_Member], value: str) -> str:
+    for member in reversed(found):
+        text = text[: member.start] + value + text[member.end :]
+    return text
+
+
+def _cut(text: str, members: list[_Member], key: str) -> str:
+    """Cut from the last byte of the member before (or the brace) to the end of the member; a first one takes the comma
+    behind it along instead."""
+    kept_one = False
+    pieces: list[str] = []
+    position = 0
+    for number, member in enumerate(members):
+        if member.key != key:
+            kept_one = True
+        elif kept_one:
+            pieces.append(text[position : member.before - 1])
+            position = member.end
+        else:
+            pieces.append(text[position : member.before])
+            position = members[number + 1].before if number + 1 < len(members) else member.end
+    return "".join(pieces) + text[position:]
+
+
+def _skip(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return position if match is None else match.end()
