@@ -25,6 +25,7 @@ from gateway.store.scripts import load_scripts
 logger = logging.getLogger(__name__)
 
 _STALL = 0.02  # a timer this late means that the loop itself stood still: replies may be there, unread
+_PATIENCE = 5  # such timers in a row that are excused
 _IDLE = 1.0  # seconds without an answer after which `watch` asks by itself
 _TICK = 0.25  # seconds between two looks of `watch`
 
@@ -76,7 +77,7 @@ class Connection:
         self._idle: list[asyncio.Future[None]] = []
         self._dispatching = False
         self._sweep_timer: asyncio.TimerHandle | None = None
-        self._forgave = False
+        self._forgiven = 0
         self._answered_at = 0.0
         self._answered = False
         self._writable = True
@@ -288,12 +289,12 @@ class Connection:
         assert loop is not None
         now = loop.time()
         self._sweep_timer = None
-        if now - due > _STALL and not self._forgave:
+        if now - due > _STALL and self._forgiven < _PATIENCE:
             # The loop stood still, not Redis: let the lanes read first what has come meanwhile.
-            self._forgave = True
+            self._forgiven += 1
             self._sweep_at(now + _STALL / 2)
             return
-        self._forgave = False
+        self._forgiven = 0
         late = False
         while self._waiting and (self._waiting[0].future.done() or self._waiting[0].deadline <= now):
             call = self._waiting.popleft()
