@@ -4,9 +4,9 @@ from typing import Any
 
 from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask
-from gateway.model.errors import Refusal, UnreadableRequest
+from gateway.model.errors import Refusal
 from gateway.model.verdict import Withhold
-from gateway.wire import openai_errors
+from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
 
 
@@ -18,12 +18,10 @@ class Embeddings:
     injects_usage = False
 
     def read_request(self, document: dict[str, Any]) -> Ask:
-        model, source = document.get("model"), document.get("input")
-        if not isinstance(model, str | None):
-            raise UnreadableRequest("model must be a string", param="model")
-        if not isinstance(source, str | list | None):
-            raise UnreadableRequest("input must be a string or an array", param="input")
-        return Ask(document=document, model=model, stream=False)
+        source = document.get("input")
+        if source is not None and not isinstance(source, str | list):
+            raise governed.wrong(source, "input", "a string or an array")
+        return Ask(document=document, model=governed.model(document), stream=False)
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         model, usage = document.get("model"), document.get("usage")

@@ -8,16 +8,14 @@ from typing import Any
 
 from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask, OfferedTool, ToolResult
-from gateway.model.errors import Refusal, UnreadableRequest
+from gateway.model.errors import Refusal
 from gateway.model.verdict import Withhold
-from gateway.wire import messages_errors
+from gateway.wire import governed, messages_errors
 from gateway.wire.dialect import Dialect, StreamReader
 from gateway.wire.messages_blocks import (
     as_call,
     is_client_call,
     is_hosted,
-    offered,
-    offered_servers,
     offered_tool,
     read_usage,
     refused,
@@ -35,15 +33,15 @@ class Messages:
 
     def read_request(self, document: dict[str, Any]) -> Ask:
         blocks = list(_blocks(document))
-        thread = _member(document, "thread", dict) or {}
+        thread = governed.table(document, "thread")
         return Ask(
             document=document,
-            model=_member(document, "model", str),
-            stream=_member(document, "stream", bool) or False,
+            model=governed.model(document),
+            stream=governed.flag(document, "stream"),
             tools=tuple(_offered(document, blocks)),
             results=tuple(_result(block) for _, block in blocks if block.get("type") == "tool_result"),
-            max_output_tokens=_member(document, "max_tokens", int),
-            previous=_member(thread, "previous_message_id", str, "thread."),
+            max_output_tokens=governed.count(document, "max_tokens"),
+            previous=governed.text(thread, "previous_message_id", "thread."),
         )
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
@@ -84,39 +82,22 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _member(members: dict[str, Any], name: str, kind: type, where: str = "") -> Any:
-    value = members.get(name)
-    if value is None or type(value) is kind:
-        return value
-    expected = {str: "a string", bool: "true or false", int: "an integer", dict: "an object"}[kind]
-    raise UnreadableRequest(f"{where}{name} must be {expected}", param=where + name)
-
-
 def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every content block of every message, with its place. Raises UnreadableRequest."""
-    messages = document.get("messages")
-    if messages is None:
-        return
-    if not isinstance(messages, list):
-        raise UnreadableRequest("messages must be an array", param="messages")
-    for position, message in enumerate(messages):
-        where = f"messages[{position}]"
-        if not isinstance(message, dict):
-            raise UnreadableRequest(f"{where} must be an object", param=where)
-        content = message.get("content")
-        for place, block in enumerate(content if isinstance(content, list) else ()):
-            at = f"{where}.content[{place}]"
-            if not isinstance(block, dict):
-                raise UnreadableRequest(f"{at} must be an object", param=at)
-            yield at, block
+    for position, message in enumerate(governed.tables(document, "messages")):
+        if isinstance(message.get("content"), list):
+            where = f"messages[{position}]."
+            for place, block in enumerate(governed.tables(message, "content", where)):
+                yield f"{where}content[{place}].", block
 
 
 def _offered(document: dict[str, Any], blocks: list[tuple[str, dict[str, Any]]]) -> Iterator[OfferedTool]:
     """Tools come in `tools`, as servers that the provider calls, and defined in the middle of the conversation."""
-    if document.get("tools") is not None:
-        yield from offered(document["tools"], "tools")
-    if document.get("mcp_servers") is not None:
-        yield from offered_servers(document["mcp_servers"])
+    for position, tool in enumerate(governed.tables(document, "tools")):
+        yield offered_tool(tool, f"tools[{position}].")
+    for position, server in enumerate(governed.tables(document, "mcp_servers")):
+        name = governed.required_text(server, "name", f"mcp_servers[{position}].")
+        yield OfferedTool(name, "mcp", server, name)
     for where, block in blocks:
         changes = block.get("tool_changes") if block.get("type") == "compaction" else None
         for change in changes if isinstance(changes, list) else (block,):
@@ -125,9 +106,11 @@ def _offered(document: dict[str, Any], blocks: list[tuple[str, dict[str, Any]]])
 
 def _added(block: object, where: str) -> Iterator[OfferedTool]:
     """The tool that a `tool_addition` defines; one that refers to a tool defined elsewhere adds nothing new."""
-    tool = block.get("tool") if isinstance(block, dict) and block.get("type") == "tool_addition" else None
-    if isinstance(tool, dict) and tool.get("type") == "tool_definition":
-        yield offered_tool(tool.get("definition"), f"{where}.tool.definition")
+    if not isinstance(block, dict) or block.get("type") != "tool_addition":
+        return
+    tool = governed.table(block, "tool", where)
+    if tool.get("type") == "tool_definition":
+        yield offered_tool(governed.table(tool, "definition", f"{where}tool."), f"{where}tool.definition.")
 
 
 def _result(block: dict[str, Any]) -> ToolResult:

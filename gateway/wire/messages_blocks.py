@@ -3,16 +3,15 @@
 It must never take a call for a hosted one in doubt: an unknown `*_tool_use` is the client's.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from gateway.model.answer import Usage
 from gateway.model.ask import OfferedTool
-from gateway.model.errors import UnreadableRequest
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
+from gateway.wire import governed
 from gateway.wire.refusal_text import denied_members
 from gateway.wire.strict_json import read_arguments
 
@@ -90,43 +89,12 @@ def text_chars(block: dict[str, Any]) -> int:
     return said + (len(orjson.dumps(proposed)) if isinstance(proposed, dict) else 0)
 
 
-def offered(tools: object, where: str) -> Iterator[OfferedTool]:
-    """The tools of a `tools` member. Raises UnreadableRequest, naming the entry at fault."""
-    if not isinstance(tools, list):
-        raise UnreadableRequest(f"{where} must be an array of tools", param=where)
-    for position, tool in enumerate(tools):
-        yield offered_tool(tool, f"{where}[{position}]")
-
-
-def offered_tool(tool: object, where: str) -> OfferedTool:
+def offered_tool(tool: dict[str, Any], path: str) -> OfferedTool:
     """One tool's definition. Raises UnreadableRequest."""
-    if not isinstance(tool, dict):
-        raise UnreadableRequest(f"{where} must be an object", param=where)
-    kind = tool.get("type")
+    kind = governed.text(tool, "type", path)
     if kind in (None, "custom"):
-        return OfferedTool(_required(tool, "name", where), "function", tool)
-    if not isinstance(kind, str):
-        raise UnreadableRequest(f"{where}.type must be a string", param=f"{where}.type")
+        return OfferedTool(governed.required_text(tool, "name", path), "function", tool)
     if kind == "mcp_toolset":
-        server = _required(tool, "mcp_server_name", where)
+        server = governed.required_text(tool, "mcp_server_name", path)
         return OfferedTool(server, kind, tool, server)
-    return OfferedTool(_text(tool.get("name")) or kind, kind, tool)
-
-
-def offered_servers(servers: object) -> Iterator[OfferedTool]:
-    """The MCP servers that the provider itself shall call. Raises UnreadableRequest."""
-    if not isinstance(servers, list):
-        raise UnreadableRequest("mcp_servers must be an array", param="mcp_servers")
-    for position, server in enumerate(servers):
-        where = f"mcp_servers[{position}]"
-        if not isinstance(server, dict):
-            raise UnreadableRequest(f"{where} must be an object", param=where)
-        name = _required(server, "name", where)
-        yield OfferedTool(name, "mcp", server, name)
-
-
-def _required(members: dict[str, Any], name: str, where: str) -> str:
-    value = members.get(name)
-    if not isinstance(value, str):
-        raise UnreadableRequest(f"{where}.{name} must be a string", param=f"{where}.{name}")
-    return value
+    return OfferedTool(governed.text(tool, "name", path) or kind, kind, tool)

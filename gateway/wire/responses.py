@@ -8,9 +8,9 @@ from typing import Any
 
 from gateway.model.answer import Answer
 from gateway.model.ask import Ask, OfferedTool
-from gateway.model.errors import Refusal, UnreadableRequest
+from gateway.model.errors import Refusal
 from gateway.model.verdict import Withhold
-from gateway.wire import openai_errors
+from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
 from gateway.wire.responses_items import as_call, is_client_call, is_hosted, note_response, offered, result
 from gateway.wire.responses_refusal import without_calls
@@ -28,12 +28,12 @@ class Responses:
         items = _input_items(document)
         return Ask(
             document=document,
-            model=_member(document, "model", str),
-            stream=_member(document, "stream", bool) or False,
+            model=governed.model(document),
+            stream=governed.flag(document, "stream"),
             tools=tuple(_offered(document, items)),
             results=tuple(found for item in items if (found := result(item)) is not None),
-            max_output_tokens=_member(document, "max_output_tokens", int),
-            previous=_member(document, "previous_response_id", str),
+            max_output_tokens=governed.count(document, "max_output_tokens"),
+            previous=governed.text(document, "previous_response_id"),
         )
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
@@ -58,33 +58,19 @@ class Responses:
         return openai_errors.error_body(refusal)
 
 
-def _member(document: dict[str, Any], name: str, kind: type) -> Any:
-    value = document.get(name)
-    if value is None or type(value) is kind:
-        return value
-    expected = {str: "a string", bool: "true or false", int: "an integer"}[kind]
-    raise UnreadableRequest(f"{name} must be {expected}", param=name)
-
-
 def _input_items(document: dict[str, Any]) -> list[dict[str, Any]]:
-    items = document.get("input")
-    if items is None or isinstance(items, str):
-        return []
-    if not isinstance(items, list):
-        raise UnreadableRequest("input must be a string or an array of items", param="input")
-    for position, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise UnreadableRequest(f"input[{position}] must be an object", param=f"input[{position}]")
-    return items
+    source = document.get("input")
+    if source is not None and not isinstance(source, str | list):
+        raise governed.wrong(source, "input", "a string or an array")
+    return governed.tables(document, "input") if isinstance(source, list) else []
 
 
 def _offered(document: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[OfferedTool]:
     """Clients also bring tools in input items, some of them in nothing else."""
-    if document.get("tools") is not None:
-        yield from offered(document["tools"], "tools")
+    yield from offered(document, "")
     for position, item in enumerate(items):
-        if item.get("tools") is not None and item.get("type") != "mcp_list_tools":
-            yield from offered(item["tools"], f"input[{position}].tools")
+        if item.get("type") != "mcp_list_tools":  # the tools of a server that is itself offered
+            yield from offered(item, f"input[{position}].")
 
 
 def _text_chars(item: dict[str, Any]) -> int:

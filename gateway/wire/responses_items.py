@@ -11,6 +11,7 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.ask import OfferedTool, ToolResult
 from gateway.model.errors import UnreadableRequest
 from gateway.model.tool_call import ToolCall
+from gateway.wire import governed
 from gateway.wire.strict_json import read_arguments
 
 _HOSTED = frozenset(
@@ -109,24 +110,19 @@ def refusal_item(item_id: str, text: str) -> dict[str, Any]:
     return {"type": "message", "id": item_id, "status": "completed", "role": "assistant", "content": [part]}
 
 
-def offered(tools: object, where: str, namespace: str | None = None) -> Iterator[OfferedTool]:
-    """The tools of one `tools` member, namespaces taken apart. Raises UnreadableRequest, naming the entry at fault."""
-    if not isinstance(tools, list):
-        raise UnreadableRequest(f"{where} must be an array of tools", param=where)
-    for position, tool in enumerate(tools):
-        at = f"{where}[{position}]"
-        if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
-            raise UnreadableRequest(f"{at} must be an object with a type", param=at)
-        kind, name = tool["type"], tool.get("name")
-        if kind in ("function", "custom", "namespace") and not isinstance(name, str):
-            raise UnreadableRequest(f"{at}.name must be a string", param=f"{at}.name")
-        if kind == "namespace":
-            if namespace is not None:
-                raise UnreadableRequest(f"{at}: a namespace cannot be inside a namespace", param=at)
-            yield from offered(tool.get("tools"), f"{at}.tools", name)
+def offered(holder: dict[str, Any], path: str, namespace: str | None = None) -> Iterator[OfferedTool]:
+    """The `tools` of a request, an item or a namespace, namespaces taken apart. Raises UnreadableRequest."""
+    for position, tool in enumerate(governed.tables(holder, "tools", path)):
+        at = f"{path}tools[{position}]."
+        kind, name = governed.required_text(tool, "type", at), governed.text(tool, "name", at)
+        if kind in ("function", "custom", "namespace"):
+            name = governed.required_text(tool, "name", at)
+        if kind != "namespace":
+            yield OfferedTool(name or kind, kind, tool, namespace or _text(tool.get("server_label")))
+        elif namespace is None:
+            yield from offered(tool, at, name)
         else:
-            label = namespace or _text(tool.get("server_label"))
-            yield OfferedTool(name if isinstance(name, str) else kind, kind, tool, label)
+            raise UnreadableRequest(f"{at}type cannot be namespace inside a namespace.", param=f"{at}type")
 
 
 def result(item: dict[str, Any]) -> ToolResult | None:
