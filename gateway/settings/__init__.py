@@ -7,7 +7,7 @@ from gateway.settings.kept import Secrets, check_kept, resolve_secrets
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError
 from gateway.settings.shapes import is_loopback
-from gateway.settings.sources import load
+from gateway.settings.sources import load, read_yaml
 from gateway.settings.table import settings_table
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_kept",
     "is_loopback",
     "load",
+    "read_yaml",
     "resolve_secrets",
     "settings_table",
 ]

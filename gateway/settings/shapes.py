@@ -55,8 +55,8 @@ def _url(url: str, schemes: tuple[str, ...], *, userinfo: bool = False) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not a URL: {error}") from None
+    except ValueError:  # its text quotes the URL, and with it a password
+        raise ValueError("is not a URL") from None
     if parts.scheme not in schemes:
         raise ValueError("does not start with " + " or ".join(f"{scheme}://" for scheme in schemes))
     if not parts.hostname or port == 0 or not url.isprintable() or " " in url:

@@ -83,13 +83,18 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _from_file(path: Path, found: _Findings) -> dict[str, _Given]:
+def read_yaml(path: Path) -> object:
+    """A file's YAML or JSON document. Raises SettingsError, naming the file and the place in it."""
     try:
-        document = yaml.load(path.read_text("utf-8"), _Loader)
+        return yaml.load(path.read_text("utf-8"), _Loader)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from None
+
+
+def _from_file(path: Path, found: _Findings) -> dict[str, _Given]:
+    document = read_yaml(path)
     if document is None:
         return {}
     if not isinstance(document, dict):
