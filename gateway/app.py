@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import uvloop
-import yaml
 
 from gateway import __version__
 from gateway.background.watch_deadlines import watch_deadlines
@@ -38,7 +37,7 @@ from gateway.phases.rewrite import Rewrite
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
-from gateway.settings import Secrets, Settings, resolve_secrets
+from gateway.settings import Secrets, Settings, SettingsError, read_yaml, resolve_secrets
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
@@ -242,7 +241,12 @@ def _providers(settings: Settings) -> Providers:
 def _openers(settings: Settings) -> dict[str, StubModels]:
     if not settings.stub:
         return {}
-    script = None if settings.stub_script is None else read_script(yaml.safe_load(settings.stub_script.read_text()))
+    script = None
+    if settings.stub_script is not None:
+        try:
+            script = read_script(read_yaml(settings.stub_script))
+        except ValueError as error:
+            raise SettingsError([f"{settings.stub_script}: {error}"]) from None
     wall_clock = time.time  # noqa: TID251 - answers carry a date
     return {STUB: StubModels(script, clock=wall_clock, new_id=lambda: secrets.token_hex(12))}
 

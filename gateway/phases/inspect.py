@@ -1,5 +1,6 @@
 """inspect: the answer on its way to the caller. No tool call leaves unjudged; all else passes byte for byte."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,7 @@ class Inspect:
         machine = Interdiction(reader, self._judge, budget=self._budget, strip=exchange.strips_usage)
         exchange.answer, exchange.in_band, exchange.streaming = reader.answer, reader.error_frame, True
         exchange.denied = machine.denied
+        exchange.on_tick = _Heartbeat(machine, caller)
         exchange.wait_for("idle", self._timeouts.idle, self._clock())
         await caller.start(reply.status, _stream_headers(headers))
         try:
@@ -119,8 +121,30 @@ class Inspect:
             if machine.failure is not None:
                 raise machine.failure
         finally:
+            exchange.on_tick = None
             machine.discard()
         await caller.finish()
+
+
+class _Heartbeat:
+    """Called at every tick of the watcher: lets a caller that waits for held frames see that the answer lives."""
+
+    __slots__ = ("_caller", "_machine", "_since", "_writing")
+
+    def __init__(self, machine: Interdiction, caller: Caller) -> None:
+        self._machine = machine
+        self._caller = caller
+        self._since: float | None = None
+        self._writing: asyncio.Future[None] | None = None
+
+    def __call__(self, now: float) -> None:
+        if not self._machine.held_bytes or not self._machine.between_frames:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        elif now - self._since >= _HEARTBEAT_SECONDS and (self._writing is None or self._writing.done()):
+            self._since = now
+            self._writing = asyncio.ensure_future(self._caller.write(_HEARTBEAT))
 
 
 def _is_stream(exchange: Exchange, headers: Headers) -> bool:
