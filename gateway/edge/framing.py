@@ -27,7 +27,9 @@ _REQUEST_LINE_ALONE = re.compile(_REQUEST_LINE)
 _FIELDS = re.compile(rb"(?:" + _FIELD % _TOKEN + rb")*+")
 _LONE_CR_OR_LF = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~%-]++|\[[0-9A-Za-z:.%]++\])(?::[0-9]{0,5})?")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;" + _VALUE + rb"*+)?)\r\n")
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_EXTENSION = rb";%b++(?:=(?:%b++|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*+)\r\n")
 
 # With `_` for `-` another reader may take a header for one that the gateway or a proxy in front of it trusts.
 _TRUSTED = frozenset(
@@ -80,7 +82,7 @@ class HeadReader:
         self._max_fields = max_fields
         self._headers: Headers = []
         self._parser: HttpRequestParser | None = None
-        self._host = b""  # the last valid one: a connection nearly always repeats it
+        self._host: bytes | None = None  # the last valid one: a connection nearly always repeats it
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by httptools."""

@@ -22,6 +22,9 @@ from gateway.edge.sockets import SOCKETS_VARIABLE, describe
 PARENT_VARIABLE = "LEUKO_WORKER_PARENT_FD"
 ID_VARIABLE = "LEUKO_WORKER_ID"
 
+_ENDED_WELL = (0, -signal.SIGTERM, -signal.SIGINT)
+"""While stopping. A signal kills a worker only before it can drain, that is before it serves."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -54,7 +57,7 @@ def run_workers(
         env: the workers' environment; this process's own by default.
 
     SIGTERM and SIGINT make the workers drain and are passed on each time they come; SIGHUP is passed on. 0 if every
-    worker ended well after that, 1 if not or if workers keep dying as soon as they start.
+    worker ended well after that, 1 if not or if workers keep dying as soon as they start. Closes `sockets`.
     """
     supervisor = _Supervisor(argv, sockets, os.environ if env is None else env, patience or Patience())
     return asyncio.run(supervisor.run(count))
@@ -119,7 +122,7 @@ class _Supervisor:
             began = loop.time()
             status = await self._run_once(worker, alive)
             if self._stopping.is_set():
-                if status:
+                if status not in _ENDED_WELL:
                     logger.error("Worker %d ended with %s", worker, _describe_status(status))
                     self._exit_code = 1
                 return
@@ -172,6 +175,9 @@ class _Supervisor:
 
     def _stop(self, number: signal.Signals) -> None:
         self._stopping.set()
+        for group in self._sockets.values():
+            for sock in group:
+                sock.close()  # else clients would queue here when the last worker has stopped listening
         self._signal_all(number)
 
     def _signal_all(self, number: signal.Signals) -> None:

@@ -1,0 +1,83 @@
+"""Taking connections when there is no room for them."""
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.edge.accept import Acceptor
+from gateway.edge.sockets import bind
+from tests.support.edge import process
+from tests.support.raw_http import RawConnection
+
+OUT_OF_DESCRIPTORS = """
+import asyncio, logging, resource, sys, time, uvloop
+from gateway.edge.server import Listener, Server
+from gateway.edge.sockets import bind
+from tests.support.edge import NoHooks, answer
+
+logging.basicConfig(format="%(message)s")
+
+async def app(scope, receive, send):
+    await answer(send, b"%d" % (time.process_time() * 1000))
+
+async def main():
+    sockets = bind("127.0.0.1", 0)
+    server = Server([Listener(app, sockets)], hooks=NoHooks(), grace_seconds=0)
+    serving = asyncio.create_task(server.serve())
+    await server.started.wait()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+    print(sockets[0].getsockname()[1], flush=True)
+    await serving
+
+uvloop.run(main())
+"""
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_without_file_descriptors_clients_wait_and_are_served_when_some_are_free() -> None:
+    with process(OUT_OF_DESCRIPTORS) as server:
+        assert server.stdout is not None
+        address = ("127.0.0.1", int(server.stdout.readline()))
+        connections = [await RawConnection.open(address) for _ in range(60)]
+        for connection in connections:
+            await connection.send(GET)
+        before = float((await connections[0].response()).body)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await connections[-1].reader.readexactly(1)
+        await connections[0].send(GET)
+        spent = float((await connections[0].response()).body) - before
+        assert spent < 300, "the server was busy while it could accept nobody"
+        for connection in connections[:40]:
+            await connection.close()
+        for connection in connections[40:]:
+            assert (await connection.response()).status == 200
+            await connection.close()
+
+
+async def test_further_clients_wait_while_it_is_full() -> None:
+    (sock,) = bind("127.0.0.1", 0)
+    taken: asyncio.Queue[socket.socket] = asyncio.Queue()
+    room = 1
+    acceptor = Acceptor(sock, taken.put, is_full=lambda: taken.qsize() >= room)
+    acceptor.start()
+    first = await RawConnection.open(sock.getsockname())
+    second = await RawConnection.open(sock.getsockname())
+    (await asyncio.wait_for(taken.get(), 5)).close()
+    (await asyncio.wait_for(taken.get(), 5)).close()
+    acceptor.close()
+    await first.close()
+    await second.close()
+
+
+async def test_who_is_in_the_queue_when_it_closes_is_taken() -> None:
+    (sock,) = bind("127.0.0.1", 0)
+    taken: asyncio.Queue[socket.socket] = asyncio.Queue()
+    acceptor = Acceptor(sock, taken.put)
+    acceptor.start()
+    with socket.create_connection(sock.getsockname()):
+        acceptor.close()
+        acceptor.close()
+        (await asyncio.wait_for(taken.get(), 5)).close()
+    assert sock.fileno() == -1
