@@ -92,7 +92,7 @@ def has_duplicates(body: bytes, document: Any) -> bool:
 def check_sizes(document: Any) -> None:
     """Raises UnreadableRequest for a document that is too deep or has a key that is too long. Walks level by level."""
     level = [document]
-    for _ in range(DEPTH_LIMIT + 1):
+    for _ in range(DEPTH_LIMIT):
         below: list[Any] = []
         for container in level:
             values: Iterable[Any] = container
