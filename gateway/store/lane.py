@@ -191,6 +191,8 @@ def _check_tags(calls: Sequence[Call], replies: Sequence[Any]) -> None:
 
 
 def _failure(error: Exception, sent: bool) -> StoreUnavailable:
+    if isinstance(error.__cause__, RedisError):
+        error = error.__cause__  # an error reply in the handshake comes wrapped, without its code
     match error:
         case StoreUnavailable():
             return error

@@ -281,28 +281,3 @@ async def test_a_key_somebody_else_has_written_does_not_stop_the_others(
         await connection.execute("SET", key, "text")
     agents.seen(Agent("agt_good"), EXCHANGE, ok=True)
     assert await agents.flush()
-
-
-async def test_the_totals_count_every_exchange_by_its_end(connection: Connection) -> None:
-    agents = make(connection)
-    stats = Stats(connection, clock=lambda: NOW + 341)
-    empty = await stats.read()
-    assert (empty.agents, empty.executions, empty.started, empty.runtime_seconds) == (0, 0, None, 0)
-    for end in [
-        {},
-        {"denied_calls": 2},
-        {"status": 403, "error_type": "agent_quarantined"},
-        {"status": 429, "error_type": "rate_limit_exceeded"},
-        {"status": 500},
-        {"status": 499, "error_type": "client_gone"},
-    ]:
-        agents.seen(Agent("agt_1"), replace(EXCHANGE, **end), ok=not end)
-    await agents.flush()
-    record = await stats.read()
-    assert (record.agents, record.executions, record.errors) == (1, 6, 2)
-    assert (record.denied, record.client_gone, record.tool_calls) == (3, 1, 6)
-    assert (record.tokens, record.cached_tokens, record.reasoning_tokens) == (720, 60, 30)
-    assert (record.started, record.runtime_seconds) == (NOW, 341)
-    agents.seen(Agent("agt_1"), EXCHANGE, ok=True)
-    await agents.flush()
-    assert (await stats.read()).executions == 7

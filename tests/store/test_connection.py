@@ -393,12 +393,6 @@ async def test_options_in_the_url_cannot_lengthen_the_wait(own_redis: RedisServe
         await connection.close()
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "unix://", "redis://h?db=x", ""])
-def test_a_url_of_another_form_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="Redis URL"):
-        Connection(url)
-
-
 @pytest.mark.faults
 async def test_hundreds_of_kills_under_load_never_give_wrong_data(own: Connection, own_redis: RedisServer) -> None:
     watching = asyncio.create_task(own.watch())

@@ -12,8 +12,7 @@ import pytest
 
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
-from gateway.store.errors import AlreadyRunning, NoServerBinary, ServerFailed
-from gateway.store.server import find_server
+from gateway.store.errors import AlreadyRunning, ServerFailed
 
 OWNER = """
 import asyncio, sys
@@ -322,25 +321,6 @@ async def test_the_runtime_directory_of_the_user_is_preferred(
         await redis.stop()
     finally:
         runtime.rmdir()
-
-
-def test_a_server_in_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("valkey-server", "redis-server"):
-        binary = tmp_path / name
-        binary.write_text("#!/bin/sh\n")
-        binary.chmod(0o700)
-        monkeypatch.setenv("PATH", str(tmp_path))
-        assert find_server() == binary
-
-
-def test_without_any_server_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(NoServerBinary, match="apt install redis-server.*GATEWAY_REDIS_URL"):
-        find_server()
-    monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(NoServerBinary, match="brew install redis"):
-        find_server()
 
 
 @pytest.mark.faults

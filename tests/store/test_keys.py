@@ -1,0 +1,23 @@
+from dataclasses import fields
+
+from gateway.store.keys import Keys
+
+
+def test_every_key_carries_the_prefix_and_is_another() -> None:
+    keys = Keys("test:")
+    names = [keys.schema, keys.probe, keys.stats, keys.agents, keys.agent("agt_1")]
+    assert all(name.startswith("test:") for name in names)
+    assert len(set(names)) == len(names)
+    assert [field.name for field in fields(Keys)] == ["prefix"]
+
+
+def test_an_agents_key_is_tagged_with_its_id() -> None:
+    assert Keys().agent("agt_1") == "leuko:agent:{agt_1}"
+
+
+def test_every_key_is_in_the_table() -> None:
+    import gateway.store.keys as module
+
+    assert module.__doc__ is not None
+    for name in ("schema", "probe", "stats", "agents", "agent:{id}"):
+        assert f"| `{name}` |" in module.__doc__
