@@ -259,6 +259,7 @@ class Interdiction:
 
     def _judged(self, turn: int) -> Ruling:
         calls = self._reader.calls(turn)
+        self._reader.answer.calls[turn] = list(calls)
         if not calls:
             return Refusal("upstream_invalid", "The provider sent parts of a tool call that make no call.")
         if any(call.problem is not None for call in calls):

@@ -1,0 +1,189 @@
+"""Answers on their way out, through the running path."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.model.errors import Refusal
+from gateway.model.tool_call import ToolCall
+from gateway.model.verdict import Denial, Ruling, Withhold
+from gateway.phases import inspect
+from tests.support.path import running_path
+from tests.support.upstream import Conversation, Request, ScriptedUpstream, answer, event, json_answer, sse_answer
+
+SECRET_ARGUMENT = "payments-7731"
+PARAMETERS = {"type": "object", "properties": {"service": {"enum": [SECRET_ARGUMENT]}}, "required": ["service"]}
+FUNCTION = {"name": "restart_service", "description": "", "parameters": PARAMETERS}
+USER = [{"role": "user", "content": "Restart it"}]
+ASKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", {"messages": USER, "tools": [{"type": "function", "function": FUNCTION}]}),
+    "chat-legacy": ("/v1/chat/completions", {"messages": USER, "functions": [FUNCTION]}),
+    "responses": ("/v1/responses", {"input": "Restart it", "tools": [{"type": "function", **FUNCTION}]}),
+    "messages": (
+        "/v1/messages",
+        {"messages": USER, "max_tokens": 9, "tools": [{"name": "restart_service", "input_schema": PARAMETERS}]},
+    ),
+}
+dialects = pytest.mark.parametrize("dialect", list(ASKS))
+streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+def leaks(text: str) -> bool:
+    """Whether the call's argument is there, quoted or not; the schema that a Responses object repeats is no leak."""
+    return SECRET_ARGUMENT in text.replace(f'"enum":["{SECRET_ARGUMENT}"]', "")
+
+
+def refuse(calls: Sequence[ToolCall]) -> Ruling:
+    assert [json.loads(call.arguments) for call in calls] == [{"service": SECRET_ARGUMENT}]
+    return Withhold("Not now: restart_service is refused.", (Denial("restart_service", "ops/deny/0", "not now", "dec_1"),))
+
+
+def error(calls: Sequence[ToolCall]) -> Ruling:
+    return Refusal("tool_call_denied", "restart_service is refused by ops/deny/0: not now.")
+
+
+def ask(dialect: str, *, stream: bool) -> tuple[str, dict[str, Any]]:
+    path, body = ASKS[dialect]
+    return path, {"model": "stub-tool", "stream": stream, **body}
+
+
+@dialects
+@streamed
+async def test_a_withheld_call_is_told_as_text_and_none_of_it_leaves(dialect: str, stream: bool) -> None:
+    path, body = ask(dialect, stream=stream)
+    async with running_path(judge=refuse) as running:
+        said = await running.client.post(path, json=body)
+        seen = await running.sightings.settled()
+    assert said.status_code == 200
+    assert not leaks(said.text)
+    assert "Not now: restart_service is refused." in said.text
+    assert '"denied":[{"tool":"restart_service","rule":"ops/deny/0","decision_id":"dec_1"}]' in said.text
+    assert said.headers.get("x-gateway-denied") == (None if stream else "1")
+    assert seen.vitals.denied_calls == 1
+
+
+@dialects
+@streamed
+async def test_a_refused_answer_ends_in_the_dialects_own_error(dialect: str, stream: bool) -> None:
+    path, body = ask(dialect, stream=stream)
+    async with running_path(judge=error) as running:
+        said = await running.client.post(path, json=body)
+        seen = await running.sightings.settled()
+    assert said.status_code == (200 if stream else 403)
+    assert not leaks(said.text)
+    assert "refused by ops/deny/0" in said.text
+    assert "[DONE]" not in said.text
+    if not stream:
+        assert said.headers["x-should-retry"] == "false"
+    assert seen.vitals.error_type == "tool_call_denied"
+
+
+@dialects
+@streamed
+async def test_an_allowed_answer_is_what_the_provider_sent(dialect: str, stream: bool) -> None:
+    path, body = ask(dialect, stream=stream)
+    async with running_path() as running:
+        said = await running.client.post(path, json=body)
+        seen = await running.sightings.settled()
+    assert "restart_service" in said.text
+    assert (seen.vitals.tool_names, seen.vitals.denied_calls) == (("restart_service",), 0)
+
+
+async def test_a_whole_answer_that_is_not_json_is_the_providers_fault() -> None:
+    async with ScriptedUpstream(answer(200, b"<html>")) as upstream, running_path(upstream.url) as path:
+        said = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": []})
+    assert (said.status_code, said.json()["error"]["code"]) == (502, "upstream_invalid")
+
+
+async def test_an_error_of_the_provider_passes_as_it_is() -> None:
+    body = b'{"error": {"message": "slow down",  "code": "rate_limit_exceeded"}}'
+    headers = [("retry-after", "1000000000"), ("content-type", "application/json")]
+    async with ScriptedUpstream(answer(429, body, headers)) as upstream, running_path(upstream.url) as path:
+        said = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": []})
+    assert (said.status_code, said.content, said.headers["retry-after"]) == (429, body, "1000000000")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_compressed_unasked_is_judged_and_leaves_decoded(stream: bool) -> None:
+    chunk = event({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
+    plain = chunk + event("[DONE]") if stream else json.dumps({"choices": []}).encode()
+    kind = "text/event-stream" if stream else "application/json"
+    coded = answer(200, gzip.compress(plain), [("content-type", kind), ("content-encoding", "gzip")])
+    async with ScriptedUpstream(coded) as upstream, running_path(upstream.url) as path:
+        body = {"model": "m", "messages": [], "stream": stream, "stream_options": {"include_usage": True}}
+        async with path.client.stream("POST", "/v1/chat/completions", json=body) as said:
+            raw = b"".join([part async for part in said.aiter_raw()])
+    assert raw == plain
+    assert "content-encoding" not in said.headers
+    assert upstream.requests[0].header("accept-encoding") == "identity"
+
+
+async def test_a_stream_is_told_from_a_whole_answer_by_what_the_provider_sends() -> None:
+    frames = [event({"choices": []}), event("[DONE]")]
+    async with ScriptedUpstream([sse_answer(frames), json_answer({"choices": []})]) as upstream:
+        async with running_path(upstream.url) as path:
+            unasked = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": []})
+            whole = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": [], "stream": True})
+    assert unasked.content == b"".join(frames)
+    assert (unasked.headers["x-accel-buffering"], unasked.headers["cache-control"]) == ("no", "no-cache")
+    assert whole.json() == {"choices": []}
+
+
+async def test_a_cut_relayed_answer_cannot_be_taken_for_a_whole_one() -> None:
+    async def cut(request: Request, talk: Conversation) -> None:
+        await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+        talk.close()
+
+    async with ScriptedUpstream(cut) as upstream, running_path(upstream.url) as path:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await path.client.get("/v1/files/file-1/content")
+        seen = await path.sightings.settled()
+    assert seen.vitals.error_type == "upstream_invalid"
+
+
+async def test_a_caller_that_waits_for_held_frames_gets_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect, "_HEARTBEAT_SECONDS", 0.02)
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+
+    async def slowly(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        await talk.chunk(event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}))
+        await heard.wait()
+        await talk.chunk(event({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}))
+        await talk.chunk(event("[DONE]"))
+        await talk.end()
+
+    heard, said = asyncio.Event(), b""
+    async with ScriptedUpstream(slowly) as upstream, running_path(upstream.url) as path:
+        body = {"model": "m", "messages": [], "stream": True}
+        async with path.client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            async for part in answer.aiter_raw():
+                said += part
+                if said.startswith(b": held\n\n"):
+                    heard.set()
+        assert path.budget.used == 0
+    assert said.endswith(b"data: [DONE]\n\n")
+
+
+async def test_what_a_stream_held_is_given_back_when_the_caller_leaves() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}
+
+    async def never(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        await talk.chunk(event({"choices": [{"index": 0, "delta": {"content": "Let me see."}}]}))
+        await talk.chunk(event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}))
+        await talk.hang()
+
+    async with ScriptedUpstream(never) as upstream, running_path(upstream.url) as path:
+        body = {"model": "m", "messages": [], "stream": True}
+        async with path.client.stream("POST", "/v1/chat/completions", json=body):
+            async with asyncio.timeout(10):
+                while not path.budget.used:
+                    await asyncio.sleep(0)
+        await path.sightings.settled()
+        assert path.budget.used == 0
