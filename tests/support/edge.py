@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -91,7 +92,8 @@ def serving(
 def process(code: str, *, env: dict[str, str] | None = None, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A Python process that runs `code`, killed at the end if it is still there."""
     command: Sequence[str] = [sys.executable, "-W", "error", "-c", code]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **(env or {})}, **options)
+    root = pathlib.Path(__file__).parents[2]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, env={**os.environ, **(env or {})}, **options)
     try:
         yield child
     finally:
