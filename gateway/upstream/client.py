@@ -114,6 +114,11 @@ class Client:
         if self._open:
             await self._all_lost.wait()
 
+    @property
+    def connections(self) -> int:
+        """Open connections, used or not."""
+        return len(self._open)
+
     # -- connections
 
     def _pooled(self, endpoint: Endpoint) -> Connection | None:

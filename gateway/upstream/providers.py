@@ -92,10 +92,10 @@ class Provider:
     def takes_deployments(self) -> bool:
         """Whether Azure's `/openai/deployments/{model}/…` reaches it in that form.
 
-        So it is for Azure itself and for a default provider, which may be Azure behind another name; elsewhere the
-        same request is sent to the path below `/v1`.
+        So it is for Azure itself, the stub models, and a default provider, which may be Azure behind another name;
+        elsewhere the same request is sent to the path below `/v1`.
         """
-        return self.dialect == "azure" or (self.name == DEFAULT and self.endpoint.host != _OPENAI_HOST)
+        return self.dialect in ("azure", STUB) or (self.name == DEFAULT and self.endpoint.host != _OPENAI_HOST)
 
     def path(self, route: Route) -> str:
         """The path a route has at this provider, percent-encoding as received."""
