@@ -33,6 +33,7 @@ from gateway.phases.admit import Admit
 from gateway.phases.forward import Forward
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
+from gateway.phases.model_list import ModelList
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
@@ -75,7 +76,7 @@ class Gateway:
             Identify(Fingerprinter(kept.secret.get_secret_value().encode()), own_keys),
             Admit(judged_limit=settings.max_body_bytes, relayed_limit=settings.max_relayed_bytes),
             Rewrite(),
-            Forward(_providers(settings), _openers(settings), self.client, breaker, timeouts, own_keys, time.monotonic),
+            self._forward(breaker, timeouts, own_keys),
             Inspect(judge, HoldBudget(_HELD_BYTES), timeouts, time.monotonic),
             Settle(self.agents, breaker, clock=time.monotonic, wall_clock=time.time),  # noqa: TID251 - as above
         )
@@ -134,6 +135,14 @@ class Gateway:
             await asyncio.gather(*duties, return_exceptions=True)
             await self.client.close()
             await self.store.close()
+
+    def _forward(self, breaker: Breaker, timeouts: Timeouts, own_keys: tuple[bytes, ...]) -> Forward:
+        settings, client, model_list = self.settings, self.client, None
+        openers = _openers(settings)
+        if settings.stub:
+            model_list = ModelList(openers[STUB], None if settings.llm_upstream_url is None else client)
+        providers = _providers(settings)
+        return Forward(providers, openers, client, breaker, timeouts, own_keys, time.monotonic, model_list)
 
     def _missing(self) -> list[str]:
         return [] if self.store.healthy else ["redis"]

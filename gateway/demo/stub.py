@@ -184,7 +184,7 @@ def _document(body: bytes, deployment: str | None) -> dict[str, Any]:
         raise StubError(400, f"The body is not JSON: {error}", "invalid_request") from error
     if not isinstance(document, dict):
         raise StubError(400, "The body is not a JSON object", "invalid_request")
-    model = document.get("model", deployment)
+    model = deployment or document.get("model")
     if not isinstance(model, str):
         raise StubError(400, f"`model` is {model!r}; it must name a model", "invalid_request")
     return document | {"model": model}

@@ -6,6 +6,7 @@ A client can never choose where a request goes: only which of the configured pro
 from collections.abc import Callable, Mapping
 
 from gateway.model.exchange import Exchange
+from gateway.phases.model_list import ModelList
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.credential import Outgoing, outgoing_credential
@@ -21,6 +22,7 @@ class Forward:
         openers: who speaks to a provider, by the provider's name; `default` for all others.
         own_keys: the gateway's own secrets, which no provider may see.
         clock: monotonic seconds.
+        model_list: lists the models while the stub models are on.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Forward:
         timeouts: Timeouts,
         own_keys: tuple[bytes, ...],
         clock: Callable[[], float],
+        model_list: ModelList | None = None,
     ) -> None:
         self._providers = providers
         self._openers = openers
@@ -40,20 +43,34 @@ class Forward:
         self._timeouts = timeouts
         self._own_keys = own_keys
         self._clock = clock
+        self._model_list = model_list
 
     async def __call__(self, exchange: Exchange) -> Reply:
         route, request = exchange.route, exchange.request
+        if self._model_list is not None and self._model_list.answers(request.method, route):
+            return await self._list_models(exchange, self._model_list)
         model = exchange.ask.model if exchange.ask else None
-        provider = self._providers.choose(route, route.dialect, model or route.deployment)
+        provider = self._providers.choose(route, route.dialect, route.deployment or model)
         exchange.provider = provider.name
-        exchange.model = model or route.deployment
+        if route.deployment is not None and (model is None or provider.takes_deployments):
+            model = route.deployment  # there the path decides, whatever the body says
+        exchange.model = model
         headers = self._headers(exchange, provider)
-        key = (provider.name, exchange.model or "")
+        key = (provider.name, model or "")
         self._breaker.check(key, self._clock())
         exchange.breaker_key = key
         self._be_patient(exchange)
         opener = self._openers.get(provider.name, self._default)
         return await opener.open(provider, request.method, provider.path(route), request.query, headers, exchange.body)
+
+    async def _list_models(self, exchange: Exchange, model_list: ModelList) -> Reply:
+        """Not counted by the breaker: an answer of the stub models says nothing about the provider."""
+        route, request = exchange.route, exchange.request
+        provider = self._providers.default_for(route)
+        headers = self._headers(exchange, provider)
+        exchange.provider = STUB
+        self._be_patient(exchange)
+        return await model_list.open(provider, request.method, provider.path(route), request.query, headers, None)
 
     def _headers(self, exchange: Exchange, provider: Provider) -> Headers:
         judged = exchange.route.dialect is not None
