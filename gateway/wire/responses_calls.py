@@ -117,14 +117,14 @@ class Calls:
 
     def __init__(self) -> None:
         self._tellings: dict[int, _Telling] = {}
-        self._others: set[int] = set()
+        self._others: dict[int, str] = {}
 
     def add(self, index: int, item: dict[str, Any]) -> bool:
         """An item was added. True if it is a call the client would execute. Raises UnreadableFrame."""
         if index in self._tellings and self._tellings[index].added is not None:
             raise UnreadableFrame("two items with one output_index")
         if not is_client_call(item):
-            self._others.add(index)
+            self._others[index] = item["type"]
             return index in self._tellings
         self._telling(index).added = item
         return True
@@ -132,7 +132,7 @@ class Calls:
     def finish(self, index: int, item: dict[str, Any]) -> bool:
         """An item is finished. True if it is, or was taken for, a call the client would execute."""
         if not is_client_call(item) and index not in self._tellings:
-            self._others.add(index)
+            self._others[index] = item["type"]
             return False
         self._telling(index).finished.append(item)
         return True
@@ -151,10 +151,11 @@ class Calls:
         index = index_of(document)
         stream = event.rpartition(".")[0]
         if index not in self._tellings:
-            if index in self._others and stream not in (_FUNCTION, _CUSTOM) or not tells_of_call(event):
+            kind = self._others.get(index)
+            if not tells_of_call(event) or (kind is not None and event.startswith(f"response.{kind}")):
                 return False
-            if index in self._others:
-                raise UnreadableFrame(f"{event} for an item that is not such a call")
+            if kind is not None:
+                raise UnreadableFrame(f"{event} for an item of type {kind[:64]!r}")
         telling = self._telling(index)
         if stream in _KINDS:
             telling.take(event, document)
