@@ -71,9 +71,7 @@ class ChatReader:
         return self._read_document(document, delicate)
 
     def calls(self, turn: int) -> Sequence[ToolCall]:
-        calls = self._choice(turn).calls.build(turn)
-        self.answer.calls[turn] = calls
-        return calls
+        return self._choice(turn).calls.build(turn)
 
     def strip(self, frame: bytes) -> bytes:
         return strip_usage(frame, self._document)

@@ -239,8 +239,6 @@ class Interdiction:
         return all(turn in refused and signal is Signal.CALL for turn, signal in signals)
 
     def _hold(self, frame: bytes, turns: frozenset[int]) -> None:
-        if self.failure is not None:
-            return
         holding = sum(state is State.HOLDING for state in self._states.values())
         if self.held_bytes + len(frame) > self._turn_limit * max(1, holding):
             self._fail("upstream_invalid", "The provider's tool calls are too long to be judged.")
