@@ -201,9 +201,10 @@ class _Brotli:
         for start in range(0, len(data), _PIECE):
             part = data[start : start + _PIECE]
             self.taken += len(part)
-            yield self._engine.process(part, output_buffer_limit=_PIECE)
-            while not self._engine.can_accept_more_data():
-                yield self._engine.process(b"", output_buffer_limit=_PIECE)
+            piece = self._engine.process(part, output_buffer_limit=_PIECE)
+            while piece or not self._engine.can_accept_more_data():  # all input may be in while output is still to come
+                yield piece
+                piece = self._engine.process(b"", output_buffer_limit=_PIECE)
 
 
 class _Zstandard:
