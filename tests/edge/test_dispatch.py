@@ -1,0 +1,73 @@
+"""Which application answers which path."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from gateway.edge.dispatch import Dispatch
+
+
+def names(name: str) -> Any:
+    async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        scope["answered_by"] = name, scope.get("path")
+
+    return app
+
+
+async def asked(path: bytes, *, host: bytes = b"localhost:4000", apart: bool = False, data: bool = True) -> Any:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    dispatch = Dispatch(
+        data_plane=names("data") if data else None,
+        admin=None if apart else names("admin"),
+        probe=names("probe"),
+        allowed_hosts=frozenset(("localhost", "[::1]")),
+    )
+    scope: dict[str, Any] = {"raw_path": path, "method": "GET", "headers": [(b"host", host)]}
+    await dispatch(scope, names("receive"), send)
+    return scope.get("answered_by") or sent[0]["status"]
+
+
+@pytest.mark.parametrize(
+    ("path", "who"),
+    [
+        (b"/v1/models", "data"),
+        (b"/chat/completions", "data"),
+        (b"/", "data"),
+        (b"/api/gateway/agents", "admin"),
+        (b"//api//gateway/agents/", "admin"),
+        (b"/%61pi/gateway/agents", "admin"),
+        (b"/livez", "probe"),
+        (b"/health/ready", "probe"),
+    ],
+)
+async def test_each_path_has_one_owner(path: bytes, who: str) -> None:
+    assert (await asked(path))[0] == who
+
+
+async def test_the_admin_api_sees_the_canonical_path() -> None:
+    assert await asked(b"//api/gateway/agents/a%2Fb/") == ("admin", "/api/gateway/agents/a/b")
+
+
+@pytest.mark.parametrize("host", [b"evil.example", b"localhost.evil.example:4000", b"", b"127.0.0.1@evil"])
+async def test_the_admin_api_answers_known_host_names_only(host: bytes) -> None:
+    assert await asked(b"/api/gateway/agents", host=host) == 421
+
+
+@pytest.mark.parametrize("host", [b"LOCALHOST", b"localhost:1", b"[::1]:4000", b"[::1]"])
+async def test_a_known_host_name_counts_with_any_port_and_case(host: bytes) -> None:
+    assert (await asked(b"/api/gateway/agents", host=host))[0] == "admin"
+
+
+async def test_a_listener_of_its_own_takes_the_admin_api_away_from_the_data_plane() -> None:
+    assert await asked(b"/api/gateway/agents", apart=True) == 404
+    assert (await asked(b"/livez", apart=True))[0] == "probe"
+    assert await asked(b"/v1/models", data=False) == 404
+
+
+async def test_an_ambiguous_path_reaches_nobody() -> None:
+    assert await asked(b"/api/../v1/models") == 400

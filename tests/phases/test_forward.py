@@ -1,0 +1,101 @@
+"""Where requests go, and what goes along."""
+
+from typing import Any
+
+import pytest
+
+from gateway.upstream.providers import Provider
+from tests.support.path import running_path
+from tests.support.upstream import ScriptedUpstream, answer, json_answer
+
+CHAT = "/v1/chat/completions"
+ASK: dict[str, Any] = {"model": "gpt-4o", "messages": []}
+CALLER = {"authorization": "Bearer sk-caller"}
+SAID = json_answer({"choices": []})
+
+
+async def test_the_callers_credential_goes_to_the_default_provider_as_it_came() -> None:
+    sent = {"api-key": "azure-style", "traceparent": "00-1-2-01", "x-stainless-lang": "python"}
+    ours = {"x-agent-id": "a", "x-agent-session": "s", "x-intent-token": "t", "x-gateway-execution": "plan_only"}
+    async with ScriptedUpstream(SAID) as upstream, running_path(upstream.url) as path:
+        await path.client.post(CHAT, json=ASK, headers={**sent, **ours})
+    request = upstream.requests[0]
+    assert {name: request.header(name) for name in sent} == sent
+    assert [name for name in ours if request.all(name)] == []
+    assert request.header("host") == upstream.url.removeprefix("http://")
+
+
+async def test_a_callers_credential_goes_to_no_other_provider() -> None:
+    async with ScriptedUpstream(SAID) as default, ScriptedUpstream(SAID) as other:
+        named = (Provider("other", other.url, api_key="sk-own", api_key_env="OTHER_KEY", models=("claude-*",)),)
+        async with running_path(default.url, named=named) as path:
+            by_path = await path.client.post("/p/other/v1/chat/completions", json=ASK, headers=CALLER)
+            by_model = await path.client.post(CHAT, json={**ASK, "model": "claude-x"}, headers=CALLER)
+    assert not other.requests and not default.requests
+    for refused in (by_path, by_model):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+        assert "OTHER_KEY" in refused.text and "sk-own" not in refused.text
+
+
+async def test_a_provider_the_caller_makes_up_is_refused() -> None:
+    async with running_path() as path:
+        refused = await path.client.post("/p/evil.example/v1/chat/completions", json=ASK, headers=CALLER)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("member", ["base_url", "api_base", "api_key", "url", "custom_llm_provider", "proxy"])
+async def test_nothing_in_a_request_chooses_an_address(member: str) -> None:
+    async with ScriptedUpstream(SAID) as upstream, ScriptedUpstream(SAID) as evil, running_path(upstream.url) as path:
+        headers = {**CALLER, "x-forwarded-host": evil.url, "x-base-url": evil.url, "forwarded": f"host={evil.url}"}
+        await path.client.post(CHAT, params={member: evil.url}, json={**ASK, member: evil.url}, headers=headers)
+    assert not evil.requests
+    assert upstream.requests[0].json()[member] == evil.url
+
+
+async def test_the_stub_gets_no_credential_and_needs_none() -> None:
+    async with running_path() as path:
+        said = await path.client.post(CHAT, json={**ASK, "model": "stub-echo"}, headers=CALLER)
+        seen = await path.sightings.settled()
+    assert (said.status_code, seen.vitals.provider) == (200, "stub")
+
+
+async def test_a_provider_that_cannot_be_reached_is_a_502_without_its_address() -> None:
+    async with running_path("http://127.0.0.1:1") as path:
+        refused = await path.client.post(CHAT, json=ASK, headers=CALLER)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upstream_unavailable")
+    assert "127.0.0.1" not in refused.text
+
+
+async def test_a_failing_provider_is_left_alone_for_a_while() -> None:
+    failing = answer(500, b'{"error":{}}')
+    async with ScriptedUpstream(failing) as upstream, running_path(upstream.url) as path:
+        for number in range(8):
+            headers = {"authorization": f"Bearer sk-{number % 2}"}
+            last = await path.client.post(CHAT, json=ASK, headers=headers)
+        other_model = await path.client.post(CHAT, json={**ASK, "model": "other"}, headers=CALLER)
+    assert len(upstream.requests) == 6
+    assert (last.status_code, last.json()["error"]["code"]) == (503, "upstream_unavailable")
+    assert 1 <= int(last.headers["retry-after"]) <= 60
+    assert other_model.status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("sent", "target"),
+    [
+        ("/v1/models/org%2Fname?x=%20a&y", b"/v1/models/org%2Fname?x=%20a&y"),
+        ("/models", b"/v1/models"),
+        ("//v1//files/", b"/v1/files"),
+        ("/openai/v1/models", b"/v1/models"),
+    ],
+)
+async def test_the_provider_gets_the_canonical_path_and_the_query_as_sent(sent: str, target: bytes) -> None:
+    async with ScriptedUpstream(json_answer({"data": []})) as upstream, running_path(upstream.url) as path:
+        await path.client.get(f"{path.url}{sent}", headers=CALLER)
+    assert upstream.requests[0].target == target
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "DELETE", "PATCH", "PUT", "GET", "POST"])
+async def test_every_method_is_relayed(method: str) -> None:
+    async with ScriptedUpstream(answer(200)) as upstream, running_path(upstream.url) as path:
+        said = await path.client.request(method, "/v1/files/file-1", headers=CALLER)
+    assert (said.status_code, upstream.requests[0].method) == (200, method)

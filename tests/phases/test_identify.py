@@ -1,0 +1,39 @@
+"""Who is calling, as the running path tells it."""
+
+from tests.support.path import OWN_KEY, running_path
+
+CHAT = "/v1/chat/completions"
+ASK = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+async def test_an_agent_is_its_credential_and_its_hint() -> None:
+    async with running_path() as path:
+
+        async def agent(**headers: str) -> str:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            answer = await path.client.post(CHAT, json=ASK, headers=sent)
+            return answer.headers["x-gateway-agent-id"]
+
+        one = await agent(authorization="Bearer sk-1")
+        assert one == await agent(x_api_key="sk-1")
+        others = [
+            await agent(authorization="Bearer sk-2"),
+            await agent(authorization="Bearer sk-1", x_agent_id="planner"),
+            await agent(x_agent_id="planner"),
+            await agent(),
+        ]
+    assert len({one, *others}) == 5
+
+
+async def test_the_gateways_own_key_is_no_credential_of_the_data_plane() -> None:
+    async with running_path() as path:
+        answer = await path.client.post(CHAT, json=ASK, headers={"x-api-key": OWN_KEY.decode()})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert OWN_KEY.decode() not in answer.text
+
+
+async def test_who_is_refused_before_identification_has_no_agent() -> None:
+    async with running_path() as path:
+        answer = await path.client.post(CHAT, json=ASK, headers={"authorization": "Bearer a", "api-key": "b"})
+        assert not path.sightings.all
+    assert "x-gateway-agent-id" not in answer.headers
