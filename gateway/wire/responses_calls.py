@@ -10,7 +10,7 @@ from typing import Any
 from gateway.model.tool_call import ToolCall
 from gateway.wire.dialect import UnreadableFrame
 from gateway.wire.responses_events import NOWHERE, index_of, tells_of_call
-from gateway.wire.responses_items import as_call, is_client_call, payload
+from gateway.wire.responses_items import as_call, is_client_call, is_hosted, payload
 
 _FUNCTION = "response.function_call_arguments"
 _CUSTOM = "response.custom_tool_call_input"
@@ -46,10 +46,6 @@ class _Telling:
     @property
     def copies(self) -> list[dict[str, Any]]:
         return self.finished if self.added is None else [self.added, *self.finished]
-
-    def is_client_call(self) -> bool:
-        """A copy without an environment looks like the client's, even where others say that the provider runs it."""
-        return any(map(is_client_call, self.copies)) or not self.copies
 
     def take(self, event: str, document: dict[str, Any]) -> None:
         """Note a piece of the call, or the end of its pieces. Raises UnreadableFrame."""
@@ -121,20 +117,30 @@ class Calls:
 
     def add(self, index: int, item: dict[str, Any]) -> bool:
         """An item was added. True if it is a call the client would execute. Raises UnreadableFrame."""
-        if index in self._tellings and self._tellings[index].added is not None:
+        if not self._is_call(index, item):
+            return False
+        telling = self._telling(index)
+        if telling.added is not None:
             raise UnreadableFrame("two items with one output_index")
-        if not is_client_call(item):
-            self._others[index] = item["type"]
-            return index in self._tellings
-        self._telling(index).added = item
+        telling.added = item
         return True
 
     def finish(self, index: int, item: dict[str, Any]) -> bool:
-        """An item is finished. True if it is, or was taken for, a call the client would execute."""
-        if not is_client_call(item) and index not in self._tellings:
-            self._others[index] = item["type"]
+        """An item is finished. True if it is a call the client would execute. Raises UnreadableFrame."""
+        if not self._is_call(index, item):
             return False
         self._telling(index).finished.append(item)
+        return True
+
+    def _is_call(self, index: int, item: dict[str, Any]) -> bool:
+        """Once anything looked like a call of the client, it is judged as one, even if others say it was hosted."""
+        if is_client_call(item):
+            return True
+        if index not in self._tellings:
+            self._others[index] = item["type"]
+            return False
+        if not is_hosted(item):
+            raise UnreadableFrame("an item that was a call before")
         return True
 
     def complete(self, output: list[Any]) -> bool:
@@ -169,12 +175,11 @@ class Calls:
         index = index_of(event)
         if index == NOWHERE and not tells_of_call(event["type"]):
             return False
-        telling = self._tellings.get(index)
-        return telling is not None and telling.is_client_call()
+        return index in self._tellings
 
     def proposed(self) -> list[ToolCall]:
         """Every call the client would execute."""
-        return [telling.call() for _, telling in sorted(self._tellings.items()) if telling.is_client_call()]
+        return [telling.call() for _, telling in sorted(self._tellings.items())]
 
     def _telling(self, index: int) -> _Telling:
         return self._tellings.setdefault(index, _Telling())

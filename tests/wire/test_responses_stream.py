@@ -108,7 +108,6 @@ def test_tellings_that_agree_are_one_call(told: list[dict[str, Any]]) -> None:
         [added(item("")), {**end('{"a":"zq"}'), "name": "walk"}, done(item()), completed()],
         [done(item(namespace="a")), completed(item(namespace="b"))],
         [done({**item(), "type": "custom_tool_call", "input": "zq"}), completed(item())],
-        [done(item()), done({"type": "message", "id": "zq"}), completed()],
     ],
 )
 def test_tellings_that_differ_are_a_problem(told: list[dict[str, Any]]) -> None:
@@ -209,6 +208,8 @@ def test_what_may_be_a_call_and_cannot_be_read_ends_the_stream(data: bytes, even
     "told",
     [
         [added(item()), added(item())],
+        [done(item()), done({"type": "message", "id": "zq"}), completed()],
+        [piece("zq", "shell_call_command.delta"), added({"type": "message", "id": "zq"}), completed()],
         [added({"type": "message", "id": "msg_1"}), piece("zq")],
         [added({"type": "message", "id": "msg_1"}), piece("zq", "custom_tool_call_input.delta")],
     ],
