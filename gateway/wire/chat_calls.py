@@ -52,7 +52,7 @@ class _Draft:
             self.problem = f"its {shape} is not an object"
             return 0
         self._add_name(self._text(body, "name", "its name is not a string"), repeated)
-        piece = self._text(body, _WRITTEN[shape], f"its {_WRITTEN[shape]} is not text")
+        piece = self._text(body, _WRITTEN[shape], f"its member {_WRITTEN[shape]} is not text")
         if piece is None:
             return 0
         self._written.append(piece)
