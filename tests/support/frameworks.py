@@ -1,6 +1,6 @@
 """What agent frameworks see when they talk to the stub models; beside `clients`, because importing them takes seconds.
 
-Each function takes the server's root (without `/v1`) and a credential.
+Each function takes a `Server` and a credential.
 """
 
 from typing import Any, Literal
@@ -18,25 +18,25 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI
 
-from tests.support.clients import QUESTION, SUNNY, WEATHER_SCHEMA
+from tests.support.clients import QUESTION, SUNNY, WEATHER_SCHEMA, Server
 
 
-def langchain_streams_text(base_url: str, key: str) -> str:
-    return "".join(str(chunk.content) for chunk in _langchain(base_url, key, "stub-echo").stream(QUESTION))
+def langchain_streams_text(server: Server, key: str) -> str:
+    return "".join(str(chunk.content) for chunk in _langchain(server, key, "stub-echo").stream(QUESTION))
 
 
-def langchain_loops_through_a_tool(base_url: str, key: str, *, stream: bool = False) -> tuple[list[Any], str]:
+def langchain_loops_through_a_tool(server: Server, key: str, *, stream: bool = False) -> tuple[list[Any], str]:
     """(the calls as LangChain parsed them, the answer after their results)."""
     tool = {"type": "function", "function": {"name": "get_weather", "parameters": WEATHER_SCHEMA}}
-    model = _langchain(base_url, key, "stub-tool").bind_tools([tool])
+    model = _langchain(server, key, "stub-tool").bind_tools([tool])
     talk: list[Any] = [HumanMessage(QUESTION)]
     first: Any = _summed(model.stream(talk)) if stream else model.invoke(talk)
     talk += [first, *(ToolMessage(SUNNY, tool_call_id=call["id"]) for call in first.tool_calls)]
     return [(call["name"], call["args"]) for call in first.tool_calls], str(model.invoke(talk).content)
 
 
-def _langchain(base_url: str, key: str, model: str) -> ChatOpenAI:
-    return ChatOpenAI(model=model, base_url=f"{base_url}/v1", api_key=key, max_retries=0, timeout=20)  # type: ignore[arg-type]
+def _langchain(server: Server, key: str, model: str) -> ChatOpenAI:
+    return ChatOpenAI(model=model, base_url=server.openai, api_key=key, max_retries=0, timeout=20)  # type: ignore[arg-type]
 
 
 def _summed(chunks: Any) -> Any:
@@ -47,7 +47,7 @@ def _summed(chunks: Any) -> Any:
 
 
 async def openai_agents_loop_through_a_tool(
-    base_url: str, key: str, api: Literal["chat", "responses"], *, stream: bool = False
+    server: Server, key: str, api: Literal["chat", "responses"], *, stream: bool = False
 ) -> tuple[list[str], str]:
     """(the cities the tool was asked for, the run's final output)."""
     cities: list[str] = []
@@ -58,7 +58,7 @@ async def openai_agents_loop_through_a_tool(
         cities.append(city)
         return SUNNY
 
-    async with AsyncOpenAI(base_url=f"{base_url}/v1", api_key=key, max_retries=0, timeout=20) as client:
+    async with AsyncOpenAI(base_url=server.openai, api_key=key, max_retries=0, timeout=20) as client:
         shape = OpenAIChatCompletionsModel if api == "chat" else OpenAIResponsesModel
         model: Any = shape(model="stub-tool", openai_client=client)
         agent = Agent(
