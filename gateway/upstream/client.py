@@ -82,7 +82,7 @@ class Client:
             connection.send(reply, head, body)
         else:
             connection.send(reply, head, None)
-            reply.upload = self._loop.create_task(connection.upload(body, length))
+            reply.upload = self._loop.create_task(connection.upload(reply, body, length))
         try:
             await reply.started()
         except BaseException:  # also ends the upload
@@ -173,11 +173,12 @@ class Client:
         self._sweeper = None
         oldest = self._loop.time() - self._keep_alive
         for idle in self._idle.values():
-            kept = [c for c in idle if c.usable and c.idle_since > oldest]
-            for connection in idle:
-                if connection not in kept:
+            unused, idle[:] = idle[:], []
+            for connection in unused:
+                if connection.usable and connection.idle_since > oldest:
+                    idle.append(connection)
+                else:
                     connection.abort()
-            idle[:] = kept
         if any(self._idle.values()):
             self._sweeper = self._loop.call_later(self._keep_alive / 2, self._sweep)
 

@@ -26,6 +26,10 @@ class _Malformed(Exception):
     """Raised in parser callbacks for what the parser itself lets pass."""
 
 
+class _Closed(Exception):
+    """Nothing more can be sent."""
+
+
 class HttpReply:
     """A `Reply` over HTTP. Filled by its connection, read by one task."""
 
@@ -197,16 +201,14 @@ class Connection(asyncio.Protocol):
         else:
             transport.write(head + body if body else head)
 
-    async def upload(self, body: AsyncIterator[bytes], length: int | None) -> None:
+    async def upload(self, reply: HttpReply, body: AsyncIterator[bytes], length: int | None) -> None:
         """Send a body as it comes, never faster than the provider takes it; chunked if its length is unknown."""
-        reply = self._reply
         try:
             await self._pump(body, length)
-        except ConnectionError:
+        except _Closed:
             pass  # `connection_lost` tells the reply; an answer that came before may still be read
         except Exception as error:  # whatever the source of the body raises belongs to the caller of `open`
-            if reply is not None:
-                reply.fail(error)
+            reply.fail(error)
             self.abort()
 
     async def _pump(self, body: AsyncIterator[bytes], length: int | None) -> None:
@@ -227,7 +229,7 @@ class Connection(asyncio.Protocol):
     async def _write(self, data: bytes) -> None:
         transport = self.transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError
+            raise _Closed
         transport.write(data)
         if self._drained is not None:
             await self._drained

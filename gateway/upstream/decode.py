@@ -148,8 +148,7 @@ class _Zlib:
             self.ended = self._engine.eof
             if piece:
                 yield piece
-            elif len(data) == before:
-                return
+        # All input may be in while a part of its last match is still to come.
         while not self.ended and (piece := self._engine.decompress(b"", _PIECE)):
             self.ended = self._engine.eof
             yield piece

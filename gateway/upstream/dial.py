@@ -97,12 +97,13 @@ class Dialer:
         found = await self._lookup(host, port)
         if not private_ok and not all_public(info[4][0] for info in found):
             raise DialError("it is at an address that is not public", again=False)
-        return await aiohappyeyeballs.start_connection(
-            [(family, kind, proto, name, address) for family, kind, proto, name, address in found],
-            happy_eyeballs_delay=_EYEBALLS_DELAY,
-            interleave=1,
-            loop=asyncio.get_running_loop(),
-        )
+        try:
+            return await aiohappyeyeballs.start_connection(
+                found, happy_eyeballs_delay=_EYEBALLS_DELAY, loop=asyncio.get_running_loop()
+            )
+        except OSError:
+            self._addresses.pop((host, port), None)  # it may have moved: the next attempt asks again
+            raise
 
     async def _lookup(self, host: str, port: int) -> Sequence[AddressInfo]:
         """Addresses, at most 10 s old; concurrent callers share one lookup, and none of them can cancel it."""

@@ -158,13 +158,31 @@ async def test_a_slow_provider_stops_a_streamed_body(client: Client) -> None:
         assert await task == b""
 
 
-async def test_what_the_source_of_a_body_raises_is_raised_to_whoever_waits(client: Client) -> None:
+@pytest.mark.parametrize("length", [b"-1", b"1x", b"", b"1, 1"])
+async def test_a_streamed_body_whose_length_is_no_number_is_refused(client: Client, length: bytes) -> None:
+    with pytest.raises(Refusal, match="not a number"):
+        await ask(client, "http://127.0.0.1:1", said([b"a"]), headers=[(b"content-length", length)])
+
+
+async def test_a_large_body_arrives_whole(client: Client) -> None:
+    body = bytes(range(256)) * 40_000
+    async with ScriptedUpstream(OK) as upstream:
+        for _ in range(2):
+            await whole(client, upstream.url, body)
+        assert [request.body == body for request in upstream.requests] == [True, True]
+        assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("error", [ClientGone, ConnectionResetError])
+async def test_what_the_source_of_a_body_raises_is_raised_to_whoever_waits(
+    client: Client, error: type[Exception]
+) -> None:
     async def leaving() -> AsyncIterator[bytes]:
         yield b"x"
-        raise ClientGone
+        raise error
 
     async with ScriptedUpstream(OK) as upstream:
-        with pytest.raises(ClientGone):
+        with pytest.raises(error):
             await ask(client, upstream.url, leaving())
 
 
@@ -261,6 +279,27 @@ async def test_a_connection_unused_for_too_long_is_closed() -> None:
         await whole(client, upstream.url)
         await upstream.client_gone()
         await whole(client, upstream.url)
+        assert upstream.connections == 2
+    await client.close()
+
+
+async def test_connections_in_use_are_not_swept_and_fresh_ones_are_kept() -> None:
+    client = Client(keep_alive=0.1)
+    go_on = asyncio.Event()
+
+    async def script(request: Request, talk: Conversation) -> None:
+        if request.target == b"/slow":
+            await go_on.wait()
+        await talk.json({"ok": True})
+
+    async with ScriptedUpstream(script) as upstream:
+        slow = asyncio.ensure_future(whole(client, upstream.url, path="/slow"))
+        await upstream.arrived()
+        for _ in range(20):
+            await whole(client, upstream.url)
+            await asyncio.sleep(0.02)
+        go_on.set()
+        assert await slow == b'{"ok": true}'
         assert upstream.connections == 2
     await client.close()
 

@@ -137,6 +137,14 @@ async def test_the_answer_to_head_has_no_body_whatever_its_length_says(client: C
         assert upstream.connections == 1
 
 
+async def test_a_body_after_head_is_no_valid_answer(client: Client) -> None:
+    async with ScriptedUpstream(answer(200, b"a body")) as upstream:
+        reply = await ask(client, upstream.url, None, method="HEAD")
+        with pytest.raises(Refusal):
+            await reply.read(MANY)
+        await upstream.client_gone()
+
+
 async def test_informational_answers_are_skipped(client: Client) -> None:
     early = head(103, [("link", "</x>")]) + b"HTTP/1.1 100 Continue\r\n\r\n"
     async with ScriptedUpstream(early + WHOLE) as upstream:

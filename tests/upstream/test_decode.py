@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -78,6 +78,15 @@ def test_what_was_flushed_comes_out_at_once() -> None:
         assert decoder.decode(packed) == event
 
 
+def test_every_byte_gives_out_all_that_can_be_known_from_it() -> None:
+    packed = gzip.compress(b"a" * 200_000)
+    plain, decoder = zlib.decompressobj(wbits=31), Decoder("gzip")
+    for n in range(len(packed)):
+        one = packed[n : n + 1]
+        assert decoder.decode(one) == plain.decompress(one)
+        assert Decoder("gzip").decode(packed[:n]) == zlib.decompressobj(wbits=31).decompress(packed[:n])
+
+
 def test_several_gzip_members_are_one_body() -> None:
     assert decode(gzip.compress(b"a" * 10) + gzip.compress(b"b"), "gzip") == b"a" * 10 + b"b"
 
@@ -119,6 +128,24 @@ def test_damage_never_goes_unnoticed_where_the_coding_has_a_checksum_and_never_c
             decode(bytes(damaged), encoding)
         except UnreadableRequest as error:
             assert error.code in ("invalid_request", "payload_too_large")
+
+
+def test_an_answer_that_cannot_be_decoded_is_the_providers_fault() -> None:
+    with pytest.raises(Refusal) as caught:
+        decode_answer(b"nonsense", "gzip")
+    assert (caught.value.code, caught.value.status) == ("upstream_invalid", 502)
+
+
+def test_a_second_body_behind_the_first_is_refused() -> None:
+    for kind in PACKED:
+        encoding, pack = CODINGS[kind]
+        if pack is not gzip.compress:
+            assert code_of(pack(b"a") + pack(b"b"), encoding) == "invalid_request"
+    packed = zstandard.ZstdCompressor().compress(os.urandom(1000))
+    decoder = Decoder("zstd")
+    decoder.decode(packed)
+    with pytest.raises(Refusal):
+        decoder.decode(packed)
 
 
 def test_plain_text_that_claims_a_coding_is_refused() -> None:
