@@ -116,10 +116,11 @@ class ChatReader:
         delta = choice.get("delta")
         if type(delta) is dict:
             content = delta.get("content")
-            if type(content) is str and content:
+            is_text = type(content) is str
+            if is_text and content:
                 self.answer.text_chars += len(content)
                 seen.has_text = True
-            if len(delta) > 1:
+            if not is_text or len(delta) > 1:
                 self._read_asides(delta, seen)
         finish = choice.get("finish_reason")
         if finish:

@@ -238,3 +238,7 @@ def test_other_names_may_be_written_as_they_like(document: dict[str, Any]) -> No
 )
 def test_arguments_are_an_object_or_a_problem(text: str, expected: tuple[Any, str | None]) -> None:
     assert read_arguments(text) == expected
+
+
+def test_a_large_text_is_no_container() -> None:
+    assert loads(b'"%b"' % (b"x" * 100_000)) == "x" * 100_000
