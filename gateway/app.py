@@ -280,6 +280,7 @@ def _worker_env(kept: Secrets, redis_url: str) -> dict[str, str]:
     env["GATEWAY_SECRET"] = kept.secret.get_secret_value()
     if kept.ingest_api_key is not None:
         env["INGEST_API_KEY"] = kept.ingest_api_key.get_secret_value()
-    for name in ("GATEWAY_ADMIN_KEY_FILE", "GATEWAY_SECRET_FILE", "INGEST_API_KEY_FILE", "ADMIN_API_KEY"):
-        env.pop(name, None)
+    for name in ("GATEWAY_REDIS_URL", "GATEWAY_ADMIN_KEY", "GATEWAY_SECRET", "INGEST_API_KEY", "ADMIN_API_KEY"):
+        env.pop(name + "_FILE", None)
+    env.pop("ADMIN_API_KEY", None)
     return env

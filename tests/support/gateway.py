@@ -45,9 +45,9 @@ class GatewayProcess:
     def wait_until_listening(self) -> None:
         assert self._listening.wait(WITHIN) and self.url, f"the gateway did not start:\n{self.output}"
 
-    def stop(self, sign: int = signal.SIGTERM, within: float = WITHIN) -> int:
-        """Signal it and wait for its end; the exit code."""
-        if self.process.poll() is None:
+    def stop(self, sign: int = signal.SIGINT, within: float = WITHIN) -> int:
+        """Signal it (0: not) and wait for its end; the exit code."""
+        if sign and self.process.poll() is None:
             self.process.send_signal(sign)
         try:
             code = self.process.wait(within)
@@ -77,10 +77,12 @@ def start_gateway(*args: str, env: Mapping[str, str] | None = None) -> GatewayPr
     return gateway
 
 
-def spawn_gateway(*args: str, env: Mapping[str, str] | None = None) -> GatewayProcess:
-    """The same without waiting."""
+def spawn_gateway(*args: str, env: Mapping[str, str] | None = None, secrets: bool = True) -> GatewayProcess:
+    """The same without waiting; without `secrets` it has to make its own."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY_", "LLM_UPSTREAM", "OPENAI_", "OTEL_"))}
-    defaults = {"GATEWAY_PORT": "0", "GATEWAY_ADMIN_KEY": ADMIN_KEY, "GATEWAY_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
+    defaults = {"GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    if secrets:
+        defaults |= {"GATEWAY_ADMIN_KEY": ADMIN_KEY, "GATEWAY_SECRET": SECRET}
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "serve", *args],
         env={**clean, **defaults, **(env or {})},

@@ -1,0 +1,180 @@
+"""The gateway as an operator starts and stops it: real processes, its own Redis."""
+
+import asyncio
+import os
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway, spawn_gateway, start_gateway
+from tests.support.redis import RedisServer
+
+ASK = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def own_state(data_dir: Path) -> dict[str, str]:
+    return {"GATEWAY_DATA_DIR": str(data_dir)}
+
+
+def ask(gateway: GatewayProcess, **headers: str) -> httpx.Response:
+    return httpx.post(f"{gateway.url}/v1/chat/completions", json=ASK, headers=headers, timeout=20)
+
+
+def agents(gateway: GatewayProcess) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = gateway.admin("/agents").json()["items"]
+    return found
+
+
+def children(gateway: GatewayProcess) -> list[psutil.Process]:
+    return psutil.Process(gateway.pid).children(recursive=True)
+
+
+def gone(process: psutil.Process) -> bool:
+    """Ended; where nobody collects orphans, as in some containers, a dead one stays listed as a zombie."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def redis_of(gateway: GatewayProcess) -> psutil.Process:
+    (server,) = (child for child in children(gateway) if "redis" in child.name() or "valkey" in child.name())
+    return server
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_gateway_and_its_redis_and_the_state_is_there_again(sign: int, tmp_path: Path) -> None:
+    gateway = start_gateway("--stub", env=own_state(tmp_path))
+    assert ask(gateway, authorization="Bearer sk-one").status_code == 200
+    server = redis_of(gateway)
+    assert gateway.stop(sign) == 0
+    assert gone(server)
+    assert "Traceback" not in gateway.output
+    with running_gateway("--stub", env=own_state(tmp_path)) as again:
+        (agent,) = agents(again)
+        assert (agent["requests"], agent["models"]) == (1, ["stub-echo"])
+        ask(again, authorization="Bearer sk-one")
+        eventually(lambda: agents(again)[0]["requests"] == 2)
+        assert agents(again)[0]["first_seen"] == agent["first_seen"] < agents(again)[0]["last_seen"]
+
+
+def test_the_state_survives_a_sigkill_and_no_second_redis_runs_on_it(tmp_path: Path) -> None:
+    gateway = start_gateway("--stub", env=own_state(tmp_path))
+    ask(gateway)
+    eventually(lambda: agents(gateway))
+    orphan = redis_of(gateway)
+    gateway.stop(signal.SIGKILL)
+    with running_gateway("--stub", env=own_state(tmp_path)) as again:
+        assert len(agents(again)) == 1
+        assert redis_of(again).pid == orphan.pid or gone(orphan)
+
+
+def test_a_second_gateway_on_the_same_data_says_that_one_is_running(tmp_path: Path) -> None:
+    with running_gateway("--stub", env=own_state(tmp_path)) as first:
+        second = spawn_gateway("--stub", env=own_state(tmp_path))
+        assert second.stop(0) == 1
+        assert f"another gateway (process {first.pid}) is running" in second.output
+        assert "Traceback" not in second.output
+        assert ask(first).status_code == 200
+
+
+def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    with running_gateway("--stub", env=own_state(tmp_path / "one")) as first:
+        port = first.url.rpartition(":")[2]
+        second = spawn_gateway("--stub", env={**own_state(tmp_path / "two"), "GATEWAY_PORT": port})
+        assert second.stop(0) == 1
+        assert f"127.0.0.1:{port} is in use" in second.output
+        assert "Traceback" not in second.output
+
+
+def test_secrets_nobody_set_are_made_once_and_kept_private(tmp_path: Path) -> None:
+    gateway = spawn_gateway("--stub", env=own_state(tmp_path), secrets=False)
+    gateway.wait_until_listening()
+    kept = tmp_path / "admin_key"
+    eventually(lambda: str(kept) in gateway.output)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    key = kept.read_text().strip()
+    assert key not in gateway.output
+    answer = httpx.get(f"{gateway.url}/api/gateway/stats", headers={"authorization": f"Bearer {key}"})
+    assert answer.status_code == 200
+    first_id = ask(gateway, authorization="Bearer sk-x").headers["x-gateway-agent-id"]
+    gateway.stop()
+    again = spawn_gateway("--stub", env=own_state(tmp_path), secrets=False)
+    again.wait_until_listening()
+    assert kept.read_text().strip() == key
+    assert ask(again, authorization="Bearer sk-x").headers["x-gateway-agent-id"] == first_id
+    again.stop()
+
+
+def test_workers_share_state_and_stop_together(shared_redis: RedisServer, tmp_path: Path) -> None:
+    with running_gateway("--stub", "--workers", "2", env=own_state(tmp_path)) as gateway:
+        eventually(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 200)
+        for number in range(12):
+            assert ask(gateway, authorization=f"Bearer sk-{number}").status_code == 200
+        eventually(lambda: len(agents(gateway)) == 12)
+        assert gateway.admin("/stats").json()["executions"] == 12
+        everyone = children(gateway)
+        assert gateway.stop() == 0
+    eventually(lambda: all(map(gone, everyone)))
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    gateway = start_gateway("--stub", "--workers", "2", env=own_state(tmp_path))
+    eventually(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 200)
+    workers = [child for child in children(gateway) if "redis" not in child.name()]
+    assert len(workers) >= 2
+    gateway.stop(signal.SIGKILL)
+    eventually(lambda: all(map(gone, workers)))
+    with running_gateway("--stub", env=own_state(tmp_path)):
+        pass
+
+
+def test_the_admin_port_takes_the_admin_api_with_it(redis_url: str, tmp_path: Path) -> None:
+    with running_gateway("--stub", env={"GATEWAY_REDIS_URL": redis_url, "GATEWAY_ADMIN_PORT": "0"}) as gateway:
+        eventually(lambda: "admin API" in gateway.output)
+        (line,) = (line for line in gateway.output.splitlines() if "admin API" in line)
+        admin_url = line.split()[-1]
+        assert httpx.get(f"{admin_url}/stats", headers={"x-admin-key": ADMIN_KEY}).status_code == 200
+        assert gateway.admin("/stats").status_code == 404
+        assert httpx.get(f"{gateway.url}/livez").status_code == 200
+        assert httpx.post(f"{admin_url.removesuffix('/api/gateway')}/v1/chat/completions", json=ASK).status_code == 404
+
+
+async def test_sigterm_lets_two_hundred_streams_end_properly(redis_url: str) -> None:
+    timeouts = '{"drain_stream": 3, "drain_whole": 2}'
+    env = {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_TIMEOUTS": timeouts}
+    gateway = await asyncio.to_thread(start_gateway, "--stub", env=env)
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=60, limits=limits, trust_env=False) as client:
+        begun = asyncio.Semaphore(0)
+
+        async def one(events: int) -> str:
+            slow = {**ASK, "model": "stub-slow", "stream": True, "stub": {"events": events, "delay_ms": 50}}
+            text = ""
+            async with client.stream("POST", "/v1/chat/completions", json=slow) as answer:
+                async for part in answer.aiter_text():
+                    if not text:
+                        begun.release()
+                    text += part
+            return text
+
+        streams = [asyncio.create_task(one(20 if n % 2 else 2000)) for n in range(200)]
+        for _ in streams:
+            await begun.acquire()
+        os.kill(gateway.pid, signal.SIGTERM)
+        texts = await asyncio.gather(*streams)
+    assert await asyncio.to_thread(gateway.stop, 0) == 0
+    assert all(text.endswith("data: [DONE]\n\n") for text in texts[1::2])
+    assert all('"code":"gateway_draining"' in text.split("\n\n")[-2] for text in texts[::2])
+    assert not any("[DONE]" in text for text in texts[::2])
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru"])
+def test_a_redis_that_evicts_keys_is_no_store(own_redis: RedisServer, policy: str) -> None:
+    own_redis.ask("CONFIG", "SET", "maxmemory-policy", policy)
+    gateway = spawn_gateway("--stub", env={"GATEWAY_REDIS_URL": own_redis.url})
+    assert gateway.stop(0) == 1
+    assert "noeviction" in gateway.output
+    assert "Traceback" not in gateway.output
