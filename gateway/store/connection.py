@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from gateway.store.breaker import Breaker
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.keys import Keys
-from gateway.store.lane import Argument, Call, Lane
+from gateway.store.lane import Argument, Call, Command, Lane
 from gateway.store.links import link_maker
 from gateway.store.replies import NO_SERVICE, NO_WRITES, meaning
 from gateway.store.scripts import load_scripts
@@ -81,6 +81,7 @@ class Connection:
         self._answered_at = 0.0
         self._answered = False
         self._writable = True
+        self._why = ""
         self._watched = False
         self._closed = False
 
@@ -147,10 +148,11 @@ class Connection:
 
     def _submit_script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> "asyncio.Future[Any]":
         script = self._scripts[name]
-        command = ("EVALSHA", script.digest, len(keys), *keys, *args)
-        return self._submit(command, script=script, tag=keys[0].encode())
+        rest = (len(keys), *keys, *args)
+        whole = ("EVAL", script.source, *rest)
+        return self._submit(("EVALSHA", script.digest, *rest), tag=keys[0].encode(), whole=whole)
 
-    def _submit(self, command: tuple[Argument, ...], *, probe: bool = False, **extra: Any) -> "asyncio.Future[Any]":
+    def _submit(self, command: Command, *, probe: bool = False, **extra: Any) -> "asyncio.Future[Any]":
         if self._closed:
             raise StoreUnavailable("closed", sent=False)
         if not (self.breaker.closed or probe or (not self._watched and self.breaker.begin_probe())):
@@ -242,13 +244,15 @@ class Connection:
             for lane in self._lanes:
                 lane.refresh()
             self.breaker.trip()
-            self._fail_queue("open", f"Redis said {', '.join(sorted(refused))}")
+            self._why = f"it says {', '.join(sorted(refused))}"
+            self._fail_queue("open", self._why)
         else:
             self._answered = True
             self._answered_at = self._now()
             self.breaker.succeeded()
         if codes & NO_WRITES:
             self._writable = False
+            self._why = f"it says {', '.join(sorted(codes & NO_WRITES))}"
         self._report()
 
     def _unreachable(self, error: StoreUnavailable) -> None:
@@ -266,6 +270,7 @@ class Connection:
             self.breaker.failed()
         if not self.breaker.closed:
             self._fail_queue("open", error.detail)
+        self._why = error.detail
         self._report()
 
     def _fail_queue(self, reason: str, detail: str) -> None:
@@ -277,9 +282,14 @@ class Connection:
         if healthy is self.healthy:
             return
         self.healthy = healthy
-        logger.log(logging.INFO if healthy else logging.WARNING, "Redis is %s", "there" if healthy else "lost")
+        logger.log(
+            logging.INFO if healthy else logging.WARNING, "Redis is %s", "there" if healthy else f"lost: {self._why}"
+        )
         for listener in self.on_change:
-            listener(healthy)
+            try:
+                listener(healthy)
+            except Exception:  # a listener's defect must not end the lane that reports
+                logger.exception("a listener to the state of Redis failed")
 
     # Time
 

@@ -17,40 +17,46 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from gateway.store.errors import StoreUnavailable
 from gateway.store.links import MakeLink
 from gateway.store.replies import meaning
-from gateway.store.scripts import Script
 
 Argument = str | bytes | int | float
 
+Command = tuple[Argument, ...]
+
 # Its stub says tuple[x] where it means tuple[x, ...].
-_pack = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
+_pack = cast(Callable[[Command], bytes], hiredis.pack_command)
 
 
 class Call:
     """One command and who waits for it.
 
     Attributes:
-        command: ready to be packed.
+        packed: the bytes to send.
         future: gets the reply, or a `StoreError` as its *result*: a failure nobody waits for must not be logged.
         deadline: in loop time; the caller hears by then.
         tag: what the first element of the reply must be, for scripts.
-        script: sent in full if Redis does not know its digest.
+        whole: sent instead if Redis does not know the script.
+
+    Raises:
+        TypeError, UnicodeEncodeError: the command has something in it that cannot be sent.
     """
 
-    __slots__ = ("command", "deadline", "future", "script", "tag")
+    __slots__ = ("deadline", "future", "packed", "tag", "whole")
 
     def __init__(
         self,
-        command: tuple[Argument, ...],
+        command: Command,
         future: "asyncio.Future[Any]",
         deadline: float,
-        script: Script | None = None,
+        *,
         tag: bytes | None = None,
+        whole: Command | None = None,
     ) -> None:
-        self.command = command
+        # Here and not in the batch, so that what cannot be sent fails its own caller only.
+        self.packed = _pack(command)
         self.future = future
         self.deadline = deadline
-        self.script = script
         self.tag = tag
+        self.whole = whole
 
     def settle(self, reply: Any) -> None:
         """Give the caller its reply, or a `StoreError`, unless it has left."""
@@ -144,10 +150,10 @@ class Lane:
         """One round trip; a second one only for scripts that Redis does not know (any more)."""
         intact = False
         try:
-            replies = await self._round_trip(link, [call.command for call in calls])
-            unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError) and calls[n].script]
+            replies = await self._round_trip(link, [call.packed for call in calls])
+            unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError) and calls[n].whole]
             if unknown:
-                again = await self._round_trip(link, [_in_full(calls[n]) for n in unknown])
+                again = await self._round_trip(link, [_pack(calls[n].whole or ()) for n in unknown])
                 for n, reply in zip(unknown, again, strict=True):
                     replies[n] = reply
             _check_tags(calls, replies)
@@ -157,10 +163,10 @@ class Lane:
             if not intact:
                 await self.close()
 
-    async def _round_trip(self, link: AbstractConnection, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+    async def _round_trip(self, link: AbstractConnection, commands: Sequence[bytes]) -> list[Any]:
         # The ECHO behind the batch comes back last, and as sent, only if every reply before it is one of this batch.
         mark = next(self._marks)
-        await link.send_packed_command(b"".join(map(_pack, (*commands, ("ECHO", mark)))), check_health=False)
+        await link.send_packed_command(b"".join((*commands, _pack(("ECHO", mark)))), check_health=False)
         replies = [await _read(link) for _ in commands]
         echo = await _read(link)
         if isinstance(echo, ResponseError):
@@ -175,11 +181,6 @@ async def _read(link: AbstractConnection) -> Any:
         return await link.read_response()
     except ResponseError as error:
         return error
-
-
-def _in_full(call: Call) -> tuple[Argument, ...]:
-    assert call.script is not None
-    return ("EVAL", call.script.source, *call.command[2:])
 
 
 def _check_tags(calls: Sequence[Call], replies: Sequence[Any]) -> None:

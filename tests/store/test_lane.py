@@ -36,7 +36,7 @@ async def test_replies_come_in_the_order_of_the_calls(lane: Lane) -> None:
 
 async def test_a_reply_without_its_tag_closes_the_link(lane: Lane) -> None:
     script = load_scripts()["read_hash"]
-    good = call("EVALSHA", script.digest, 1, "k", script=script, tag=b"k")
+    good = call("EVALSHA", script.digest, 1, "k", tag=b"k", whole=("EVAL", script.source, 1, "k"))
     assert await lane.carry([good]) == [[b"k"]]
     for command in (("ECHO", "k"), ("LRANGE", "none", 0, -1), ("EVALSHA", script.digest, 1, "other")):
         await lane.open()
