@@ -33,9 +33,9 @@ def without_calls(response: dict[str, Any], ruling: Withhold) -> dict[str, Any]:
 def failed_event(response: dict[str, Any], number: int, refusal: Refusal) -> bytes:
     """The event that ends a stream because of a refusal; `response` is what the stream has said of itself so far.
 
-    Codex repeats a request after every failure but a few; of these, only `invalid_prompt` shows its message.
+    The code is always `invalid_prompt`, the gateway's own stands in the message: Codex repeats a request up to six
+    times after every other code but a few, and of those only this one shows the message to its user.
     """
-    code = "server_error" if refusal.retry else "invalid_prompt"
     failed = {
         "id": "resp_leuko",
         "created_at": 0,
@@ -46,7 +46,7 @@ def failed_event(response: dict[str, Any], number: int, refusal: Refusal) -> byt
         **response,
         "object": "response",
         "status": "failed",
-        "error": {"code": code, "message": f"{refusal.code}: {refusal.message}"},
+        "error": {"code": "invalid_prompt", "message": f"{refusal.code}: {refusal.message}"},
         "output": [],
     }
     return frame({"type": "response.failed", "sequence_number": number, "response": failed})

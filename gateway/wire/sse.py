@@ -14,6 +14,8 @@ _BOM = b"\xef\xbb\xbf"
 # trailing "\n?" takes the LF of a pair along when it has arrived already.
 _BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
 
+_ID_LINE = re.compile(rb"(?:\A|[\r\n])id(?:[:\r\n]|\Z)")
+
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -113,6 +115,4 @@ def _parse_slowly(frame: bytes) -> tuple[bytes, bytes, bool]:
 
 def has_id(frame: bytes) -> bool:
     """Whether the frame has an `id` field: a client that remembers one reads a later comment as an empty event."""
-    if b"id" not in frame:
-        return False
-    return any(line.partition(b":")[0] == b"id" for line in _LINE_END.split(frame))
+    return b"id" in frame and _ID_LINE.search(frame) is not None
