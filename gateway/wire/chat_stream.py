@@ -93,7 +93,8 @@ class ChatReader:
         return choice
 
     def _read_document(self, document: dict[str, Any], delicate: bool) -> Signals:
-        note(self.answer, document)
+        if "usage" in document or self.answer.id is None:
+            note(self.answer, document)
         signals: list[tuple[int, Signal]] = []
         choices = document.get("choices")
         if type(choices) is list:

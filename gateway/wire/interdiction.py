@@ -183,14 +183,17 @@ class Interdiction:
                 break
             if self._strip:
                 frame = self._reader.strip(frame)
-            self._take(frame, signals)
+            if signals or self._queue:
+                self._take(frame, signals)
+            else:
+                self._out.append(frame)
         out = b"".join(self._out)
         self._out.clear()
         return out
 
     def _read(self, frame: bytes) -> Signals:
         event, data, has_data = parse(frame)
-        # With one data line and nothing else, 8 bytes are not data; any more lines, and there are more.
+        # Of a frame that is one line of data, 8 bytes are not data; further lines add to them.
         if len(data) + 8 != len(frame) and has_id(frame):
             self._id_seen = True
         return self._reader.read(data, event) if has_data else PLAIN

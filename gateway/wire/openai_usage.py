@@ -32,6 +32,8 @@ def strip_usage(frame: bytes, document: dict[str, Any] | None) -> bytes:
         if not document.get("choices"):
             return b""
     elif frame.count(b'"usage"') == 1:
+        if b',"usage":null' in frame:
+            return frame.replace(b',"usage":null', b"")
         stripped, found = _NULL_USAGE.subn(b"", frame)
         if found == 1:
             return stripped
