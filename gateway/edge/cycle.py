@@ -97,7 +97,7 @@ class RequestCycle:
             if not self.complete:
                 self._wire.close()
             raise
-        except Exception:
+        except Exception:  # whatever it is, the client gets an end and the server goes on
             logger.exception("The application failed")
             await self._fail()
         else:

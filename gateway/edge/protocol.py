@@ -7,48 +7,16 @@ answer itself, whose deadlines are the application's. Never hands a request with
 import asyncio
 import enum
 import urllib.parse
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
 
+from gateway.edge.connections import EXTENSION, Connection, EdgeState
 from gateway.edge.cycle import App, RequestCycle
 from gateway.edge.framing import CHUNKED, HEAD_END, BadRequest, ChunkedBody, Head, HeadReader, check_beginning
 
-EXTENSION = "leuko"
-"""`scope["extensions"][EXTENSION]` is the request's `Connection`."""
-
 HELD_BYTES = 65536
 """How much of further requests is kept while one is answered; then reading pauses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may take; seconds and bytes. A passed deadline closes the connection."""
-
-    header_seconds: float = 10.0
-    """From a connection's or a request's first moment to the end of its head."""
-    body_stall_seconds: float = 30.0
-    """Without one byte of a body that is due."""
-    body_min_bytes_per_second: int = 1024
-    """On average, judged once `body_stall_seconds` have passed."""
-    keep_alive_seconds: float = 15.0
-    """Between requests."""
-    max_headers: int = 64
-    max_header_bytes: int = 32768
-    """The whole head with its request line."""
-    write_stall_seconds: float = 30.0
-    """Without one byte taken by a client that has more than `write_buffer` to read, or whose connection closes."""
-    write_buffer: int = 262144
-    linger_seconds: float = 2.0
-    """How long an unread request is still taken in after its refusal: closing at once could lose the refusal."""
-
-    @property
-    def tick(self) -> float:
-        """Seconds between two looks at all connections, and so the precision of every deadline."""
-        shortest = min(self.header_seconds, self.body_stall_seconds, self.keep_alive_seconds, self.write_stall_seconds)
-        return min(0.5, shortest / 8)
 
 
 class Phase(enum.Enum):
@@ -61,72 +29,12 @@ class Phase(enum.Enum):
     CLOSING = "is closed once what is written has left"
 
 
-class Connection:
-    """A request's handle on its connection: `scope["extensions"][EXTENSION]`.
-
-    `on_gone` is called once, without arguments, when the client is gone before the response is complete. It is None at
-    the start of each request. Whoever sets it looks at `gone` first.
-    """
-
-    __slots__ = ("_abort", "gone", "on_gone", "peer")
-
-    def __init__(self, peer: str, abort: Callable[[], None]) -> None:
-        self.peer = peer
-        """The client's IP address, empty if unknown."""
-        self.gone = False
-        self.on_gone: Callable[[], None] | None = None
-        self._abort = abort
-
-    def abort(self) -> None:
-        """Cut the connection at once, so that the client cannot take a truncated answer for a whole one."""
-        self._abort()
-
-
-@dataclass(slots=True)
-class EdgeState:
-    """What all connections of a process share, and the one timer that watches over them."""
-
-    limits: Limits = field(default_factory=Limits)
-    draining: bool = False
-    """Every response now says `connection: close`."""
-    closing: bool = False
-    """No further connection is taken."""
-    now: float = 0.0
-    """Seconds this process was able to serve, as of the last tick: while it is blocked or stopped no deadline runs,
-    since what clients sent meanwhile has not been read."""
-    step: float = 0.0
-    """By how much the last tick moved `now`."""
-    connections: "set[GuardedProtocol]" = field(default_factory=set)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _ticked: float = 0.0
-    _timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        """Begin to tick. Needs the running loop."""
-        self._ticked = asyncio.get_running_loop().time()
-        self._tick()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self.limits.tick, self._tick)
-        ticked, self._ticked = self._ticked, loop.time()
-        self.step = min(self._ticked - ticked, 2 * self.limits.tick)
-        self.now += self.step
-        for connection in list(self.connections):
-            connection.check()
-
-
 class GuardedProtocol(asyncio.Protocol):
     """One connection. Speaks HTTP/1.1 and 1.0; ignores upgrades (RFC 9110 section 7.8 allows it)."""
 
     __slots__ = (
         *("_app", "_base_scope", "_began", "_chunked", "_cycle", "_fresh", "_handle", "_heads", "_held"),
-        *("_left", "_loop", "_phase", "_progress", "_reading_paused", "_received", "_served", "_since"),
+        *("_left", "_loop", "_peer", "_phase", "_progress", "_reading_paused", "_received", "_served", "_since"),
         *("_stalled_since", "_stalled_size", "_state", "_transport", "_writable", "write_paused"),
     )
 
@@ -136,7 +44,8 @@ class GuardedProtocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._base_scope: dict[str, Any] = {"type": "http", "asgi": _ASGI, "scheme": scheme, "root_path": ""}
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self._handle = Connection("", self.abort)
+        self._handle: Connection | None = None
+        self._peer = ""
         self._heads = HeadReader(state.limits.max_headers)
         self._cycle: RequestCycle | None = None
 
@@ -163,10 +72,9 @@ class GuardedProtocol(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._state.limits.write_buffer)
         peer = _address(transport.get_extra_info("peername"))
-        self._handle.peer = peer[0] if peer else ""
+        self._peer = peer[0] if peer else ""
         self._base_scope["client"] = peer
         self._base_scope["server"] = _address(transport.get_extra_info("sockname"))
-        self._base_scope["extensions"] = {EXTENSION: self._handle}
         self._since = self._state.now
         self._state.connections.add(self)
         if self._state.closing:
@@ -234,8 +142,9 @@ class GuardedProtocol(asyncio.Protocol):
 
     def on_complete(self, keep_alive: bool) -> None:
         """The response is complete: the next request may come, or the connection ends."""
-        self._handle.on_gone = None
-        self._cycle = None
+        if self._handle is not None:
+            self._handle.finish()
+        self._cycle = self._handle = None
         self._served = True
         if self._phase is Phase.CLOSING:
             return
@@ -256,8 +165,9 @@ class GuardedProtocol(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Cut at once. The application is not told: it asked for it."""
-        self._handle.on_gone = None
+        """Cut at once. The application is not told: it asked for it, or the server ends."""
+        if self._handle is not None:
+            self._handle.on_gone = None
         self._begin_closing()
         self._transport.abort()
 
@@ -321,8 +231,8 @@ class GuardedProtocol(asyncio.Protocol):
             self.data_received(data)
 
     def _begin(self, head: Head) -> None:
-        self._handle.on_gone = None
         cycle = self._cycle = RequestCycle(self, head)
+        handle = self._handle = Connection(self._peer, self.abort)
         path = head.path.decode("ascii")
         scope = self._base_scope.copy()
         scope["http_version"] = "1.1" if head.http_11 else "1.0"
@@ -331,6 +241,7 @@ class GuardedProtocol(asyncio.Protocol):
         scope["raw_path"] = head.path
         scope["query_string"] = head.query
         scope["headers"] = head.headers
+        scope["extensions"] = {EXTENSION: handle}
         task = self._loop.create_task(cycle.run(self._app, scope))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
@@ -403,13 +314,12 @@ class GuardedProtocol(asyncio.Protocol):
         self.resume_reading()
 
     def _lose(self) -> None:
-        self._handle.gone = True
         cycle, self._cycle = self._cycle, None
+        handle, self._handle = self._handle, None
         if cycle is not None:
             cycle.lose()
-            on_gone, self._handle.on_gone = self._handle.on_gone, None
-            if on_gone is not None:
-                on_gone()
+        if handle is not None:
+            handle.lose()
 
     def _begin_closing(self) -> None:
         self._phase = Phase.CLOSING

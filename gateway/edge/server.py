@@ -18,8 +18,9 @@ from functools import partial
 from typing import Protocol
 
 from gateway.edge.accept import Acceptor
+from gateway.edge.connections import EdgeState, Limits
 from gateway.edge.cycle import App
-from gateway.edge.protocol import EdgeState, GuardedProtocol, Limits
+from gateway.edge.protocol import GuardedProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ class Server:
             connection.close_idle(fresh=False)
         try:
             await self._hooks.drain()
-        except Exception:
+        except Exception:  # whatever it is, the process must still end
             logger.exception("The application failed to drain")
         await self._flush()
 

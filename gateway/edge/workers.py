@@ -41,7 +41,7 @@ class Patience:
     """In a row, of one worker: then everything ends."""
 
 
-def run_workers(
+async def run_workers(
     count: int,
     argv: Sequence[str],
     sockets: Mapping[str, Sequence[socket.socket]],
@@ -60,7 +60,7 @@ def run_workers(
     worker ended well after that, 1 if not or if workers keep dying as soon as they start. Closes `sockets`.
     """
     supervisor = _Supervisor(argv, sockets, os.environ if env is None else env, patience or Patience())
-    return asyncio.run(supervisor.run(count))
+    return await supervisor.run(count)
 
 
 def watch_parent(env: Mapping[str, str], on_death: Callable[[], None]) -> None:
@@ -104,13 +104,15 @@ class _Supervisor:
 
     async def run(self, count: int) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._signal_all, signal.SIGHUP)
+        handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._signal_all}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler, number)
         alive, held_open = os.pipe()  # nobody writes: it ends when this process does
         try:
             await asyncio.gather(*(self._keep_running(worker, alive) for worker in range(count)))
         finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
             os.close(alive)
             os.close(held_open)
         return self._exit_code

@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
+from gateway.edge.connections import EXTENSION, Connection, Limits
 from gateway.edge.cycle import Receive, Scope, Send
-from gateway.edge.protocol import EXTENSION, HELD_BYTES, Connection, Limits
+from gateway.edge.protocol import HELD_BYTES
 from tests.support.edge import Recorder, Running, answer, body_message, read_body, serving, start_message
 from tests.support.raw_http import RawConnection
 
@@ -371,22 +372,29 @@ async def test_nobody_is_told_of_a_client_that_leaves_between_requests(server: R
     assert probe.gone == 0
 
 
-async def test_the_handle_is_fresh_for_each_request_of_a_connection() -> None:
-    seen: list[tuple[Connection, object, bool]] = []
+async def test_a_handle_kept_beyond_its_response_does_not_touch_the_next_request(probe: Probe) -> None:
+    handles: list[Connection] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         handle = scope["extensions"][EXTENSION]
-        seen.append((handle, handle.on_gone, handle.gone))
-        handle.on_gone = lambda: None
-        await answer(send, handle.peer.encode())
+        handles.append(handle)
+        if scope["path"] == "/wait":
+            handle.on_gone = probe.note_gone
+            await probe.wait(receive)
+        else:
+            await answer(send, handle.peer.encode())
 
     with serving(app) as server:
         async with await open_connection(server) as connection:
-            for _ in range(2):
-                await connection.send(GET)
-                assert (await connection.response()).body == b"127.0.0.1"
-    assert [entry[1:] for entry in seen] == [(None, False)] * 2
-    assert seen[0][0] is seen[1][0]
+            await connection.send(GET)
+            assert (await connection.response()).body == b"127.0.0.1"
+            await connection.send(GET.replace(b"/ ", b"/wait "))
+            await server.until(lambda: len(handles) == 2)
+            server.call(handles[0].abort)
+            handles[0].on_gone = None
+            assert probe.gone == 0
+        await server.until(lambda: probe.gone == 1)
+    assert [handle.gone for handle in handles] == [False, True]
 
 
 async def test_abort_cuts_a_counted_answer_so_that_it_cannot_pass_for_whole() -> None:

@@ -18,7 +18,7 @@ Address = tuple[str, int]
 Process = subprocess.Popen[bytes]
 
 PARENT = """
-import logging, os, sys
+import logging, os, sys, uvloop
 from gateway.edge.sockets import bind
 from gateway.edge.workers import Patience, run_workers
 
@@ -26,7 +26,7 @@ logging.basicConfig(stream=sys.stderr, format="%(message)s", level="INFO")
 sockets = bind("127.0.0.1", 0)
 print(sockets[0].getsockname()[1], flush=True)
 patience = Patience(settled_after=0.0 if "SETTLED" in os.environ else 5.0, first_delay=0.05, early_deaths=3)
-sys.exit(run_workers(2, os.environ["WORKER_ARGV"].split("|"), {"main": sockets}, patience=patience))
+sys.exit(uvloop.run(run_workers(2, os.environ["WORKER_ARGV"].split("|"), {"main": sockets}, patience=patience)))
 """
 SERVE = "-m|tests.support.draining_app"
 

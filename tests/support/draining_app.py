@@ -1,7 +1,7 @@
 """An application with streams that know how to end while the server drains; run as a process by the edge's tests.
 
     /stream     events until the drain's deadline, then an error event and the end
-    /whole      an answer after 0.5 s
+    /whole      an answer after 1 s
     /ready      200, or 503 once the drain has begun
     /stubborn   never ends, whatever the hooks say
 
@@ -49,7 +49,7 @@ class Application:
                     self.all_closed.set()
 
     async def whole(self, send: Send) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
         await answer(send, b"whole")
 
     async def stream(self, send: Send) -> None:
