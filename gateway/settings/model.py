@@ -181,7 +181,7 @@ class Settings(BaseModel):
         None, "the default provider; a path stands for `/v1`", _URL, shown="https://api.openai.com"
     )
     llm_upstream_api_key: SecretStr | None = setting(
-        None, "the default provider's key, used for verified agents", "visible ASCII characters", secret=True
+        None, "the default provider's key, for callers that bring none", "visible ASCII characters", secret=True
     )
     providers: dict[ProviderName, Provider] = setting(
         {},

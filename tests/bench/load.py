@@ -37,9 +37,16 @@ def request_bytes(url: SplitResult, *, stream: bool, size: int) -> bytes:
     if stream:
         document |= {"stream": True, "stream_options": {"include_usage": True}}
     body = orjson.dumps(document)
-    head = (
-        f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\ncontent-type: application/json\r\naccept: application/json\r\n"
-        f"authorization: Bearer sk-bench-0123456789\r\nuser-agent: OpenAI/Python 3.52.0\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = "\r\n".join(
+        (
+            f"POST {url.path} HTTP/1.1",
+            f"host: {url.netloc}",
+            "content-type: application/json",
+            "accept: application/json",
+            "authorization: Bearer sk-bench-0123456789",
+            "user-agent: OpenAI/Python 3.52.0",
+            f"content-length: {len(body)}\r\n\r\n",
+        )
     )
     return head.encode() + body
 

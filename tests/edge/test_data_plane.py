@@ -11,7 +11,11 @@ from tests.support.raw_http import RawConnection
 
 @pytest.mark.parametrize(
     ("target", "status", "code"),
-    [("/nowhere", 404, "not_found"), ("/v1/../x", 400, "invalid_request"), ("/v1/chat%2Fcompletions", 400, "invalid_request")],
+    [
+        ("/nowhere", 404, "not_found"),
+        ("/v1/../x", 400, "invalid_request"),
+        ("/v1/chat%2Fcompletions", 400, "invalid_request"),
+    ],
 )
 async def test_a_path_that_is_not_ours_is_refused_with_a_request_id(target: str, status: int, code: str) -> None:
     async with running_path() as path, await RawConnection.open(path.address) as caller:

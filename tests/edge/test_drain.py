@@ -14,17 +14,19 @@ from tests.test_pipeline import ASK, CHAT, hang_before_the_head, hang_in_the_str
 
 async def test_streams_and_whole_answers_end_in_their_own_way_when_their_time_is_over() -> None:
     timeouts = Timeouts(drain_whole=1.05, drain_stream=1.1)
-    async with ScriptedUpstream([hang_before_the_head, hang_in_the_stream]) as upstream:
-        async with running_path(upstream.url, timeouts=timeouts) as path:
-            whole = asyncio.create_task(path.client.post(CHAT, json=ASK))
-            await upstream.arrived(1)
-            stream = asyncio.create_task(path.client.post(CHAT, json={**ASK, "stream": True}))
-            await upstream.arrived(2)
-            async with asyncio.timeout(10):
-                while not any(e.streaming for e in path.pipeline.active):
-                    await asyncio.sleep(0)
-            path.server.stop()
-            refused, cut = await whole, await stream
+    async with (
+        ScriptedUpstream([hang_before_the_head, hang_in_the_stream]) as upstream,
+        running_path(upstream.url, timeouts=timeouts) as path,
+    ):
+        whole = asyncio.create_task(path.client.post(CHAT, json=ASK))
+        await upstream.arrived(1)
+        stream = asyncio.create_task(path.client.post(CHAT, json={**ASK, "stream": True}))
+        await upstream.arrived(2)
+        async with asyncio.timeout(10):
+            while not any(e.streaming for e in path.pipeline.active):
+                await asyncio.sleep(0)
+        path.server.stop()
+        refused, cut = await whole, await stream
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "gateway_draining")
     assert refused.headers["connection"] == "close"
     last = json.loads(cut.text.split("\n\n")[-2].removeprefix("data: "))

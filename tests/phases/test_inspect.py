@@ -40,7 +40,9 @@ def leaks(text: str) -> bool:
 
 def refuse(calls: Sequence[ToolCall]) -> Ruling:
     assert [json.loads(call.arguments) for call in calls] == [{"service": SECRET_ARGUMENT}]
-    return Withhold("Not now: restart_service is refused.", (Denial("restart_service", "ops/deny/0", "not now", "dec_1"),))
+    return Withhold(
+        "Not now: restart_service is refused.", (Denial("restart_service", "ops/deny/0", "not now", "dec_1"),)
+    )
 
 
 def error(calls: Sequence[ToolCall]) -> Ruling:
@@ -125,10 +127,10 @@ async def test_an_answer_compressed_unasked_is_judged_and_leaves_decoded(stream:
 
 async def test_a_stream_is_told_from_a_whole_answer_by_what_the_provider_sends() -> None:
     frames = [event({"choices": []}), event("[DONE]")]
-    async with ScriptedUpstream([sse_answer(frames), json_answer({"choices": []})]) as upstream:
-        async with running_path(upstream.url) as path:
-            unasked = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": []})
-            whole = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": [], "stream": True})
+    answers = [sse_answer(frames), json_answer({"choices": []})]
+    async with ScriptedUpstream(answers) as upstream, running_path(upstream.url) as path:
+        unasked = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": []})
+        whole = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": [], "stream": True})
     assert unasked.content == b"".join(frames)
     assert (unasked.headers["x-accel-buffering"], unasked.headers["cache-control"]) == ("no", "no-cache")
     assert whole.json() == {"choices": []}

@@ -41,7 +41,9 @@ async def test_a_caller_that_asks_for_usage_gets_it_and_its_body_is_not_touched(
     assert answer.content == b"".join(frames(with_usage=True))
 
 
-@pytest.mark.parametrize(("path_of", "stream"), [("/v1/responses", True), ("/v1/messages", True), ("/v1/chat/completions", False)])
+@pytest.mark.parametrize(
+    ("path_of", "stream"), [("/v1/responses", True), ("/v1/messages", True), ("/v1/chat/completions", False)]
+)
 async def test_usage_is_never_asked_for_where_it_has_no_place(path_of: str, stream: bool) -> None:
     ask = {"model": "m", "input": "x", "max_tokens": 5, "messages": [], "stream": stream}
     async with ScriptedUpstream(sse_answer([event("[DONE]")])) as upstream, running_path(upstream.url) as path:

@@ -60,7 +60,8 @@ def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"x-admin-key": "wrong"}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {ADMIN_KEY}"}]
+    "headers",
+    [{}, {"x-admin-key": "wrong"}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {ADMIN_KEY}"}],
 )
 def test_without_the_admin_key_there_is_nothing_to_see(gateway: GatewayProcess, headers: dict[str, str]) -> None:
     for path in ("/agents", "/agents/agt_x", "/stats"):
