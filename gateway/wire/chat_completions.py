@@ -15,6 +15,9 @@ from gateway.wire.chat_refusal import choices_of, refuse_choice, turn_of
 from gateway.wire.chat_stream import ChatReader, note
 from gateway.wire.dialect import StreamReader
 
+_SPEAKERS = ("user", "assistant", "system", "developer")
+"""Roles whose messages report no result of a tool."""
+
 
 class ChatCompletions:
     """See `Dialect`. A choice is a turn."""
@@ -76,6 +79,12 @@ class ChatCompletions:
 def _tools(document: dict[str, Any]) -> list[OfferedTool]:
     tools = []
     for index, tool in enumerate(governed.tables(document, "tools")):
+        function = tool.get("function")
+        if tool.get("type") == "function" and type(function) is dict:
+            name = function.get("name")
+            if type(name) is str and name:  # nearly always; paths are for the others
+                tools.append(OfferedTool(name, "function", tool))
+                continue
         path = f"tools[{index}]."
         kind = governed.text(tool, "type", path) or "function"
         name = kind
@@ -97,6 +106,8 @@ def _functions(document: dict[str, Any]) -> list[OfferedTool]:
 def _results(document: dict[str, Any]) -> tuple[ToolResult, ...]:
     results = []
     for index, message in enumerate(governed.tables(document, "messages")):
+        if message.get("role") in _SPEAKERS:
+            continue
         path = f"messages[{index}]."
         role = governed.text(message, "role", path)
         if role == "tool":
