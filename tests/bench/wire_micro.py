@@ -36,9 +36,8 @@ def main() -> None:
     print(f"frame of {len(text)} bytes: frame and parse {least(lambda: [parse(f) for f in splitter.feed(text)]):.2f}")
     print(f"  read, judge, pass {least(lambda: machines[0].feed(text)):.2f}")
     print(f"  the same, usage stripped {least(lambda: machines[1].feed(strip)):.2f}")
-    print(
-        f"body of {len(body)} bytes: orjson {least(lambda: orjson.loads(body)):.2f}, strict {least(lambda: loads(body)):.2f}"
-    )
+    print(f"body of {len(body)} bytes: orjson {least(lambda: orjson.loads(body)):.2f}")
+    print(f"  strict {least(lambda: loads(body)):.2f}")
 
 
 if __name__ == "__main__":
