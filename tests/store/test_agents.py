@@ -181,7 +181,7 @@ async def test_a_cursor_of_another_form_is_refused(connection: Connection, curso
 
 
 async def test_nothing_is_lost_and_nothing_counted_twice_while_redis_is_away(own_redis: RedisServer) -> None:
-    connection = Connection(own_redis.url, jitter=lambda: 0.0)
+    connection = Connection(own_redis.url, jitter=lambda: 0.0, op_timeout=0.3)
     watching = asyncio.create_task(connection.watch())
     agents = make(connection)
     running = asyncio.create_task(agents.run())
