@@ -214,7 +214,8 @@ class ScriptedUpstream:
 
     Args:
         script: what to answer; may be replaced while it runs (`upstream.script = …`).
-        read_body: False hands the conversation over after the head: the script reads the body itself.
+        read_body: False hands the conversation over after the head: the script reads the body itself. May be replaced
+            while it runs.
         tls: a server-side context; then `url` says https and `localhost`.
     """
 
@@ -233,7 +234,8 @@ class ScriptedUpstream:
         self.connections = 0
         self.errors: list[BaseException] = []
         self.port = 0
-        self._host, self._read_body, self._tls = host, read_body, tls
+        self.read_body = read_body
+        self._host, self._tls = host, tls
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -320,7 +322,7 @@ class ScriptedUpstream:
         named = {name.lower(): value for name, value in headers}
         if named.get(b"expect", b"").lower() == b"100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await _body(reader, named) if self._read_body else b""
+        body = await _body(reader, named) if self.read_body else b""
         return Request(method.decode(), target, version, headers, body, number, raw)
 
 
