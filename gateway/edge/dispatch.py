@@ -37,7 +37,12 @@ class Dispatch:
         return await app(scope, receive, send)
 
     def _choose(self, scope: MutableMapping[str, Any]) -> App:
-        path = canonical_path(scope["raw_path"])
+        try:
+            path = canonical_path(scope["raw_path"])
+        except Refusal:
+            if self._data_plane is None:
+                raise
+            return self._data_plane  # refuses it too, with a request id
         if path in probes.PATHS:
             scope["path"] = path
             return self._probe

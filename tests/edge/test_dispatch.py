@@ -69,5 +69,6 @@ async def test_a_listener_of_its_own_takes_the_admin_api_away_from_the_data_plan
     assert await asked(b"/v1/models", data=False) == 404
 
 
-async def test_an_ambiguous_path_reaches_nobody() -> None:
-    assert await asked(b"/api/../v1/models") == 400
+async def test_an_ambiguous_path_is_for_the_data_plane_to_refuse() -> None:
+    assert (await asked(b"/api/../v1/models"))[0] == "data"
+    assert await asked(b"/api/../v1/models", data=False) == 400
