@@ -138,7 +138,12 @@ class Agents:
             while self._sending or self._pending:
                 if not await self._write_chunk():
                     return False
-            return await self._list_new() and await self._write_totals()
+            if not await self._list_new():
+                return False
+            while self._totals_sending is not None or self._totals.executions:
+                if not await self._write_totals():
+                    return False
+            return True
 
     async def list(self, limit: int, cursor: str | None = None) -> tuple[tuple[AgentRecord, ...], str | None]:
         """One page of agents, the latest made first, and the cursor of the next page or None.
@@ -228,8 +233,6 @@ class Agents:
 
     async def _write_totals(self) -> bool:
         if self._totals_sending is None:
-            if not self._totals.executions:
-                return True
             self._number += 1
             self._totals.number = self._number
             self._totals_sending, self._totals = self._totals, Totals()

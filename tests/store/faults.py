@@ -11,6 +11,7 @@ class FaultProxy:
     Attributes:
         fault: "" none; of the replies read together: `swap` exchanges the last two before the final one, `drop` leaves
             the first out, `double` sends it twice, `garbage` puts other bytes in front, `cut` closes half-way.
+        after: how many batches of replies pass unspoiled before.
         delay: seconds before replies are passed on.
         spoiled: how often a fault was put in.
     """
@@ -21,6 +22,7 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.fault = ""
+        self.after = 0
         self.delay = 0.0
         self.spoiled = 0
 
@@ -45,7 +47,8 @@ class FaultProxy:
         upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._path)
         there = asyncio.create_task(self._pass(reader, upstream_writer))
         try:
-            await self._pass_back(upstream_reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):  # the end of the proxy, which asyncio would log
+                await self._pass_back(upstream_reader, writer)
         finally:
             there.cancel()
             for side in (writer, upstream_writer):
@@ -66,15 +69,18 @@ class FaultProxy:
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 replies = parser.feed(chunk)
-                out = self._spoil(replies)
-                writer.write(out)
+                before = self.spoiled
+                writer.write(self._spoil(replies))
                 await writer.drain()
-                if self.fault == "cut" and len(replies) > 1:
+                if self.fault == "cut" and self.spoiled > before:
                     return
 
     def _spoil(self, replies: list[bytes]) -> bytes:
         whole = b"".join(replies)
-        if not self.fault or len(replies) < 4:
+        if not self.fault or len(replies) < (4 if self.fault == "swap" else 2):
+            return whole
+        if self.after:
+            self.after -= 1
             return whole
         self.spoiled += 1
         match self.fault:

@@ -370,6 +370,24 @@ async def test_spoiled_replies_are_errors_never_other_data(redis_url: str, fault
             await connection.close()
 
 
+@pytest.mark.parametrize("fault", ["drop", "double", "garbage", "cut"])
+async def test_replies_out_of_step_are_noticed_without_tags_too(redis_url: str, fault: str) -> None:
+    async with FaultProxy(redis_url) as proxy:
+        connection = Connection(f"redis://127.0.0.1:{proxy.port}", op_timeout=0.5)
+        try:
+            await connection.execute("PING")
+            proxy.fault = fault
+            for _ in range(3):
+                texts = [f"v{n}".encode() for n in range(20)]
+                replies = await asyncio.gather(
+                    *(connection.execute("ECHO", text) for text in texts), return_exceptions=True
+                )
+                assert all(isinstance(reply, StoreUnavailable) for reply in replies), replies
+            assert proxy.spoiled
+        finally:
+            await connection.close()
+
+
 async def test_a_slow_redis_is_cut_off_without_a_pile(redis_url: str) -> None:
     async with FaultProxy(redis_url) as proxy:
         connection = Connection(f"redis://127.0.0.1:{proxy.port}", op_timeout=0.25)
