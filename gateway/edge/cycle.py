@@ -59,7 +59,7 @@ class RequestCycle:
     """Bound to one request. The connection feeds it the body; the application receives and sends."""
 
     __slots__ = (
-        *("_chunked", "_chunks", "_ended", "_event", "_expects_continue", "_head_only", "_http_11", "_left"),
+        *("_chunked", "_chunks", "_ended", "_event", "_expects_continue", "_head", "_head_only", "_http_11", "_left"),
         *("_size", "_told_end", "_wire", "complete", "gone", "keep_alive", "started"),
     )
 
@@ -80,6 +80,7 @@ class RequestCycle:
         self.started = False
         self.complete = False
         self._chunked = False
+        self._head = b""  # of a counted body: waits for its first bytes, because two writes cost twice
         self._left = -1  # bytes that content-length still promises; -1: the end is chunked or the connection's
 
     @property
@@ -193,14 +194,17 @@ class RequestCycle:
         self.keep_alive = self.keep_alive and not closes and self._ended and self._wire.persists()
         if not self.keep_alive and not closes:
             fields.append((b"connection", b"close"))
-        if self._head_only or status in (204, 304):
-            self._head_only = True
-        elif length is not None:
-            self._left = length
-        elif self._http_11:
-            self._chunked = True
+        bodiless = self._head_only or status in (204, 304)
+        chunked = not bodiless and length is None and self._http_11
+        if chunked:
             fields.append((b"transfer-encoding", b"chunked"))
-        self._wire.write(_STATUS_LINES[status] + field_lines(fields) + b"\r\n")
+        lines = _STATUS_LINES[status] + field_lines(fields) + b"\r\n"
+        self._head_only, self._chunked = bodiless, chunked
+        self._left = -1 if bodiless or length is None else length
+        if self._left > 0:
+            self._head = lines
+        else:
+            self._wire.write(lines)
         self.started = True
 
     def _send_body(self, body: bytes, more: bool) -> None:
@@ -224,14 +228,16 @@ class RequestCycle:
             if self._left < 0 or (self._left and not more):
                 raise RuntimeError("the response body does not have the length its content-length promised")
         if body:
-            self._wire.write(body)
+            self._wire.write(self._head + body)
+            self._head = b""
 
     async def _fail(self) -> None:
         if self.gone or self.complete:
             return
-        if self.started:
+        if self.started and not self._head:
             self._wire.close()
             return
+        self.started, self._head = False, b""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_FAILED))]
         await self.send(
             {"type": "http.response.start", "status": 500, "headers": [*headers, (b"connection", b"close")]}

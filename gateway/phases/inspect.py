@@ -19,6 +19,7 @@ from gateway.wire import DIALECTS
 from gateway.wire.dialect import Dialect
 from gateway.wire.interdiction import HoldBudget, Interdiction
 from gateway.wire.refusal_text import unreadable
+from gateway.wire.strict_json import has_duplicates
 
 _WHOLE_LIMIT = 64 * 1024 * 1024
 _HEARTBEAT_SECONDS = 15
@@ -169,10 +170,11 @@ def _value(headers: Headers, name: bytes) -> bytes | None:
 
 
 def _document(body: bytes) -> dict[str, Any]:
+    """A whole answer, read. A member that is there twice could show the judge one call and the agent another."""
     try:
         document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        document = None
-    if type(document) is not dict:
-        raise Refusal("upstream_invalid", "The provider's answer is not a JSON object.")
-    return document
+        if type(document) is dict and not has_duplicates(body, document):
+            return document
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        pass
+    raise Refusal("upstream_invalid", "The provider's answer is not a JSON object with one meaning.")

@@ -103,12 +103,24 @@ async def test_an_http_1_0_client_gets_no_chunks() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"o", b"oka"])
-async def test_a_body_of_another_length_than_promised_ends_the_connection(
+async def test_a_body_of_another_length_than_promised_is_a_500_while_nothing_has_left(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     paper = Paper()
     await cycle_on(paper).run(app_that_sends(start_message(200, (b"content-length", b"2")), body_message(body)), {})
-    assert paper.written.endswith(b"\r\n\r\n")
+    assert paper.written.startswith(b"HTTP/1.1 500 ")
+    assert paper.written.endswith(b'"internal_error"}}')
+    assert "promised" in caplog.text
+
+
+@pytest.mark.parametrize("more", [b"", b"kay"])
+async def test_a_body_that_turns_out_to_have_another_length_than_promised_ends_the_connection(
+    more: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    paper = Paper()
+    start = start_message(200, (b"content-length", b"2"))
+    await cycle_on(paper).run(app_that_sends(start, body_message(b"o", more=True), body_message(more)), {})
+    assert paper.written.endswith(b"\r\n\r\no")
     assert paper.events == ["close"]
     assert "promised" in caplog.text
 

@@ -96,8 +96,13 @@ async def test_an_allowed_answer_is_what_the_provider_sent(dialect: str, stream:
     assert (seen.vitals.tool_names, seen.vitals.denied_calls) == (("restart_service",), 0)
 
 
-async def test_a_whole_answer_that_is_not_json_is_the_providers_fault() -> None:
-    async with ScriptedUpstream(answer(200, b"<html>")) as upstream, running_path(upstream.url) as path:
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"[]", b'{"choices":[],"choices":[]}', b'{"a":' * 300 + b"1" + b"}" * 300],
+    ids=["html", "array", "duplicate", "deep"],
+)
+async def test_a_whole_answer_without_one_meaning_is_the_providers_fault(body: bytes) -> None:
+    async with ScriptedUpstream(answer(200, body)) as upstream, running_path(upstream.url) as path:
         said = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": []})
     assert (said.status_code, said.json()["error"]["code"]) == (502, "upstream_invalid")
 
