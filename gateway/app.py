@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import random
+import resource
 import secrets
 import socket
 import sys
@@ -53,6 +54,8 @@ from gateway.wire.interdiction import HoldBudget
 log = logging.getLogger("gateway")
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_BACKLOG = 2048
+_MOST_CONNECTIONS = 500_000
 _HELD_BYTES = 256 * 1024 * 1024
 
 
@@ -66,7 +69,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, kept: Secrets, redis_url: str, *, judge: Judge = allow_all) -> None:
         self.settings = settings
-        own_keys = tuple(key.get_secret_value().encode() for key in (kept.admin_key, kept.ingest_api_key) if key)
+        own_keys = _own_keys(kept)
         timeouts = Timeouts(**settings.timeouts.model_dump())
         self.store = Connection(redis_url, prefix=settings.redis_prefix)
         self.agents = Agents(self.store, clock=time.time)  # noqa: TID251 - records are dated by the wall clock
@@ -88,7 +91,7 @@ class Gateway:
         )
         self.tick = min(0.25, min(timeouts.first_byte, timeouts.idle, timeouts.whole, timeouts.total) / 8)
         self.ready = False
-        self._admin_key = kept.admin_key.get_secret_value()
+        self._access = AdminAccess(kept.admin_key.get_secret_value())
 
     def listeners(self, sockets: Mapping[str, Sequence[socket.socket]]) -> list[Listener]:
         """The data plane on `main`, the admin API beside it or, if there are such sockets, on `admin` alone."""
@@ -100,9 +103,10 @@ class Gateway:
         data_plane = DataPlane(
             self.pipeline, new_id=_request_ids(), clock=time.monotonic, degraded=lambda: ",".join(self._missing())
         )
-        access = AdminAccess(self._admin_key)
         totals = Stats(self.store, clock=time.time)  # noqa: TID251 - runtime counts from a date
-        admin = admin_application(access=access, agent_store=self.agents, totals=totals)
+        admin = admin_application(
+            access=self._access, agent_store=self.agents, totals=totals, cors_origins=settings.cors_origins
+        )
         hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
         apart = "admin" in sockets
         beside = Dispatch(data_plane=data_plane, admin=None if apart else admin, probe=probes, allowed_hosts=hosts)
@@ -144,22 +148,32 @@ class Gateway:
         providers = _providers(settings)
         return Forward(providers, openers, client, breaker, timeouts, own_keys, time.monotonic, model_list)
 
+    def use(self, settings: Settings, kept: Secrets) -> None:
+        """From now on these providers and keys; all else stays as it was started."""
+        self.pipeline.forward.providers = _providers(settings)
+        self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
+        self._access.use(kept.admin_key.get_secret_value())
+
     def _missing(self) -> list[str]:
         return [] if self.store.healthy else ["redis"]
 
 
-def serve(settings: Settings) -> int:
-    """Run the gateway until it is told to stop; the process's exit code."""
+def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
+    """Run the gateway until it is told to stop; the process's exit code.
+
+    Args:
+        reread: reads the settings again, at SIGHUP; raises SettingsError.
+    """
     logs.configure(settings.log_level, settings.log_format)
-    code: int = uvloop.run(_serve(settings))
+    code: int = uvloop.run(_serve(settings, reread))
     return code
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     inherited = inherited_sockets(os.environ)
     if inherited is not None:
         assert settings.redis_url is not None
-        await _work(settings, resolve_secrets(settings), settings.redis_url, inherited)
+        await _work(settings, reread, resolve_secrets(settings), settings.redis_url, inherited)
         return 0
     async with _redis(settings) as redis_url:
         kept = resolve_secrets(settings)
@@ -167,9 +181,11 @@ async def _serve(settings: Settings) -> int:
         if settings.admin_port is not None:
             sockets["admin"] = bind(settings.host, settings.admin_port)
         if settings.workers > 1:
+            for sock in (sock for group in sockets.values() for sock in group):
+                sock.listen(_BACKLOG)  # who comes before a worker is up waits, instead of being turned away
             _announce(settings, kept, sockets)
             return await run_workers(settings.workers, _worker_command(), sockets, env=_worker_env(kept, redis_url))
-        await _work(settings, kept, redis_url, sockets, announce=True)
+        await _work(settings, reread, kept, redis_url, sockets, announce=True)
         return 0
 
 
@@ -189,6 +205,7 @@ async def _redis(settings: Settings) -> AsyncIterator[str]:
 
 async def _work(
     settings: Settings,
+    reread: Callable[[], Settings],
     kept: Secrets,
     redis_url: str,
     sockets: Mapping[str, Sequence[socket.socket]],
@@ -196,7 +213,18 @@ async def _work(
     announce: bool = False,
 ) -> None:
     gateway = Gateway(settings, kept, redis_url)
-    server = Server(gateway.listeners(sockets), hooks=gateway.drain)
+
+    def hang_up() -> None:
+        try:
+            again = reread()
+            gateway.use(again, resolve_secrets(again))
+            log.info("Read providers and keys again")
+        except SettingsError as error:
+            log.error("Nothing is changed, the settings are wrong: %s", "; ".join(error.problems))
+
+    server = Server(
+        gateway.listeners(sockets), hooks=gateway.drain, max_connections=_room_for_connections(), on_hangup=hang_up
+    )
     watch_parent(os.environ, server.stop)
     async with gateway.running():
         serving = asyncio.create_task(server.serve())
@@ -220,6 +248,19 @@ def _announce(settings: Settings, kept: Secrets, sockets: Mapping[str, Sequence[
         body = '{"model":"stub-echo","messages":[{"role":"user","content":"Hello"}]}'
         lines.append(f"  try it         curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")
     print(*lines, sep="\n", flush=True)
+
+
+def _room_for_connections() -> int:
+    """As many as file descriptors last, when each needs one more towards its provider."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # the hard limit may be more than the system grants
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return max(16, soft // 2 - 32) if soft != resource.RLIM_INFINITY else _MOST_CONNECTIONS
+
+
+def _own_keys(kept: Secrets) -> tuple[bytes, ...]:
+    return tuple(key.get_secret_value().encode() for key in (kept.admin_key, kept.ingest_api_key) if key)
 
 
 def _providers(settings: Settings) -> Providers:

@@ -90,17 +90,16 @@ def serve(
     stub_script: Annotated[Path | None, typer.Option(help="Turns of the model stub-script.")] = None,
 ) -> None:
     """Start the gateway; Ctrl-C or SIGTERM stops it after the open answers."""
+    given = {"host": host, "port": port, "workers": workers, "stub": stub or None, "stub_script": stub_script}
     with _said_plainly():
-        settings = _load(
-            config, host=host, port=port, workers=workers, stub=True if stub else None, stub_script=stub_script
-        )
+        settings = _load(config, **given)
 
     from gateway.app import serve as run
     from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
     from gateway.store.errors import StoreError
 
     with _said_plainly(AddressInUse, AddressNotUsable, TLSUnusable, StoreError):
-        code = run(settings)
+        code = run(settings, lambda: _load(config, **given))
     raise typer.Exit(code)
 
 

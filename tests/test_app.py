@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway, spawn_gateway, start_gateway
 from tests.support.redis import RedisServer
+from tests.support.upstream import json_answer, threaded
 
 ASK = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -178,3 +179,18 @@ def test_a_redis_that_evicts_keys_is_no_store(own_redis: RedisServer, policy: st
     assert gateway.stop(0) == 1
     assert "noeviction" in gateway.output
     assert "Traceback" not in gateway.output
+
+
+def test_sighup_reads_providers_and_keys_again(redis_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "gateway.yaml"
+    env = {"GATEWAY_REDIS_URL": redis_url}
+    with threaded(json_answer({"object": "list", "data": []})) as upstream:
+        config.write_text("llm_upstream_url: http://127.0.0.1:1\n")
+        with running_gateway("--config", str(config), env=env) as gateway:
+            assert httpx.get(f"{gateway.url}/v1/models").status_code == 502
+            config.write_text("llm_upstream_url: nonsense\n")
+            os.kill(gateway.pid, signal.SIGHUP)
+            eventually(lambda: "Nothing is changed" in gateway.output)
+            config.write_text(f"llm_upstream_url: {upstream.url}\n")
+            os.kill(gateway.pid, signal.SIGHUP)
+            eventually(lambda: httpx.get(f"{gateway.url}/v1/models").status_code == 200)

@@ -45,7 +45,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What `serve` was called with; nothing listens."""
     calls: list[Settings] = []
 
-    def serve(settings: Settings) -> int:
+    def serve(settings: Settings, reread: object) -> int:
         calls.append(settings)
         return 0
 
@@ -117,7 +117,7 @@ def test_the_exit_code_of_serve_is_that_of_the_gateway(monkeypatch: pytest.Monke
 def test_what_keeps_the_gateway_from_starting_is_said_in_plain_lines(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def serve(settings: Settings) -> int:
+    def serve(settings: Settings, reread: object) -> int:
         raise error
 
     monkeypatch.setattr(gateway.app, "serve", serve, raising=False)

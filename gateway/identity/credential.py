@@ -27,4 +27,3 @@ def credential_of(fields: Mapping[bytes, bytes]) -> bytes | None:
             raise Refusal("invalid_request", "Two different credentials; send only one of " + _NAMES + ".")
         found = value
     return found or None
-

@@ -18,6 +18,8 @@ from gateway.upstream.reply import Headers, Opener, Reply
 class Forward:
     """Opens the provider's answer, and tells the breaker how it went.
 
+    `providers` and `own_keys` may be replaced at any time; exchanges under way keep what they have.
+
     Args:
         openers: who speaks to a provider, by the provider's name; `default` for all others.
         own_keys: the gateway's own secrets, which no provider may see.
@@ -36,12 +38,12 @@ class Forward:
         clock: Callable[[], float],
         model_list: ModelList | None = None,
     ) -> None:
-        self._providers = providers
+        self.providers = providers
         self._openers = openers
         self._default = default
         self._breaker = breaker
         self._timeouts = timeouts
-        self._own_keys = own_keys
+        self.own_keys = own_keys
         self._clock = clock
         self._model_list = model_list
 
@@ -50,7 +52,7 @@ class Forward:
         if self._model_list is not None and self._model_list.answers(request.method, route):
             return await self._list_models(exchange, self._model_list)
         model = exchange.ask.model if exchange.ask else None
-        provider = self._providers.choose(route, route.dialect, route.deployment or model)
+        provider = self.providers.choose(route, route.dialect, route.deployment or model)
         exchange.provider = provider.name
         if route.deployment is not None and (model is None or provider.takes_deployments):
             model = route.deployment  # there the path decides, whatever the body says
@@ -61,12 +63,15 @@ class Forward:
         exchange.breaker_key = key
         self._be_patient(exchange)
         opener = self._openers.get(provider.name, self._default)
-        return await opener.open(provider, request.method, provider.path(route), request.query, headers, exchange.body)
+        body = exchange.body
+        if provider.name == STUB and exchange.ask is not None and not exchange.changed:
+            body = exchange.plain  # the stub models know no content coding
+        return await opener.open(provider, request.method, provider.path(route), request.query, headers, body)
 
     async def _list_models(self, exchange: Exchange, model_list: ModelList) -> Reply:
         """Not counted by the breaker: an answer of the stub models says nothing about the provider."""
         route, request = exchange.route, exchange.request
-        provider = self._providers.default_for(route)
+        provider = self.providers.default_for(route)
         headers = self._headers(exchange, provider)
         exchange.provider = STUB
         self._be_patient(exchange)
@@ -90,10 +95,10 @@ class Forward:
         agent = exchange.agent
         return outgoing_credential(
             provider,
-            default=provider is self._providers.default_for(exchange.route),
+            default=provider is self.providers.default_for(exchange.route),
             verified=agent is not None and agent.verified,
             credential=exchange.credential,
-            secrets=self._own_keys,
+            secrets=self.own_keys,
         )
 
     def _be_patient(self, exchange: Exchange) -> None:

@@ -11,7 +11,7 @@ _ISSUED_HERE = (b"agk_", b"adk_", b"igk_")
 
 
 class Identify:
-    """Sets `exchange.agent` and `exchange.credential`.
+    """Sets `exchange.agent` and `exchange.credential`. `own_keys` may be replaced at any time.
 
     Args:
         fingerprinter: names callers without a key of ours.
@@ -20,7 +20,7 @@ class Identify:
 
     def __init__(self, fingerprinter: Fingerprinter, own_keys: tuple[bytes, ...]) -> None:
         self._fingerprinter = fingerprinter
-        self._own_keys = own_keys
+        self.own_keys = own_keys
 
     def __call__(self, exchange: Exchange) -> None:
         fields = exchange.request.fields
@@ -32,4 +32,4 @@ class Identify:
         exchange.own_headers.append((b"x-gateway-agent-id", agent.agent_id.encode()))
 
     def _is_ours(self, credential: bytes) -> bool:
-        return credential.startswith(_ISSUED_HERE) or any(hmac.compare_digest(credential, k) for k in self._own_keys)
+        return credential.startswith(_ISSUED_HERE) or any(hmac.compare_digest(credential, k) for k in self.own_keys)

@@ -12,6 +12,10 @@ class AdminAccess:
     """A dependency that lets a request pass with the admin key in `X-Admin-Key` or as a bearer token."""
 
     def __init__(self, admin_key: str) -> None:
+        self.use(admin_key)
+
+    def use(self, admin_key: str) -> None:
+        """From now on this is the key."""
         self._digest = hashlib.sha256(admin_key.encode()).digest()
 
     async def __call__(self, request: Request) -> None:
