@@ -149,7 +149,7 @@ class Client:
         idle = self._idle.setdefault(provider.endpoint, [])
 
         def made() -> Connection:
-            return Connection(self._loop, keep, self._made, self._lost)
+            return Connection(self._loop, keep, self._lost)
 
         def keep(connection: Connection) -> None:
             connection.idle_since = self._loop.time()
@@ -157,11 +157,11 @@ class Client:
             if self._sweeper is None:
                 self._sweeper = self._loop.call_later(self._keep_alive, self._sweep)
 
-        return await self._dialer.connect(provider.endpoint, made, within)
-
-    def _made(self, connection: Connection) -> None:
-        self._open.add(connection)
-        self._all_lost.clear()
+        connection = await self._dialer.connect(provider.endpoint, made, within)
+        if connection.transport is not None:  # else lost already; uvloop does not say so of one whose making it ended
+            self._open.add(connection)
+            self._all_lost.clear()
+        return connection
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)

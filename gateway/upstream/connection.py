@@ -152,11 +152,11 @@ class Connection(asyncio.Protocol):
 
     Args:
         on_idle: called when it may be used again.
-        on_made, on_lost: called once each, when it is open and when it is closed.
+        on_lost: called once it is closed.
     """
 
     __slots__ = (
-        "_complete", "_drained", "_head", "_informational", "_keep", "_on_idle", "_on_lost", "_on_made", "_parser",
+        "_complete", "_drained", "_head", "_informational", "_keep", "_on_idle", "_on_lost", "_parser",
         "_reply", "_seen", "_silent", "_until_close", "idle_since", "loop", "transport", "usable",
     )  # fmt: skip
 
@@ -164,14 +164,13 @@ class Connection(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         on_idle: "Callable[[Connection], None]",
-        on_made: "Callable[[Connection], None]",
         on_lost: "Callable[[Connection], None]",
     ) -> None:
         self.loop = loop
         self.usable = False
         self.idle_since = 0.0
         self.transport: asyncio.Transport | None = None
-        self._on_idle, self._on_made, self._on_lost = on_idle, on_made, on_lost
+        self._on_idle, self._on_lost = on_idle, on_lost
         self._parser: HttpResponseParser | None = None
         self._reply: HttpReply | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -261,7 +260,6 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._parser = HttpResponseParser(self)
         self.usable = True
-        self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
         reply = self._reply

@@ -139,6 +139,7 @@ class Providers:
         proxy: str | None = None,
         ca_file: str | None = None,
     ) -> None:
+        self.default_given = default_url is not None
         url = default_url or _OPENAI_URL
         self.default = Provider(
             DEFAULT, url, _dialect_of(url), default_key, "LLM_UPSTREAM_API_KEY", proxy=proxy, ca_file=ca_file

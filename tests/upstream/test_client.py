@@ -227,6 +227,31 @@ async def test_an_upload_ends_when_the_provider_closes_without_an_answer(client:
             await ended.wait()
 
 
+async def test_a_body_still_coming_when_the_provider_resets_is_not_read_any_further(client: Client) -> None:
+    given = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal given
+        while True:
+            given += 1
+            yield b"x" * 1000
+            await asyncio.sleep(0)
+
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.reader.read(1000)
+        talk.reset()
+
+    async with ScriptedUpstream(script, read_body=False) as upstream:
+        for _ in range(20):
+            with pytest.raises(Refusal) as caught:
+                await ask(client, upstream.url, endless())
+            assert caught.value.code == "upstream_unavailable"
+        before = given
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert given == before
+
+
 # -- redirects -------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,9 @@
 """What one connection makes of everything a provider may send."""
 
 import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -213,6 +216,7 @@ MALFORMED = {
     "an upgrade": head(101, [("upgrade", "websocket"), ("connection", "upgrade")]) + b"\x81\x00",
     "a flood of 1xx": head(102) * 11 + answer(200, b"x"),
     "a head of a megabyte": b"HTTP/1.1 200 OK\r\n" + b"x-a: " + b"a" * (1 << 20) + b"\r\n\r\n",
+    "a head a little too long": answer(200, b"x", [("x-a", "a" * HEAD_LIMIT)]),
     "many headers": head(200, [(f"x-{n}", "1") for n in range(10_000)]),
     "a second answer behind the first": answer(200, b"abc") + answer(200, b"of another caller"),
     "a body where there is none": head(204) + b"body",
@@ -229,6 +233,16 @@ async def test_what_is_not_valid_http_is_refused_and_the_connection_closed(clien
         upstream.script = answer(200, b"fine")
         assert await outcome(client, upstream.url) == b"fine"
         assert upstream.connections == 2
+
+
+async def test_a_provider_that_hangs_up_at_once_is_unavailable(client: Client) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for _ in range(50):
+            assert await outcome(client, f"http://127.0.0.1:{port}") == "upstream_unavailable"
 
 
 async def test_too_long_a_length_is_an_answer_broken_off(client: Client) -> None:
@@ -373,3 +387,32 @@ async def test_closing_after_the_end_keeps_the_connection(client: Client) -> Non
             assert b"".join(await pieces(reply))
             reply.close()
         assert upstream.connections == 1
+
+
+async def test_leaving_at_any_moment_leaves_nothing_behind(client: Client) -> None:
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        for n in range(10):
+            await talk.chunk(event({"n": n}))
+            await asyncio.sleep(0)
+        await talk.end()
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * 100
+            await asyncio.sleep(0)
+
+    dice = random.Random(5)
+    async with ScriptedUpstream(script) as upstream:
+        for n in range(400):
+            task = asyncio.ensure_future(whole(client, upstream.url, body() if n % 2 else b"{}"))
+            for _ in range(dice.randrange(60)):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                assert (await task).count(b"data: ") == 10
+        assert await whole(client, upstream.url)
+        async with asyncio.timeout(5):
+            while client.connections > 1:
+                await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
