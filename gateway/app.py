@@ -144,7 +144,7 @@ class Gateway:
         settings, client, model_list = self.settings, self.client, None
         openers = _openers(settings)
         if settings.stub:
-            model_list = ModelList(openers[STUB], None if settings.llm_upstream_url is None else client)
+            model_list = ModelList(openers[STUB], client)
         providers = _providers(settings)
         return Forward(providers, openers, client, breaker, timeouts, own_keys, time.monotonic, model_list)
 

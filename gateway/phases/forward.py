@@ -75,7 +75,8 @@ class Forward:
         headers = self._headers(exchange, provider)
         exchange.provider = STUB
         self._be_patient(exchange)
-        return await model_list.open(provider, request.method, provider.path(route), request.query, headers, None)
+        ask = self.providers.default_given
+        return await model_list.open(provider, request.method, route, request.query, headers, ask=ask)
 
     def _headers(self, exchange: Exchange, provider: Provider) -> Headers:
         judged = exchange.route.dialect is not None

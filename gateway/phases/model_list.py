@@ -5,7 +5,6 @@ Needs no provider, no network and no key, so that a first try shows something. T
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -27,15 +26,15 @@ _PAGES = (b"after", b"before")
 
 
 class ModelList:
-    """An `Opener` for `GET /models` and `GET /models/{stub model}`.
+    """Answers `GET /models` and `GET /models/{stub model}`.
 
     Args:
         stub: the stub models.
-        default: who speaks to the default provider; None where none was configured.
+        default: who speaks to the default provider.
         patience: seconds until the stub models are listed without it.
     """
 
-    def __init__(self, stub: Opener, default: Opener | None, *, patience: float = 5.0) -> None:
+    def __init__(self, stub: Opener, default: Opener, *, patience: float = 5.0) -> None:
         self._stub = stub
         self._default = default
         self._patience = patience
@@ -48,28 +47,21 @@ class ModelList:
         return route.path == "/models" or route.path.removeprefix("/models/") in MODELS
 
     async def open(
-        self,
-        provider: Provider,
-        method: str,
-        path: str,
-        query: bytes,
-        headers: Headers,
-        body: bytes | AsyncIterator[bytes] | None,
+        self, provider: Provider, method: str, route: Route, query: bytes, headers: Headers, *, ask: bool
     ) -> Reply:
-        """`provider` is the default one, `path` and `headers` are meant for it. Never refuses."""
-        own = path[path.rindex("/models") :]
-        if own == "/models" and self._default is not None:
+        """`provider` is the default one, asked only if `ask`; `headers` are meant for it. Never refuses."""
+        if route.path == "/models" and ask:
             plain = [*(h for h in headers if h[0] != b"accept-encoding"), (b"accept-encoding", b"identity")]
             try:
                 async with asyncio.timeout(self._patience):
-                    reply = await self._default.open(provider, "GET", path, query, plain, None)
+                    reply = await self._default.open(provider, "GET", provider.path(route), query, plain, None)
                     try:
                         return await _with_stub_models(reply, query, anthropic=_is_anthropic(headers))
                     finally:
                         reply.close()
             except (Refusal, TimeoutError) as error:
                 log.info("Only the stub models are listed: %s", str(error) or "the provider takes too long")
-        return await self._stub.open(provider, method, own, b"", headers, None)
+        return await self._stub.open(provider, method, route.path, b"", headers, None)
 
 
 async def _with_stub_models(reply: Reply, query: bytes, *, anthropic: bool) -> Reply:

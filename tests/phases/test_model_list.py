@@ -33,16 +33,17 @@ def stub_models() -> StubModels:
 
 
 async def listed(
-    client: Client | None,
-    url: str,
+    client: Client,
+    url: str | None,
     path: str = "/models",
     query: bytes = b"",
     headers: Headers | None = None,
     patience: float = 5,
 ) -> tuple[Reply, Any]:
-    provider = Providers(default_url=url, stub=True).default
+    providers = Providers(default_url=url, stub=True)
     models = ModelList(stub_models(), client, patience=patience)
-    reply = await models.open(provider, "GET", provider.path(Route(None, path)), query, headers or [], None)
+    route, ask = Route(None, path), providers.default_given
+    reply = await models.open(providers.default, "GET", route, query, headers or [], ask=ask)
     return reply, json.loads(await reply.read(1 << 20))
 
 
@@ -129,8 +130,9 @@ async def test_the_stub_models_stand_alone_where_nobody_can_be_reached(client: C
 
 
 @pytest.mark.parametrize("path", ["/models", "/models/stub-tool"])
-async def test_without_a_configured_provider_nobody_is_asked(path: str) -> None:
-    _, document = await listed(None, "http://127.0.0.1:9", path)
+async def test_without_a_configured_provider_nobody_is_asked(client: Client, path: str) -> None:
+    _, document = await listed(client, None, path)
+    assert not client.connections
     assert document.get("id", ids(document) if "data" in document else None) in ("stub-tool", list(MODELS))
 
 
