@@ -16,11 +16,18 @@ DEPTH_LIMIT = 100
 """Arrays and objects inside each other."""
 MEMBER_LIMIT = 250_000
 """Object members in one body; more take a worker longer to read than other requests can wait."""
+VALUE_LIMIT = 1_000_000
+"""Values in one body, and strings in it."""
+CONTAINER_LIMIT = 250_000
+"""Arrays and objects in one body: an empty one costs fifty times the memory of its two bytes."""
 KEY_LIMIT = 64 * 1024
 """Characters of one key."""
 
 _LARGE = 64 * 1024  # bytes of a body from which on sizes are looked at
 _CONTAINERS = frozenset({dict, list})
+
+# One string, also one that the body breaks off: it matches at every quote, so that finding all takes linear time.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 # A colon spelled as an escape: an odd number of backslashes, then u003a.
 _ESCAPED_COLON = re.compile(rb"(?<!\\)(?:\\\\)*\\u003[aA]")
@@ -52,10 +59,10 @@ def loads(body: bytes) -> Any:
             numbers, lone surrogates) or passes a limit; code `duplicate_key` with the key's path as `param`.
     """
     large = len(body) > _LARGE
+    if len(body) > 2 * CONTAINER_LIMIT:
+        check_counts(body)
     if large and members_at_most(body) > MEMBER_LIMIT:
-        raise UnreadableRequest(
-            f"The body has more than {MEMBER_LIMIT:,} object members; at most that many are allowed."
-        )
+        raise _too_many("object members", MEMBER_LIMIT)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -118,6 +125,23 @@ def members_at_most(body: bytes) -> int:
     """
     quoted = body.count(b'":') - body.count(b'\\":') + body.count(b'\\\\":')
     return quoted + sum(body.count(space + b":") for space in (b" ", b"\t", b"\n", b"\r"))
+
+
+def check_counts(body: bytes) -> None:
+    """Raises UnreadableRequest for a body of more values, strings or containers than a worker reads quickly.
+
+    Text may hold as many commas and brackets as it likes: it is taken out before they are counted for good, which is
+    only done for bodies that have many.
+    """
+    if body.count(b",") < VALUE_LIMIT and body.count(b"[") + body.count(b"{") <= CONTAINER_LIMIT:
+        return
+    if body.count(b'"') - body.count(b'\\"') > 2 * VALUE_LIMIT:
+        raise _too_many("strings", VALUE_LIMIT)
+    bare = _STRING.sub(b"", body)
+    if bare.count(b",") >= VALUE_LIMIT:
+        raise _too_many("values", VALUE_LIMIT)
+    if bare.count(b"[") + bare.count(b"{") > CONTAINER_LIMIT:
+        raise _too_many("arrays and objects", CONTAINER_LIMIT)
 
 
 def check_case_variants(document: dict[str, Any]) -> None:
@@ -216,6 +240,10 @@ def _find_duplicate(value: Any) -> str | None:
 
 def _duplicate(path: str) -> UnreadableRequest:
     return UnreadableRequest(f"The key {path} is given more than once.", code="duplicate_key", param=path)
+
+
+def _too_many(things: str, limit: int) -> UnreadableRequest:
+    return UnreadableRequest(f"The body has more than {limit:,} {things}; at most that many are allowed.")
 
 
 def _too_deep() -> UnreadableRequest:

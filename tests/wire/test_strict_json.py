@@ -170,7 +170,34 @@ def test_json_inside_a_string_does_not_count_as_members() -> None:
     assert len(loads(body)["messages"]) == 300
 
 
+def test_brackets_and_commas_inside_a_string_do_not_count_as_values() -> None:
+    code = "def f(x):\n    return [x, {x: (x, x)}, \"x\", '\\\\']\n" * 150_000
+    assert loads(orjson.dumps({"messages": [code]})) == {"messages": [code]}
+
+
+@pytest.mark.parametrize("value", [b"1", b'""', b"null"])
+def test_values_are_counted_exactly_where_it_matters(value: bytes) -> None:
+    most = strict_json.VALUE_LIMIT
+    assert len(loads(b"[%b]" % b",".join([value] * most))) == most
+    refused(b"[%b]" % b",".join([value] * (most + 1)))
+
+
+def test_containers_are_counted_exactly_where_it_matters() -> None:
+    most = strict_json.CONTAINER_LIMIT
+    assert len(loads(b"[%b]" % b",".join([b"{}"] * (most - 1)))) == most - 1
+    refused(b"[%b]" % b",".join([b"[]"] * most))
+
+
+MOST = 32 * 1024 * 1024
+
 HOSTILE = {
+    "arrays": b"[" + b"[]," * (MOST // 3) + b"1]",
+    "objects side by side": b"[" + b"{}," * (MOST // 3) + b"1]",
+    "nested arrays": b"[" + b"[[[]]]," * (MOST // 7) + b"1]",
+    "numbers": b"[" + b"1," * (MOST // 2) + b"1]",
+    "strings": b"[" + b'"",' * (MOST // 3) + b"1]",
+    "escaped strings": b"[" + b'"\\\\",' * (MOST // 5) + b"1]",
+    "a string without end": b"[" * 300_000 + b'"' + b'\\"' * (MOST // 3) + b"\\",
     "depth": nested(100_000),
     "objects": b'{"a":' * 100_000,
     "keys": b"{" + b",".join(b'"k%d":1' % i for i in range(1_000_000)) + b"}",
