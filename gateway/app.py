@@ -119,6 +119,10 @@ class Gateway:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Prepare the store and keep the duties going for the length of the block."""
+        try:
+            await self.client.prepare(self.pipeline.forward.providers.by_name.values())
+        except ValueError as error:
+            raise SettingsError([str(error)]) from None
         for warning in (await prepare(self.store)).warnings:
             log.warning("%s", warning)
         duties = [
