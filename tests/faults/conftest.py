@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from tests.faults.figures import Figures
+from tests.support.gateway import GatewayProcess, running_gateway
 
 SUMMARY = Path(__file__).with_name("summary.json")
 
@@ -40,6 +41,16 @@ def _summary(request: pytest.FixtureRequest) -> Iterator[Figures]:
 def figures(_summary: Figures) -> Figures:
     """Where a run notes what it counted and measured."""
     return _summary
+
+
+@pytest.fixture(scope="module")
+def stub_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway with the stub models that the tests of one file share: it must outlive them all."""
+    with running_gateway("--stub", env={"GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("stub"))}) as gateway:
+        yield gateway
+        assert gateway.process.poll() is None
+        assert gateway.stop() == 0
+    assert "Traceback" not in gateway.output, gateway.output
 
 
 def _machine() -> dict[str, object]:

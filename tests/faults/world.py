@@ -81,7 +81,7 @@ class Pool:
 
     async def ask(self, data: bytes) -> Response:
         """Send a request's bytes; the whole answer."""
-        connection = self._idle.pop() if self._idle else await RawConnection.open(self._address)
+        connection = await self._connection()
         try:
             await connection.send(data)
             answer = await connection.response()
@@ -93,6 +93,14 @@ class Pool:
         else:
             self._idle.append(connection)
         return answer
+
+    async def _connection(self) -> RawConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.reader.at_eof():
+                return connection
+            await connection.close()
+        return await RawConnection.open(self._address)
 
 
 async def ask(gateway: GatewayProcess, data: bytes) -> Response:

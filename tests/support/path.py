@@ -14,6 +14,7 @@ import httpx
 
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
+from gateway.edge.connections import Limits
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.drain import Drain
 from gateway.edge.server import Listener, Server
@@ -99,6 +100,7 @@ async def running_path(
     default_key: str | None = None,
     judged_limit: int = 1_000_000,
     relayed_limit: int = 10_000_000,
+    limits: Limits | None = None,
     change: Callable[[Pipeline], None] = lambda pipeline: None,
 ) -> AsyncIterator[Path]:
     """Serve on a free port for the length of a block. `change` may replace phases before the first request."""
@@ -123,7 +125,7 @@ async def running_path(
         pipeline.active, whole_seconds=timeouts.drain_whole, stream_seconds=timeouts.drain_stream, clock=clock
     )
     sockets = bind("127.0.0.1", 0)
-    server = Server([Listener(app, sockets)], hooks=hooks, grace_seconds=0, handle_signals=False)
+    server = Server([Listener(app, sockets)], hooks=hooks, limits=limits, grace_seconds=0, handle_signals=False)
     watcher = asyncio.create_task(watch_deadlines(pipeline.active, clock, tick=0.01))
     serving = asyncio.create_task(server.serve())
     await server.started.wait()
