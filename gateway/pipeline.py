@@ -77,6 +77,8 @@ class Pipeline:
 
     async def _phases(self, exchange: Exchange, caller: Caller) -> None:
         self.identify(exchange)
+        if exchange.refusal is not None:
+            raise exchange.refusal
         await self.admit(exchange, caller)
         self.rewrite(exchange)
         reply = await self.forward(exchange)

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from gateway.edge.client import Client, Receive, Send, refusal_headers
+from gateway.edge.client import Client, Receive, Send
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
 from gateway.model.route import Route
 from gateway.phases.caller import Headers
 from gateway.pipeline import Pipeline
-from gateway.wire.openai_errors import error_body
 from gateway.wire.paths import canonical_path, data_plane_route
 
+_NOWHERE = Route(None, "")
 _CACHED_PATHS = 2_000
 _CACHED_PATH_LENGTH = 200
 
@@ -48,18 +48,19 @@ class DataPlane:
         fields = dict(scope["headers"])
         connection = scope["extensions"]["leuko"]
         client = Client(receive, send, fields, own, connection.abort)
+        refusal = None
         try:
             if fields.get(b"upgrade", b"").lower() == b"websocket":
                 raise Refusal("upgrade_unsupported", "WebSocket is not supported here; use HTTP.")
             path, route = self._route(scope["method"], scope["raw_path"])
-        except Refusal as refusal:
-            await client.whole(refusal.status, refusal_headers(refusal), error_body(refusal))
-            return
+        except Refusal as refused:
+            path, route, refusal = "", _NOWHERE, refused
         request = Request(scope["method"], path, scope["query_string"], scope["headers"], fields, connection.peer)
         task = asyncio.current_task()
         assert task is not None
         exchange = Exchange(request_id, request, route, task, self._clock())
         exchange.own_headers = own
+        exchange.refusal = refusal
         connection.on_gone = exchange.client_gone
         if connection.gone:
             exchange.client_gone()

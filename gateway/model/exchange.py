@@ -44,15 +44,15 @@ class Exchange:
     One watcher per process compares them, so that no request arms a timer of its own.
 
     `plain` is a judged body decoded; `changed` says that `body` is no longer what was received; `own_headers` go on
-    every answer; `in_band` writes a refusal into an answer that has begun;
-    `failure` is how the exchange ended, if it did not end well.
+    every answer; `in_band` writes a refusal into an answer that has begun; `refusal` was decided before the first phase
+    (no such path) and is raised once the agent is known; `failure` is how the exchange ended, if it did not end well.
     """
 
     __slots__ = (
         "agent", "answer", "ask", "body", "breaker_key", "changed", "credential", "deadline", "denied", "failure",
         "first_byte_at", "id", "in_band", "interruption", "model", "on_tick", "own_headers", "patience",
-        "patience_kind", "plain", "provider", "request", "route", "settled", "started", "status", "streaming",
-        "strips_usage", "task", "touched",
+        "patience_kind", "plain", "provider", "refusal", "request", "route", "settled", "started", "status",
+        "streaming", "strips_usage", "task", "touched",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -66,6 +66,7 @@ class Exchange:
         self.patience_kind = ""
         self.deadline = float("inf")
         self.on_tick: Callable[[float], None] | None = None
+        self.refusal: Refusal | None = None
         self.interruption: Refusal | ClientGone | None = None
         self.settled = False
         self.agent: Agent | None = None

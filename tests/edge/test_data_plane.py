@@ -22,7 +22,7 @@ async def test_a_path_that_is_not_ours_is_refused_with_a_request_id(target: str,
         await caller.send(f"POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode())
         answer = await caller.response()
     assert (answer.status, answer.json()["error"]["code"]) == (status, code)
-    assert answer.header("x-gateway-request-id")
+    assert answer.header("x-gateway-request-id") and answer.header("x-gateway-agent-id")
 
 
 @pytest.mark.parametrize("target", ["/v1/responses", "/responses", "/v1/realtime", "/nowhere"])

@@ -1,0 +1,30 @@
+"""One gateway that five agents have used."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture(scope="package")
+def gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
+    with running_gateway("--stub", env={"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": "adm:"}) as one:
+        for number in range(5):
+            ask = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+            headers = {"authorization": f"Bearer sk-agent-0123456789-{number}", "user-agent": f"agent/{number}"}
+            httpx.post(f"{one.url}/v1/chat/completions", json=ask, headers=headers)
+        eventually(lambda: len(one.admin("/agents").json()["items"]) == 5)
+        yield one
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem document of an error with this status."""
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["status"] == status
+    return document
