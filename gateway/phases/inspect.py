@@ -115,6 +115,8 @@ class Inspect:
                     await caller.write(out)
                 if machine.failure is not None:
                     raise machine.failure
+                if machine.ended:
+                    exchange.in_band = _said_already
             if decoder is not None:
                 decoder.finish()
             if out := machine.close():
@@ -146,6 +148,11 @@ class _Heartbeat:
         elif now - self._since >= _HEARTBEAT_SECONDS and (self._writing is None or self._writing.done()):
             self._since = now
             self._writing = asyncio.ensure_future(self._caller.write(_HEARTBEAT))
+
+
+def _said_already(refusal: Refusal) -> bytes:
+    """What remains to be said to a caller that has seen the end of the stream: an error would contradict it."""
+    return b""
 
 
 def _is_stream(exchange: Exchange, headers: Headers) -> bool:
