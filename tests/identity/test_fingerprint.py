@@ -16,7 +16,13 @@ def test_the_same_credential_and_hint_are_the_same_agent_everywhere() -> None:
     assert first.agent(b"sk-1", b"planner") == second.agent(b"sk-1", b"planner")
 
 
-@given(st.sets(st.tuples(st.binary(max_size=6), st.none() | st.text("ab\x00", max_size=4).map(str.encode)), min_size=2, max_size=8))
+@given(
+    st.sets(
+        st.tuples(st.binary(max_size=6), st.none() | st.text("ab\x00", max_size=4).map(str.encode)),
+        min_size=2,
+        max_size=8,
+    )
+)
 def test_different_credentials_or_hints_are_different_agents(shown: set[tuple[bytes, bytes | None]]) -> None:
     distinct = {(credential, hint or b"") for credential, hint in shown}
     agents = {Fingerprinter(SECRET).agent(credential, hint).agent_id for credential, hint in shown}
