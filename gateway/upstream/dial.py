@@ -5,6 +5,7 @@ Connects only to addresses that were checked; never reads proxy settings from th
 
 import asyncio
 import base64
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiohappyeyeballs
 
+from gateway.model.errors import Refusal
 from gateway.upstream.addresses import all_public
 from gateway.upstream.providers import Endpoint
 
@@ -49,7 +51,10 @@ class Dialer:
         self._contexts: dict[str | None, ssl.SSLContext] = {}
 
     async def connect(self, endpoint: Endpoint, factory: Callable[[], P], within: float) -> P:
-        """A connection ready for a request. Raises DialError, after `within` seconds at the latest."""
+        """A connection ready for a request. Raises DialError, after `within` seconds at the latest.
+
+        Raises Refusal `overloaded` where this process has no file descriptor left: the provider is not to blame.
+        """
         try:
             async with asyncio.timeout(within):
                 return await self._connect(endpoint, factory)
@@ -61,7 +66,9 @@ class Dialer:
             raise DialError("the TLS handshake failed", again=True) from None
         except socket.gaierror:
             raise DialError("its name does not resolve", again=True) from None
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise Refusal("overloaded", "The gateway has too many connections now.", retry_after=1) from None
             raise DialError("the connection was refused or broke off", again=True) from None
 
     async def trust(self, ca_file: str | None) -> ssl.SSLContext:
