@@ -72,6 +72,11 @@ class Pool:
         self._address = address
         self._idle: list[RawConnection] = []
 
+    @property
+    def idle(self) -> int:
+        """Connections that may be used again."""
+        return sum(not connection.reader.at_eof() for connection in self._idle)
+
     async def __aenter__(self) -> "Pool":
         return self
 
