@@ -45,7 +45,7 @@ class DataPlane:
         own: Headers = [(b"x-gateway-request-id", request_id.encode())]
         if degraded := self._degraded():
             own.append((b"x-gateway-degraded", degraded.encode()))
-        fields = dict(scope["headers"])
+        fields = _fields(scope["headers"])
         connection = scope["extensions"]["leuko"]
         client = Client(receive, send, fields, own, connection.abort)
         refusal = None
@@ -83,3 +83,14 @@ class DataPlane:
                     self._routes.clear()
                 self._routes[method, raw_path] = known
         return known
+
+
+def _fields(headers: Headers) -> dict[bytes, bytes]:
+    """Header values by name. Those of one name are one list (RFC 9110 section 5.3): `gzip` and then `br` on two lines
+    is a body coded twice, whichever line a reader looks at."""
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        fields.clear()
+        for name, value in headers:
+            fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields

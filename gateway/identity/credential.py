@@ -1,6 +1,6 @@
 """The credential a request carries, wherever the SDKs put it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from gateway.model.errors import Refusal
 
@@ -9,16 +9,15 @@ HEADERS = (b"authorization", b"x-api-key", b"api-key")
 _NAMES = "`Authorization`, `x-api-key` and `api-key`"
 
 
-def credential_of(fields: Mapping[bytes, bytes]) -> bytes | None:
+def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """The one credential of a request, without its scheme; None without any.
 
-    Raises Refusal `invalid_request` where two headers hold different credentials: which of them counts would depend on
-    who reads.
+    Raises Refusal `invalid_request` where two headers hold different credentials, also two of one name: which of them
+    counts would depend on who reads.
     """
     found: bytes | None = None
-    for name in HEADERS:
-        value = fields.get(name)
-        if not value:
+    for name, value in headers:
+        if name not in HEADERS or not value:
             continue
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             value = value[7:]

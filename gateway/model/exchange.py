@@ -14,7 +14,7 @@ from gateway.model.verdict import Denial
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The head of a request. Header names are lower case; `fields` holds the last value of each name."""
+    """The head of a request. Header names are lower case; `fields` holds the values of each name, joined by `, `."""
 
     method: str
     path: str

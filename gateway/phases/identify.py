@@ -23,12 +23,12 @@ class Identify:
         self.own_keys = own_keys
 
     def __call__(self, exchange: Exchange) -> None:
-        fields = exchange.request.fields
-        credential = credential_of(fields)
+        request = exchange.request
+        credential = credential_of(request.headers)
         if credential is not None and self._is_ours(credential):
             raise Refusal("invalid_api_key", "This key is not valid for model requests.")
         exchange.credential = credential
-        exchange.agent = agent = self._fingerprinter.agent(credential, fields.get(b"x-agent-id"))
+        exchange.agent = agent = self._fingerprinter.agent(credential, request.fields.get(b"x-agent-id"))
         exchange.own_headers.append((b"x-gateway-agent-id", agent.agent_id.encode()))
 
     def _is_ours(self, credential: bytes) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from gateway.edge import data_plane
 from tests.support.path import running_path
 from tests.support.raw_http import RawConnection
+from tests.support.upstream import ScriptedUpstream, json_answer
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,21 @@ async def test_remembered_paths_do_not_grow_with_what_callers_ask(monkeypatch: p
         plane = path.server._listeners[0].app
     assert len(statuses) == 20
     assert len(plane._routes) <= 5
+
+
+@pytest.mark.parametrize("codings", [("gzip", "identity"), ("identity", "gzip"), ("gzip", "gzip")])
+async def test_codings_on_two_lines_are_codings_on_top_of_each_other(codings: tuple[str, str]) -> None:
+    headers = [("content-encoding", coding) for coding in codings]
+    async with running_path() as path:
+        answer = await path.client.post("/v1/chat/completions", content=b'{"model":"stub-echo"}', headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert "several codings" in answer.text
+
+
+async def test_repeated_headers_do_not_disturb_and_reach_the_provider_as_they_came() -> None:
+    sent = [("anthropic-beta", "a"), ("x-agent-id", "planner"), ("anthropic-beta", "b")]
+    async with ScriptedUpstream(json_answer({"choices": []})) as upstream, running_path(upstream.url) as path:
+        repeated = await path.client.post("/v1/chat/completions", json={"model": "m"}, headers=sent)
+        once = await path.client.post("/v1/chat/completions", json={"model": "m"}, headers=sent[:2])
+    assert upstream.requests[0].all("anthropic-beta") == ["a", "b"]
+    assert repeated.headers["x-gateway-agent-id"] == once.headers["x-gateway-agent-id"]

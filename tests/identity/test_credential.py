@@ -20,10 +20,15 @@ from gateway.model.errors import Refusal
     ],
 )
 def test_the_credential_is_found_in_every_header(fields: dict[bytes, bytes], credential: bytes | None) -> None:
-    assert credential_of(fields) == credential
+    assert credential_of([(b"accept", b"*/*"), *fields.items()]) == credential
 
 
-def test_two_different_credentials_are_refused() -> None:
+@pytest.mark.parametrize("second", [b"x-api-key", b"api-key", b"authorization"])
+def test_two_different_credentials_are_refused(second: bytes) -> None:
     with pytest.raises(Refusal) as refused:
-        credential_of({b"authorization": b"Bearer a", b"x-api-key": b"b"})
+        credential_of([(b"authorization", b"Bearer a"), (second, b"Bearer b")])
     assert (refused.value.code, refused.value.status) == ("invalid_request", 400)
+
+
+def test_the_same_credential_twice_is_one() -> None:
+    assert credential_of([(b"authorization", b"Bearer a"), (b"authorization", b"bearer a"), (b"api-key", b"a")]) == b"a"

@@ -1,6 +1,7 @@
 """Who is calling, as the running path tells it."""
 
 from tests.support.path import OWN_KEY, running_path
+from tests.support.upstream import ScriptedUpstream, json_answer
 
 CHAT = "/v1/chat/completions"
 ASK = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
@@ -37,3 +38,32 @@ async def test_who_is_refused_before_identification_has_no_agent() -> None:
         answer = await path.client.post(CHAT, json=ASK, headers={"authorization": "Bearer a", "api-key": "b"})
         assert not path.sightings.all
     assert "x-gateway-agent-id" not in answer.headers
+
+
+EVIDENCE = {
+    "user-agent": "claude-cli/2.1.0",
+    "x-stainless-lang": "js",
+    "x-stainless-retry-count": "2",
+    "x-claude-code-session-id": "b2c4",
+    "openai-organization": "org-1",
+    "x-agent-session": "s-1",
+}
+
+
+async def test_what_a_client_says_of_itself_is_no_part_of_who_it_is() -> None:
+    async with running_path() as path:
+        alone, *others = [
+            (await path.client.post(CHAT, json=ASK, headers={"authorization": "Bearer sk-1"} | evidence)).headers
+            for evidence in ({}, EVIDENCE, *({name: value} for name, value in EVIDENCE.items()))
+        ]
+    assert {other["x-gateway-agent-id"] for other in others} == {alone["x-gateway-agent-id"]}
+
+
+async def test_one_header_with_two_credentials_is_refused_and_neither_reaches_a_provider() -> None:
+    async with ScriptedUpstream(json_answer({"choices": []})) as upstream, running_path(upstream.url) as path:
+        for second in ("Bearer sk-2", "Bearer " + OWN_KEY.decode()):
+            for pair in (("Bearer sk-1", second), (second, "Bearer sk-1")):
+                headers = [("authorization", value) for value in pair]
+                answer = await path.client.post(CHAT, json={**ASK, "model": "m"}, headers=headers)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+        assert not upstream.requests
