@@ -62,7 +62,7 @@ class Settle:
 
     def _vitals(self, exchange: Exchange, agent: Agent) -> Vitals:
         now = self._clock()
-        answer = exchange.answer
+        answer = exchange.answer or (Answer() if _was_cut(exchange) else None)
         usage = answer.usage if answer else None
         estimated = usage is None and answer is not None
         if usage is None and answer is not None:
@@ -102,6 +102,11 @@ def _error_type(failure: Refusal | ClientGone | None) -> str | None:
 
 def _retries(count: bytes | None) -> int:
     return int(count) if count is not None and count.isdigit() and len(count) < 4 else 0
+
+
+def _was_cut(exchange: Exchange) -> bool:
+    """Whether the exchange was ended from outside while a provider worked at it, which is not free of charge."""
+    return exchange.ask is not None and exchange.breaker_key is not None and exchange.interruption is not None
 
 
 def _estimate(exchange: Exchange, answer: Answer) -> Usage:
