@@ -75,7 +75,7 @@ class Dialect(Protocol):
         """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`."""
 
     def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
-        """A copy of the whole answer with these turns refused as CONTRACT says; other turns are untouched."""
+        """A copy of the whole answer; these turns say the refusal and end as ordinary ones, others are untouched."""
 
     def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader: ...
 

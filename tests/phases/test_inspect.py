@@ -11,8 +11,10 @@ import pytest
 
 from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
-from gateway.model.verdict import Denial, Ruling, Withhold
+from gateway.model.verdict import Denial, Ruling, Withhold, allow_all
 from gateway.phases import inspect
+from gateway.wire.chat_stream import ChatReader
+from gateway.wire.interdiction import HoldBudget, Interdiction
 from tests.support.path import running_path
 from tests.support.upstream import Conversation, Request, ScriptedUpstream, answer, event, json_answer, sse_answer
 
@@ -30,6 +32,7 @@ ASKS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 dialects = pytest.mark.parametrize("dialect", list(ASKS))
+TEXT = event({"choices": [{"index": 0, "delta": {"content": "Hi"}}]})
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
@@ -141,6 +144,20 @@ async def test_a_stream_is_told_from_a_whole_answer_by_what_the_provider_sends()
     assert whole.json() == {"choices": []}
 
 
+@pytest.mark.parametrize(("stream", "accept"), [(True, "application/json"), (False, "text/event-stream")])
+async def test_where_the_provider_names_no_type_the_body_decides_and_never_the_accept_header(
+    stream: bool, accept: str
+) -> None:
+    frames = b"".join([TEXT, event("[DONE]")])
+    said = answer(200, frames if stream else b'{"choices":[]}')
+    body = {"model": "m", "messages": [], "stream": stream, "stream_options": {"include_usage": True}}
+    async with ScriptedUpstream(said) as upstream, running_path(upstream.url) as path:
+        got = await path.client.post("/v1/chat/completions", json=body, headers={"accept": accept})
+        seen = await path.sightings.settled()
+    assert (got.status_code, got.content) == (200, frames if stream else b'{"choices":[]}')
+    assert seen.vitals.stream is stream
+
+
 async def test_a_cut_relayed_answer_cannot_be_taken_for_a_whole_one() -> None:
     async def cut(request: Request, talk: Conversation) -> None:
         await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
@@ -194,3 +211,63 @@ async def test_what_a_stream_held_is_given_back_when_the_caller_leaves() -> None
                     await asyncio.sleep(0)
         await path.sightings.settled()
         assert path.budget.used == 0
+
+
+BEGUN = {
+    "/v1/chat/completions": TEXT,
+    "/v1/completions": event({"choices": [{"index": 0, "text": "Hi"}]}),
+    "/v1/responses": event({"type": "response.output_text.delta", "delta": "Hi"}, "response.output_text.delta"),
+    "/v1/messages": event(
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
+        "content_block_delta",
+    ),
+}
+ERRORS = {
+    "/v1/responses": b"event: response.failed\ndata: ",
+    "/v1/messages": b"event: error\ndata: ",
+}
+
+
+@pytest.mark.parametrize("path_of", list(BEGUN))
+async def test_a_stream_that_ends_too_early_ends_with_an_error_and_nothing_is_made_up(path_of: str) -> None:
+    body = {"model": "m", "stream": True, "max_tokens": 9, "messages": [], "input": "x", "prompt": "x"}
+    async with ScriptedUpstream(sse_answer([BEGUN[path_of]])) as upstream, running_path(upstream.url) as path:
+        said = await path.client.post(path_of, json=body)
+        seen = await path.sightings.settled()
+    assert said.content.startswith(BEGUN[path_of])
+    error = said.content.removeprefix(BEGUN[path_of])
+    assert error.startswith(ERRORS.get(path_of, b'data: {"error":{'))
+    assert error.count(b"\n\n") == 1 and error.endswith(b"\n\n")
+    assert b"ended before it was complete" in error
+    assert b"finish_reason" not in error and b"stop_reason" not in error
+    assert seen.vitals.error_type == "upstream_invalid"
+
+
+class Told:
+    """A caller that notes what is written to it."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    async def write(self, data: bytes) -> None:
+        self.said.append(data)
+
+
+def _held(text: bytes) -> bytes:
+    part = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]}}]}
+    return text + event(part)
+
+
+@pytest.mark.parametrize(
+    ("stream", "comments"),
+    [(_held(b""), 2), (TEXT, 0), (_held(b"id: 7\n" + TEXT), 0), (_held(TEXT + b": note\n\n"), 2)],
+    ids=["held", "nothing held", "an id was seen", "a comment was seen"],
+)
+async def test_comments_are_written_while_frames_are_held_and_no_id_was_seen(stream: bytes, comments: int) -> None:
+    machine, told = Interdiction(ChatReader(), allow_all, budget=HoldBudget()), Told()
+    machine.feed(stream)
+    tick = inspect._Heartbeat(machine, told)  # type: ignore[arg-type]
+    for now in (0.0, 14.9, 15.0, 29.9, 30.0):
+        tick(now)
+        await asyncio.sleep(0)
+    assert told.said == [b": held\n\n"] * comments
