@@ -172,6 +172,15 @@ def clocks(module: Module) -> Iterator[str]:
             yield f"{line}: imports time.time; take a clock argument"
 
 
+def paths_as_received(module: Module) -> Iterator[str]:
+    """A path is the one on the request line; `request.url` is put together with whatever the Host header says."""
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Attribute) or node.attr not in ("url", "base_url"):
+            continue
+        if ast.unparse(node.value).split(".")[-1] == "request":
+            yield f"{node.lineno}: reads request.{node.attr}; take scope['path']"
+
+
 def absolute_imports(module: Module) -> Iterator[str]:
     """Imports are absolute, so that a line says where a name comes from."""
     for node in ast.walk(module.tree):
@@ -225,6 +234,7 @@ RULES: tuple[Callable[[Module], Iterator[str]], ...] = (
     sizes,
     explained_excepts,
     clocks,
+    paths_as_received,
     absolute_imports,
     no_state,
     docstrings,
@@ -266,6 +276,7 @@ BREAKS: tuple[tuple[Callable[[Module], Iterator[str]], str, str], ...] = (
     (explained_excepts, "edge/x.py", "try:\n    f()\n\nexcept:\n\n    pass"),
     (clocks, "edge/x.py", "import time\nnow = time.time()"),
     (clocks, "edge/x.py", "from time import time"),
+    (paths_as_received, "edge/x.py", "def f(request):\n    return request.url.path"),
     (absolute_imports, "edge/x.py", "from . import y"),
     (no_state, "edge/x.py", "def f():\n    global a"),
     (no_state, "edge/x.py", "import logging\nlogging.basicConfig()"),

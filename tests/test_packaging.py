@@ -65,6 +65,18 @@ def test_what_runs_here_satisfies_what_is_asked_for() -> None:
             assert wanted.specifier.contains(importlib.metadata.version(wanted.name)), text
 
 
+FLOORS = {
+    "orjson": "3.11.6",  # CVE-2025-67221: deeply nested JSON
+    "starlette": "1.3.1",  # beyond CVE-2026-48710: a URL made of a forged Host
+}
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_versions_with_known_holes_are_not_asked_for(name: str) -> None:
+    (wanted,) = (one for one in map(Requirement, PROJECT["dependencies"]) if one.name == name)
+    assert [str(one) for one in wanted.specifier] == [f">={FLOORS[name]}"]
+
+
 def test_the_locked_versions_are_those_that_are_asked_for() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     locked = {

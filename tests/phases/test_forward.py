@@ -25,6 +25,23 @@ async def test_the_callers_credential_goes_to_the_default_provider_as_it_came() 
     assert request.header("host") == upstream.url.removeprefix("http://")
 
 
+async def test_what_claude_code_sends_reaches_the_provider() -> None:
+    sent = {
+        "x-api-key": "sk-ant-1",
+        "anthropic-version": "2023-06-01",
+        "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14",
+        "x-claude-code-session-id": "b2c4",
+        "x-stainless-retry-count": "1",
+        "user-agent": "claude-cli/2.1.0",
+    }
+    ask = {"model": "claude", "max_tokens": 5, "messages": []}
+    async with ScriptedUpstream(json_answer({"content": []})) as upstream, running_path(upstream.url) as path:
+        await path.client.post("/v1/messages?beta=true", json=ask, headers=sent)
+    request = upstream.requests[0]
+    assert {name: request.header(name) for name in sent} == sent
+    assert request.target == b"/v1/messages?beta=true"
+
+
 async def test_a_callers_credential_goes_to_no_other_provider() -> None:
     async with ScriptedUpstream(SAID) as default, ScriptedUpstream(SAID) as other:
         named = (Provider("other", other.url, api_key="sk-own", api_key_env="OTHER_KEY", models=("claude-*",)),)

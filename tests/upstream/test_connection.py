@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -49,6 +50,16 @@ async def test_status_headers_and_body_arrive_as_sent_with_lower_case_names(clie
         cookies = [(b"set-cookie", b"a"), (b"set-cookie", b"b")]
         assert reply.headers[:4] == [(b"x-request-id", b"r"), *cookies, (b"x-e", b"")]
         assert await reply.read(100) == b"\x00\xffbody"
+        reply.close()
+
+
+async def test_small_writes_to_a_provider_are_not_delayed(client: Client) -> None:
+    async with ScriptedUpstream(WHOLE) as upstream:
+        reply = await ask(client, upstream.url)
+        (connection,) = client._open
+        assert connection.transport is not None
+        sock = connection.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         reply.close()
 
 

@@ -21,6 +21,7 @@ SDK: Headers = [
     (b"x-stainless-lang", b"python"),
     (b"x-stainless-retry-count", b"0"),
     (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (b"anthropic-version", b"2023-06-01"),
     (b"anthropic-beta", b"a"),
     (b"anthropic-beta", b"b"),
 ]

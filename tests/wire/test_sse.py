@@ -122,6 +122,8 @@ def test_a_line_separator_of_unicode_is_not_a_line_end() -> None:
     frame = "data: a\u2028b\u0085c\x0bd\x1ce\n\n".encode()
     assert FrameSplitter().feed(frame) == [frame]
     assert parse(frame)[1] == "a\u2028b\u0085c\x0bd\x1ce".encode()
+    several = b": note\n" + frame[:-1] + "data:f\x0cdata:g\u2029\n\n".encode()
+    assert parse(several)[1] == "a\u2028b\u0085c\x0bd\x1ce\nf\x0cdata:g\u2029".encode()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100])
