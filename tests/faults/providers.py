@@ -19,7 +19,7 @@ WHOLE = json_answer(
         "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
     }
 )
-STREAM_HEAD = head(200, [*SSE, ("transfer-encoding", "chunked")])
+STREAM_HEAD = head(200, [*SSE, ("transfer-encoding", "chunked"), ("connection", "close")])
 WORD = http_chunk(chunk({"content": "word"}))
 END = http_chunk(chunk({}, finish="stop") + DONE) + b"0\r\n\r\n"
 
@@ -61,6 +61,7 @@ class Idling(Provider):
 
     def end(self) -> None:
         self.transport.write(END)
+        self.transport.close()
 
 
 @asynccontextmanager
