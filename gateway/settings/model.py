@@ -25,7 +25,6 @@ from gateway.settings.shapes import (
     HostName,
     HostNames,
     HttpUrl,
-    Networks,
     Origins,
     Port,
     ProxyUrl,
@@ -129,9 +128,6 @@ class Settings(BaseModel):
     )
     tls_cert_file: ExistingFile | None = setting(None, "certificate chain (PEM); with it, HTTPS is served", _FILE)
     tls_key_file: ExistingFile | None = setting(None, "private key (PEM) of the certificate", _FILE)
-    trusted_proxies: Networks = setting(
-        (), "networks whose `X-Forwarded-For` is believed", f"networks such as 10.0.0.0/8: {_LIST}", shown="none"
-    )
     allowed_hosts: HostNames = setting(
         (),
         "host names that admin requests may be addressed to, beside loopback and `GATEWAY_HOST`",
@@ -192,9 +188,6 @@ class Settings(BaseModel):
     )
     upstream_proxy: ProxyUrl | None = setting(None, "HTTP proxy on the way to providers", _URL, secret=True)
     upstream_ca_file: ExistingFile | None = setting(None, "certificates (PEM) trusted for providers", _FILE)
-    allow_private_upstreams: bool = setting(
-        False, "whether the admin API may name providers at private addresses", "true or false"
-    )
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
         "info", "least severe messages that are logged", "debug, info, warning, error or critical"

@@ -11,6 +11,7 @@ OPTIONS = {"workers": "--workers", "stub": "--stub", "stub_script": "--stub-scri
 """Settings that exist on the command line only."""
 
 RESERVED = (
+    "GATEWAY_ALLOW_PRIVATE_UPSTREAMS",
     "GATEWAY_AUDIT",
     "GATEWAY_AUDIT_ALLOW_READS",
     "GATEWAY_CAPTURE_CONTENT",
@@ -27,6 +28,7 @@ RESERVED = (
     "GATEWAY_REQUIRE_AGENT_KEY",
     "GATEWAY_RETENTION",
     "GATEWAY_SIGNING_KEY_FILE",
+    "GATEWAY_TRUSTED_PROXIES",
     "GATEWAY_WEBHOOKS",
     "MCP_UPSTREAM_URL",
 )

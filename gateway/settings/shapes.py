@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -96,13 +96,6 @@ def _origin(origin: str) -> str:
     return origin.lower()
 
 
-def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        return ipaddress.ip_network(str(value))
-    except ValueError as error:
-        raise ValueError("has bits beside its mask" if "host bits" in str(error) else "is not a network") from None
-
-
 def _host_name(host: str) -> str:
     if not host or any(c in host for c in "/@[] \t") or not host.isprintable():
         raise ValueError("is not a host name or address")
@@ -128,8 +121,5 @@ HttpUrl = Annotated[str, AfterValidator(http_url)]
 ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_Network = Annotated[Network, PlainValidator(_network)]
-Networks = Annotated[tuple[_Network, ...], BeforeValidator(_comma_separated)]
 HostNames = Annotated[tuple[HostName, ...], BeforeValidator(_comma_separated)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_comma_separated)]
