@@ -178,3 +178,48 @@ async def test_bad_requests_name_what_is_wrong_and_are_not_worth_a_retry() -> No
         assert await _refused(path, json=ASK, headers=ours) == (401, "invalid_api_key", "false")
         issued = {"authorization": "Bearer agk_abcdefgh_secret"}
         assert await _refused(path, json=ASK, headers=issued) == (401, "invalid_api_key", "false")
+
+
+async def flood_then_break(request: Request, talk: Conversation) -> None:
+    """More than a caller takes that does not read, then something nobody can judge."""
+    await talk.start()
+    await talk.chunk(text_event("x" * 3_000_000))
+    await talk.chunk(b'data: {"tool_calls": what?\n\n')
+    await talk.hang()
+
+
+async def test_a_caller_that_leaves_instead_of_reading_its_refusal_is_gone() -> None:
+    body = json.dumps({**ASK, "stream": True}).encode()
+    async with ScriptedUpstream(flood_then_break) as upstream, running_path(upstream.url) as path:
+        async with await RawConnection.open(path.address, receive_buffer=4096, limit=4096) as caller:
+            await caller.send(b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (CHAT.encode(), len(body)))
+            await caller.send(body)
+            async with asyncio.timeout(10):
+                while not any(exchange.failure for exchange in path.pipeline.active):
+                    await asyncio.sleep(0)
+            (exchange,) = path.pipeline.active
+            assert isinstance(exchange.failure, Refusal) and exchange.failure.code == "upstream_invalid"
+            caller.reset()
+        seen = await path.sightings.settled()
+        assert not path.pipeline.active
+    assert seen.vitals.error_type == "client_gone"
+
+
+async def test_a_cancellation_that_is_no_interruption_is_not_swallowed() -> None:
+    async with ScriptedUpstream(hang_in_the_stream) as upstream, running_path(upstream.url) as path:
+        async with await RawConnection.open(path.address) as caller:
+            body = json.dumps({**ASK, "stream": True}).encode()
+            await caller.send(b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (CHAT.encode(), len(body)))
+            await caller.send(body)
+            await caller.reader.readuntil(b"partial")
+            (exchange,) = path.pipeline.active
+            task = exchange.task
+            assert isinstance(task, asyncio.Task)
+            task.cancel()
+            await asyncio.wait({task}, timeout=10)
+            assert task.cancelled()
+            answer = await caller.read_until_end()
+        await upstream.client_gone()
+        await path.sightings.settled()
+        assert len(path.sightings.all) == 1 and not path.pipeline.active
+    assert not answer.endswith(b"0\r\n\r\n")

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from gateway.edge import accept
 from gateway.edge.accept import Acceptor
 from gateway.edge.sockets import bind
 from tests.support.edge import process
@@ -81,3 +82,51 @@ async def test_who_is_in_the_queue_when_it_closes_is_taken() -> None:
         acceptor.close()
         (await asyncio.wait_for(taken.get(), 5)).close()
     assert sock.fileno() == -1
+
+
+async def test_closing_while_it_is_full_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "PAUSE_SECONDS", 0.01)
+    (sock,) = bind("127.0.0.1", 0)
+    loop, taken, warned, asked = asyncio.get_running_loop(), [], [], asyncio.Event()
+
+    async def take(accepted: socket.socket) -> None:
+        taken.append(accepted)
+
+    def is_full() -> bool:
+        asked.set()
+        return True
+
+    loop.set_exception_handler(lambda _, context: warned.append(context))
+    acceptor = Acceptor(sock, take, is_full=is_full)
+    acceptor.start()
+    with socket.create_connection(sock.getsockname()) as client:
+        await asyncio.wait_for(asked.wait(), 5)
+        acceptor.close()
+        over = asyncio.Event()
+        loop.call_later(0.05, over.set)  # after the pause would have ended
+        await over.wait()
+        with pytest.raises(ConnectionError):
+            client.setblocking(False)
+            await loop.sock_recv(client, 1)
+    assert not taken and not warned
+
+
+async def test_a_connection_that_is_being_made_is_given_up_when_told_to() -> None:
+    (sock,) = bind("127.0.0.1", 0)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def never(accepted: socket.socket) -> None:
+        with accepted:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    acceptor = Acceptor(sock, never)
+    acceptor.start()
+    with socket.create_connection(sock.getsockname()):
+        await asyncio.wait_for(begun.wait(), 5)
+        acceptor.close()
+        acceptor.abandon()
+        await asyncio.wait_for(ended.wait(), 5)
