@@ -25,8 +25,8 @@ from gateway.demo.stub_frames import Frame, Mint
 from gateway.demo.stub_question import Question, read_question
 from gateway.demo.stub_reply import StubReply
 from gateway.demo.stub_turns import SLOW_EVENTS, Turn, call_a_tool, count_slowly, echo, follow, read_script
+from gateway.model.headers import Headers, header_value
 from gateway.upstream.providers import Provider
-from gateway.upstream.reply import Headers
 
 MODELS = ("stub-echo", "stub-tool", "stub-slow", "stub-error-500", "stub-script")
 
@@ -95,7 +95,7 @@ class StubModels:
         """Answer; never refuses by exception: what is wrong with a request is said as a provider would say it."""
         path, deployment = _canonical(path)
         speaks_messages = path.startswith("/messages") or (
-            path.startswith("/models") and any(name == b"anthropic-version" for name, _ in headers)
+            path.startswith("/models") and header_value(headers, b"anthropic-version") is not None
         )
         mint = Mint(self._new_id, int(self._clock()))
         try:

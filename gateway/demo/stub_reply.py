@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from gateway.demo.stub_frames import Frame
 from gateway.model.errors import Refusal
-from gateway.upstream.reply import Headers
+from gateway.model.headers import Headers
 
 
 class StubReply:

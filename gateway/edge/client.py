@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
-from gateway.phases.caller import Headers
+from gateway.model.headers import Headers
 from gateway.wire import DIALECTS
 from gateway.wire.openai_errors import error_body
 

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from gateway.edge.framing import Head, Headers, field_lines
+from gateway.edge.framing import Head, field_lines
+from gateway.model.headers import Headers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 from gateway.edge.client import Client, Receive, Send
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
+from gateway.model.headers import Headers
 from gateway.model.route import Route
-from gateway.phases.caller import Headers
 from gateway.pipeline import Pipeline
 from gateway.wire.paths import canonical_path, data_plane_route
 

@@ -8,7 +8,7 @@ import re
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-Headers = list[tuple[bytes, bytes]]
+from gateway.model.headers import Headers
 
 HEAD_END = b"\r\n\r\n"
 CHUNKED = -1

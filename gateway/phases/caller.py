@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-Headers = list[tuple[bytes, bytes]]
+from gateway.model.headers import Headers
 
 
 class Caller(Protocol):

@@ -6,13 +6,14 @@ A client can never choose where a request goes: only which of the configured pro
 from collections.abc import Callable, Mapping
 
 from gateway.model.exchange import Exchange
+from gateway.model.headers import Headers
 from gateway.phases.model_list import ModelList
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.credential import Outgoing, outgoing_credential
 from gateway.upstream.headers import request_headers
 from gateway.upstream.providers import STUB, Provider, Providers
-from gateway.upstream.reply import Headers, Opener, Reply
+from gateway.upstream.reply import Opener, Reply
 
 
 class Forward:

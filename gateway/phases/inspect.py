@@ -9,8 +9,9 @@ import orjson
 from gateway.model.answer import Answer
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
+from gateway.model.headers import Headers, header_value
 from gateway.model.verdict import Judge, Withhold
-from gateway.phases.caller import Caller, Headers
+from gateway.phases.caller import Caller
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
@@ -54,7 +55,7 @@ class Inspect:
             await self._whole(exchange, reply, caller, headers, DIALECTS[name])
 
     async def _relay(self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers) -> None:
-        length = _value(reply.headers, b"content-length")
+        length = header_value(reply.headers, b"content-length")
         if length is not None:
             headers.append((b"content-length", length))
         exchange.wait_for("idle", self._timeouts.idle, self._clock())
@@ -68,7 +69,7 @@ class Inspect:
         self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
     ) -> None:
         body = await reply.read(_WHOLE_LIMIT)
-        encoding = _value(headers, b"content-encoding")
+        encoding = header_value(headers, b"content-encoding")
         if encoding is not None:
             body = decode_answer(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
             headers = [(k, v) for k, v in headers if k != b"content-encoding"]
@@ -96,7 +97,7 @@ class Inspect:
     async def _stream(
         self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
     ) -> None:
-        encoding = _value(headers, b"content-encoding")
+        encoding = header_value(headers, b"content-encoding")
         decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
         reader = dialect.reader(exchange.ask, strip_usage=exchange.strips_usage)
         machine = Interdiction(reader, self._judge, budget=self._budget, strip=exchange.strips_usage)
@@ -157,7 +158,7 @@ def _said_already(refusal: Refusal) -> bytes:
 
 def _is_stream(exchange: Exchange, headers: Headers) -> bool:
     """The answer's content type decides; a provider that names none streams if the body asked for it."""
-    kind = (_value(headers, b"content-type") or b"").lower()
+    kind = (header_value(headers, b"content-type") or b"").lower()
     if kind.startswith(b"text/event-stream"):
         return True
     return exchange.ask is not None and exchange.ask.stream and b"json" not in kind
@@ -170,10 +171,6 @@ def _stream_headers(headers: Headers) -> Headers:
         if name not in names:
             kept.append((name, value))
     return kept
-
-
-def _value(headers: Headers, name: bytes) -> bytes | None:
-    return next((value for key, value in headers if key == name), None)
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -12,10 +12,11 @@ import orjson
 from gateway.demo.stub import MODELS, model_listing
 from gateway.demo.stub_reply import StubReply
 from gateway.model.errors import Refusal
+from gateway.model.headers import Headers, header_value
 from gateway.model.route import Route
 from gateway.upstream.decode import decode_answer
 from gateway.upstream.providers import Provider
-from gateway.upstream.reply import Headers, Opener, Reply
+from gateway.upstream.reply import Opener, Reply
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ class ModelList:
                 async with asyncio.timeout(self._patience):
                     reply = await self._default.open(provider, "GET", provider.path(route), query, plain, None)
                     try:
-                        return await _with_stub_models(reply, query, anthropic=_is_anthropic(headers))
+                        return await _with_stub_models(
+                            reply, query, anthropic=header_value(headers, b"anthropic-version") is not None
+                        )
                     finally:
                         reply.close()
             except (Refusal, TimeoutError) as error:
@@ -69,7 +72,7 @@ async def _with_stub_models(reply: Reply, query: bytes, *, anthropic: bool) -> R
     if reply.status != 200:
         raise Refusal("upstream_invalid", f"the provider answered with status {reply.status}")
     body = await reply.read(_LISTING_LIMIT)
-    encoding = next((value for name, value in reply.headers if name == b"content-encoding"), b"identity")
+    encoding = header_value(reply.headers, b"content-encoding") or b"identity"
     listing = _listing(decode_answer(body, encoding.decode("latin-1"), limit=_LISTING_LIMIT))
     if not any(part.startswith(_PAGES) for part in query.split(b"&")):
         listed = {model.get("id") for model in listing["data"] if isinstance(model, dict)}
@@ -88,7 +91,3 @@ def _listing(body: bytes) -> dict[str, Any]:
     if not isinstance(listing, dict) or not isinstance(listing.get("data"), list):
         raise Refusal("upstream_invalid", "the provider's listing cannot be read")
     return listing
-
-
-def _is_anthropic(headers: Headers) -> bool:
-    return any(name == b"anthropic-version" for name, _ in headers)

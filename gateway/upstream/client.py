@@ -10,10 +10,11 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from gateway.model.errors import Refusal
+from gateway.model.headers import Headers
 from gateway.upstream.connection import Connection, HttpReply
 from gateway.upstream.dial import Dialer, DialError, Resolve, proxy_authorization
 from gateway.upstream.providers import Endpoint, Provider
-from gateway.upstream.reply import Headers, Unreachable
+from gateway.upstream.reply import Unreachable
 from gateway.upstream.retry import RetryBudget
 
 _METHOD = re.compile(r"[A-Z]{1,32}")

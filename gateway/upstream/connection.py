@@ -11,7 +11,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.model.errors import Refusal
-from gateway.upstream.reply import Headers
+from gateway.model.headers import Headers
 
 HEAD_LIMIT = 64 * 1024
 """Bytes of a head; also of anything else between two body bytes: chunk extensions, trailers."""

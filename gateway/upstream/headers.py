@@ -7,8 +7,8 @@ import re
 
 from gateway.identity.credential import HEADERS as CREDENTIALS
 from gateway.model.errors import Refusal
+from gateway.model.headers import Headers
 from gateway.upstream.credential import AS_RECEIVED, Outgoing
-from gateway.upstream.reply import Headers
 
 # RFC 9110 section 7.6.1, and what older proxies added to it.
 _HOP_BY_HOP = frozenset(

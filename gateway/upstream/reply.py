@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from gateway.model.errors import Refusal
+from gateway.model.headers import Headers
 from gateway.upstream.providers import Provider
-
-Headers = list[tuple[bytes, bytes]]
-"""Lower-case names, in order, repeats kept."""
 
 
 class Unreachable(Refusal):

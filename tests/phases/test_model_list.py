@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.demo.stub import MODELS, StubModels
+from gateway.model.headers import Headers
 from gateway.model.route import Route
 from gateway.phases.model_list import ModelList
 from gateway.upstream.client import Client
 from gateway.upstream.providers import Providers
-from gateway.upstream.reply import Headers, Reply
+from gateway.upstream.reply import Reply
 from tests.support.upstream import Script, ScriptedUpstream, answer, json_answer
 
 THEIRS = {"object": "list", "data": [{"id": "m-1", "object": "model"}, {"id": "stub-echo", "theirs": True}], "page": 1}

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from gateway.model.headers import Headers
 from gateway.upstream.client import Client
 from gateway.upstream.connection import HttpReply
 from gateway.upstream.providers import Provider
-from gateway.upstream.reply import Headers
 
 MANY = 1 << 30
 

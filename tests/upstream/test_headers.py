@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model.errors import Refusal
+from gateway.model.headers import Headers
 from gateway.upstream.credential import AS_RECEIVED
 from gateway.upstream.headers import request_headers, response_headers
-from gateway.upstream.reply import Headers
 
 SDK: Headers = [
     (b"host", b"localhost:4000"),
