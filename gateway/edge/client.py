@@ -1,16 +1,14 @@
 """The caller's side of one exchange over ASGI, and the one place where a refusal becomes bytes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from gateway.edge.asgi import Receive, Send
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers
 from gateway.wire import DIALECTS
 from gateway.wire.openai_errors import error_body
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Client:

@@ -6,17 +6,13 @@ Never answers by itself but with the 500 of an application that failed before it
 import asyncio
 import http
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from gateway.edge.asgi import App, Message, Scope, respond
 from gateway.edge.framing import Head, field_lines
+from gateway.model.errors import Refusal
 from gateway.model.headers import Headers
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from gateway.wire.openai_errors import error_body
 
 BODY_BUFFER = 65536
 """Bytes of a request body that wait for the application before reading from the client pauses."""
@@ -27,10 +23,7 @@ _STATUS_LINES = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode())
     for status, phrase in [(s, next((h.phrase for h in http.HTTPStatus if h == s), "")) for s in range(200, 600)]
 }
-_FAILED = (
-    b'{"error":{"message":"the gateway failed to answer this request","type":"server_error",'
-    b'"param":null,"code":"internal_error"}}'
-)
+_FAILED = error_body(Refusal("internal_error", "The gateway failed to answer this request."))
 
 
 class Wire(Protocol):
@@ -239,8 +232,5 @@ class RequestCycle:
             self._wire.close()
             return
         self.started, self._head = False, b""
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_FAILED))]
-        await self.send(
-            {"type": "http.response.start", "status": 500, "headers": [*headers, (b"connection", b"close")]}
-        )
-        await self.send({"type": "http.response.body", "body": _FAILED})
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        await respond(self.send, 500, headers, _FAILED)

@@ -1,10 +1,10 @@
 """The data plane as an ASGI application: from a scope to an `Exchange`, and nothing more."""
 
 import asyncio
-from collections.abc import Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
-from gateway.edge.client import Client, Receive, Send
+from gateway.edge.asgi import Receive, Scope, Send
+from gateway.edge.client import Client
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
 from gateway.model.headers import Headers
@@ -40,7 +40,7 @@ class DataPlane:
         self._degraded = degraded
         self._routes: dict[tuple[str, bytes], tuple[str, Route]] = {}
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._new_id()
         own: Headers = [(b"x-gateway-request-id", request_id.encode())]
         if degraded := self._degraded():

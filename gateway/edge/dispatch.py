@@ -1,16 +1,14 @@
 """Which application a path belongs to. Decided on the canonical path, so that nobody reads another one."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import unquote
 
 from gateway.edge import probes
-from gateway.edge.client import Receive, Send, refusal_headers
+from gateway.edge.asgi import App, Receive, Scope, Send, respond
+from gateway.edge.client import refusal_headers
 from gateway.model.errors import Refusal
+from gateway.model.headers import header_value
 from gateway.wire.openai_errors import error_body
 from gateway.wire.paths import canonical_path
-
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
 class Dispatch:
@@ -27,16 +25,16 @@ class Dispatch:
         self._probe = probe
         self._allowed_hosts = allowed_hosts
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["raw_path"].startswith(b"/v1/") and self._data_plane is not None:
             return await self._data_plane(scope, receive, send)
         try:
             app = self._choose(scope)
         except Refusal as refusal:
-            return await _refuse(refusal, send)
+            return await respond(send, refusal.status, refusal_headers(refusal), error_body(refusal))
         return await app(scope, receive, send)
 
-    def _choose(self, scope: MutableMapping[str, Any]) -> App:
+    def _choose(self, scope: Scope) -> App:
         try:
             path = canonical_path(scope["raw_path"])
         except Refusal:
@@ -54,8 +52,8 @@ class Dispatch:
             raise Refusal("not_found", f"Unknown path {path[:200]}.")
         return self._data_plane
 
-    def _check_host(self, scope: MutableMapping[str, Any]) -> None:
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    def _check_host(self, scope: Scope) -> None:
+        host = (header_value(scope["headers"], b"host") or b"").decode("latin-1")
         if _name(host) not in self._allowed_hosts:
             raise Refusal("host_not_allowed", "This host name is not served here; see GATEWAY_ALLOWED_HOSTS.")
 
@@ -65,10 +63,3 @@ def _name(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0].lower() + "]"
     return host.partition(":")[0].lower()
-
-
-async def _refuse(refusal: Refusal, send: Send) -> None:
-    body = error_body(refusal)
-    headers = [*refusal_headers(refusal), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

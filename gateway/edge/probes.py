@@ -1,11 +1,11 @@
 """Health for load balancers and containers: no key, no dependency on the admin application."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from gateway.edge.client import Receive, Send
+from gateway.edge.asgi import Receive, Scope, Send, respond
 
 PATHS = frozenset({"/livez", "/readyz", "/health", "/health/live", "/health/ready"})
 
@@ -22,14 +22,10 @@ class Probes:
         self._ready = ready
         self._missing = missing
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, document = self._answer(scope["path"])
-        body = b"" if scope["method"] == "HEAD" else orjson.dumps(document)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(orjson.dumps(document)))]
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, (b"cache-control", b"no-store")]}
-        )
-        await send({"type": "http.response.body", "body": body})
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await respond(send, status, headers, orjson.dumps(document), head_only=scope["method"] == "HEAD")
 
     def _answer(self, path: str) -> tuple[int, dict[str, Any]]:
         if path not in ("/readyz", "/health/ready"):

@@ -9,11 +9,12 @@ import enum
 import urllib.parse
 from typing import Any, cast
 
-import orjson
-
+from gateway.edge.asgi import App
 from gateway.edge.connections import EXTENSION, Connection, EdgeState
-from gateway.edge.cycle import App, RequestCycle
+from gateway.edge.cycle import RequestCycle
 from gateway.edge.framing import CHUNKED, HEAD_END, BadRequest, ChunkedBody, Head, HeadReader, check_beginning
+from gateway.model.errors import Refusal
+from gateway.wire.openai_errors import error_body
 
 HELD_BYTES = 65536
 """How much of further requests is kept while one is answered; then reading pauses."""
@@ -367,7 +368,6 @@ _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 
 
 
 def _refusal(error: BadRequest) -> bytes:
-    fault = {"message": error.message, "type": "invalid_request_error", "param": None, "code": "invalid_request"}
-    body = orjson.dumps({"error": fault})
+    body = error_body(Refusal("invalid_request", error.message))
     head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
     return head % (error.status, _REASONS[error.status], len(body)) + body

@@ -18,8 +18,8 @@ from functools import partial
 from typing import Protocol
 
 from gateway.edge.accept import Acceptor
+from gateway.edge.asgi import App
 from gateway.edge.connections import EdgeState, Limits
-from gateway.edge.cycle import App
 from gateway.edge.protocol import GuardedProtocol
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.edge.cycle import BODY_BUFFER, Receive, RequestCycle, Scope, Send
+from gateway.edge.asgi import Receive, Scope, Send
+from gateway.edge.cycle import BODY_BUFFER, RequestCycle
 from gateway.edge.framing import HeadReader
 from tests.support.edge import answer, body_message, read_body, start_message
 

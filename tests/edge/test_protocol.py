@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
+from gateway.edge.asgi import Receive, Scope, Send
 from gateway.edge.connections import EXTENSION, Connection, Limits
-from gateway.edge.cycle import Receive, Scope, Send
 from gateway.edge.protocol import HELD_BYTES
 from tests.support.edge import Recorder, Running, answer, body_message, read_body, serving, start_message
 from tests.support.raw_http import RawConnection

@@ -15,7 +15,7 @@ import sys
 
 import uvloop
 
-from gateway.edge.cycle import Receive, Scope, Send
+from gateway.edge.asgi import Receive, Scope, Send
 from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind, inherited_sockets
 from gateway.edge.workers import watch_parent, worker_id

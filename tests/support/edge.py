@@ -12,8 +12,8 @@ from typing import Any
 
 import uvloop
 
+from gateway.edge.asgi import App, Message, Receive, Scope, Send
 from gateway.edge.connections import Limits
-from gateway.edge.cycle import App, Message, Receive, Scope, Send
 from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 
