@@ -150,7 +150,17 @@ class Gateway:
         if settings.stub:
             model_list = ModelList(openers[STUB], client)
         providers = _providers(settings)
-        return Forward(providers, openers, client, breaker, timeouts, own_keys, time.monotonic, model_list)
+        return Forward(
+            providers,
+            openers,
+            client,
+            breaker,
+            timeouts,
+            own_keys,
+            time.monotonic,
+            model_list,
+            propagate_trace=settings.propagate_trace,
+        )
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers and keys; all else stays as it was started."""

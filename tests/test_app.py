@@ -194,3 +194,12 @@ def test_sighup_reads_providers_and_keys_again(redis_url: str, tmp_path: Path) -
             config.write_text(f"llm_upstream_url: {upstream.url}\n")
             os.kill(gateway.pid, signal.SIGHUP)
             eventually(lambda: httpx.get(f"{gateway.url}/v1/models").status_code == 200)
+
+
+def test_trace_context_stays_here_if_told_so(redis_url: str) -> None:
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    with threaded(json_answer({"object": "list", "data": []})) as upstream:
+        env = {"GATEWAY_REDIS_URL": redis_url, "LLM_UPSTREAM_URL": upstream.url, "GATEWAY_PROPAGATE_TRACE": "false"}
+        with running_gateway(env=env) as gateway:
+            assert httpx.get(f"{gateway.url}/v1/models", headers=trace).status_code == 200
+        assert upstream.requests[0].all("traceparent") == []

@@ -24,6 +24,7 @@ class Forward:
     Args:
         openers: who speaks to a provider, by the provider's name; `default` for all others.
         own_keys: the gateway's own secrets, which no provider may see.
+        propagate_trace: whether W3C trace context goes along.
         clock: monotonic seconds.
         model_list: lists the models while the stub models are on.
     """
@@ -38,6 +39,8 @@ class Forward:
         own_keys: tuple[bytes, ...],
         clock: Callable[[], float],
         model_list: ModelList | None = None,
+        *,
+        propagate_trace: bool = True,
     ) -> None:
         self.providers = providers
         self._openers = openers
@@ -47,6 +50,7 @@ class Forward:
         self.own_keys = own_keys
         self._clock = clock
         self._model_list = model_list
+        self._propagate_trace = propagate_trace
 
     async def __call__(self, exchange: Exchange) -> Reply:
         route, request = exchange.route, exchange.request
@@ -86,6 +90,7 @@ class Forward:
             credential=self._credential(exchange, provider),
             judged=judged,
             keep_length=not isinstance(exchange.body, bytes),
+            propagate_trace=self._propagate_trace,
         )
         if exchange.changed:  # the body is no longer the coded one that was received
             headers = [pair for pair in headers if pair[0] != b"content-encoding"]

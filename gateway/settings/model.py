@@ -189,6 +189,8 @@ class Settings(BaseModel):
     upstream_proxy: ProxyUrl | None = setting(None, "HTTP proxy on the way to providers", _URL, secret=True)
     upstream_ca_file: ExistingFile | None = setting(None, "certificates (PEM) trusted for providers", _FILE)
 
+    propagate_trace: bool = setting(True, "whether W3C trace context travels on to providers", "true or false")
+
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
         "info", "least severe messages that are logged", "debug, info, warning, error or critical"
     )
