@@ -49,7 +49,7 @@ class Inspect:
         name = exchange.route.dialect
         if name is None or not 200 <= reply.status < 300:
             await self._relay(exchange, reply, caller, headers)
-        elif _is_stream(exchange, headers):
+        elif DIALECTS[name].streams and _is_stream(exchange, headers):
             await self._stream(exchange, reply, caller, headers, DIALECTS[name])
         else:
             await self._whole(exchange, reply, caller, headers, DIALECTS[name])
@@ -99,7 +99,7 @@ class Inspect:
     ) -> None:
         encoding = header_value(headers, b"content-encoding")
         decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
-        reader = dialect.reader(exchange.ask, strip_usage=exchange.strips_usage)
+        reader = dialect.reader()
         machine = Interdiction(reader, self._judge, budget=self._budget, strip=exchange.strips_usage)
         exchange.answer, exchange.in_band, exchange.streaming = reader.answer, reader.error_frame, True
         exchange.denied = machine.denied

@@ -69,7 +69,7 @@ class ChatCompletions:
             choices.append(choice)
         return {**document, "choices": choices}
 
-    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+    def reader(self) -> StreamReader:
         return ChatReader()
 
     def error_body(self, refusal: Refusal) -> bytes:

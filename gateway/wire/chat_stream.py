@@ -16,12 +16,9 @@ from gateway.model.verdict import Withhold
 from gateway.wire import openai_errors
 from gateway.wire.chat_calls import CallsInParts
 from gateway.wire.chat_refusal import StreamRefusal, has_call
-from gateway.wire.dialect import PLAIN, Signal, Signals, UnreadableFrame
+from gateway.wire.dialect import ERROR, PLAIN, STREAM_END, Signal, Signals, UnreadableFrame
 from gateway.wire.openai_usage import read_usage, strip_usage
 from gateway.wire.strict_json import has_duplicates
-
-STREAM_END: Signals = ((0, Signal.STREAM_END),)
-ERROR: Signals = ((0, Signal.ERROR),)
 
 _ASIDES = ("refusal", "reasoning_content", "reasoning")
 

@@ -12,8 +12,8 @@ from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.chat_refusal import choices_of
-from gateway.wire.chat_stream import ERROR, STREAM_END, note
-from gateway.wire.dialect import PLAIN, Signals, StreamReader
+from gateway.wire.chat_stream import note
+from gateway.wire.dialect import ERROR, PLAIN, STREAM_END, Signals, StreamReader
 from gateway.wire.openai_usage import strip_usage
 
 
@@ -42,7 +42,7 @@ class Completions:
     def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
         return document
 
-    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+    def reader(self) -> StreamReader:
         return CompletionsReader()
 
     def error_body(self, refusal: Refusal) -> bytes:

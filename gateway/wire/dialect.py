@@ -28,6 +28,11 @@ Signals = Sequence[tuple[int, Signal]]
 """(turn, signal) pairs of one frame, in order. STREAM_END and ERROR concern every turn; their number is ignored."""
 
 PLAIN: Signals = ()
+# Of frames that mean one thing, in dialects of one turn, or for every turn.
+CALL: Signals = ((0, Signal.CALL),)
+TURN_END: Signals = ((0, Signal.TURN_END),)
+STREAM_END: Signals = ((0, Signal.STREAM_END),)
+ERROR: Signals = ((0, Signal.ERROR),)
 
 
 class UnreadableFrame(Exception):
@@ -77,7 +82,8 @@ class Dialect(Protocol):
     def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
         """A copy of the whole answer; these turns say the refusal and end as ordinary ones, others are untouched."""
 
-    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader: ...
+    def reader(self) -> StreamReader:
+        """A new reader, for one stream. Never called if `streams` is False."""
 
     def error_body(self, refusal: Refusal) -> bytes:
         """The JSON body of a refusal before anything was sent."""

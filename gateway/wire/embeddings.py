@@ -34,7 +34,7 @@ class Embeddings:
     def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
         return dict(document)
 
-    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+    def reader(self) -> StreamReader:
         raise TypeError("embeddings are never streamed")
 
     def error_body(self, refusal: Refusal) -> bytes:

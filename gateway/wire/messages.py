@@ -71,7 +71,7 @@ class Messages:
         kept = [block for block in blocks if not (isinstance(block, dict) and is_client_call(block))]
         return {**refused(document, ruling), "content": [*kept, {"type": "text", "text": ruling.text}]}
 
-    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+    def reader(self) -> StreamReader:
         return MessagesReader()
 
     def error_body(self, refusal: Refusal) -> bytes:

@@ -9,25 +9,22 @@ from typing import Any
 import orjson
 
 from gateway.model.answer import Answer
-from gateway.model.errors import Refusal, UnreadableRequest
+from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
-from gateway.wire import sse, strict_json
-from gateway.wire.dialect import PLAIN, Signal, Signals, UnreadableFrame
+from gateway.wire import sse
+from gateway.wire.dialect import CALL, ERROR, PLAIN, STREAM_END, TURN_END, Signals, UnreadableFrame
 from gateway.wire.messages_blocks import as_call, is_client_call, is_hosted, read_usage, refused, text_chars
 from gateway.wire.messages_errors import error_frame
 from gateway.wire.renumber import Renumber
+from gateway.wire.typed_events import frame, load
 
 _DELTA = "content_block_delta"
 _TEXTS = {"text_delta": "text", "thinking_delta": "thinking"}
 _EVENTS = frozenset(
     {_DELTA, "content_block_start", "content_block_stop", "message_start", "message_delta", "message_stop"}
 )
-_DELICATE = (b"tool_use", b"_json", b"\\u")
-_CALL: Signals = ((0, Signal.CALL),)
-_TURN_END: Signals = ((0, Signal.TURN_END),)
-_STREAM_END: Signals = ((0, Signal.STREAM_END),)
-_ERROR: Signals = ((0, Signal.ERROR),)
+_NAMES_OF_CALLS = (b"tool_use", b"_json", b"\\u")
 
 
 class MessagesReader:
@@ -71,20 +68,20 @@ class MessagesReader:
         return error_frame(refusal)
 
     def _read_with_care(self, data: bytes, event: bytes) -> Signals:
-        document = _load(data)
+        document = load(data, _NAMES_OF_CALLS)
         if document is None:
             return PLAIN
         kind, name = document.get("type"), event.decode("utf-8", "replace")
         if name not in ("", kind) and (kind in _EVENTS or name in _EVENTS):
             raise UnreadableFrame(f"an event named {name[:64]!r} whose type is {str(kind)[:64]!r}")
         if kind == "error" or (kind is None and document.get("error")):
-            return _ERROR
+            return ERROR
         if kind == "message_start":
             return self._read_start(document.get("message"))
         if kind == "message_delta":
             return self._read_end(document)
         if kind == "message_stop":
-            return _STREAM_END if self._turn_ended else (*_TURN_END, *_STREAM_END)
+            return STREAM_END if self._turn_ended else (*TURN_END, *STREAM_END)
         if kind == "content_block_start":
             return self._read_block(document.get("index"), document.get("content_block"))
         return self._read_part(kind, document)
@@ -133,7 +130,7 @@ class MessagesReader:
     def _signal_call(self) -> Signals:
         if self._turn_ended:
             raise UnreadableFrame("a call after the end of its turn")
-        return _CALL
+        return CALL
 
     def _read_delta(self, index: int, delta: dict[str, Any]) -> None:
         kind = delta.get("type")
@@ -155,7 +152,7 @@ class MessagesReader:
             return PLAIN
         self.answer.finish_reason = reason
         self._turn_ended = True
-        return _TURN_END
+        return TURN_END
 
     def _note_usage(self, usage: object) -> None:
         if isinstance(usage, dict):
@@ -166,25 +163,25 @@ class MessagesReader:
         return as_call(block, "".join(self._pieces.get(index, ())))
 
     def _without_calls(self, raw: bytes, places: Renumber, ruling: Withhold) -> Iterator[bytes]:
-        event = _load(sse.parse(raw)[1])
+        event = load(sse.parse(raw)[1], _NAMES_OF_CALLS)
         if event is None:
             yield raw
             return
         kind, index = event.get("type"), event.get("index")
         if kind == "message_start":
-            yield _frame({**event, "message": self._emptied(event["message"], places)})
+            yield frame({**event, "message": self._emptied(event["message"], places)})
         elif kind == "message_delta" and _stops(event):
             yield from _text_block(places.free, ruling.text)
-            yield _frame({**event, "delta": refused(event["delta"], ruling)})
+            yield frame({**event, "delta": refused(event["delta"], ruling)})
         elif kind == "message_stop" and not self._turn_ended:
             yield from _text_block(places.free, ruling.text)
             delta = refused({"stop_reason": None, "stop_sequence": None}, ruling)
-            yield _frame({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0} | self._usage})
+            yield frame({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0} | self._usage})
             yield raw
         elif type(index) is not int:
             yield raw
         elif index not in self._calls:
-            yield _frame({**event, "index": places.place(index)})
+            yield frame({**event, "index": places.place(index)})
 
     def _emptied(self, message: dict[str, Any], places: Renumber) -> dict[str, Any]:
         kept = [block for index, block in enumerate(message["content"]) if index not in self._calls]
@@ -199,23 +196,6 @@ def _stops(event: dict[str, Any]) -> bool:
 
 
 def _text_block(index: int, text: str) -> Iterator[bytes]:
-    yield _frame({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}})
-    yield _frame({"type": _DELTA, "index": index, "delta": {"type": "text_delta", "text": text}})
-    yield _frame({"type": "content_block_stop", "index": index})
-
-
-def _frame(event: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
-
-
-def _load(data: bytes) -> dict[str, Any] | None:
-    """The event, or None for data in which no client can find a call. Raises UnreadableFrame."""
-    try:
-        event = strict_json.loads(data)
-    except UnreadableRequest:
-        event = None
-    if isinstance(event, dict):
-        return event
-    if any(name in data for name in _DELICATE):
-        raise UnreadableFrame("an event that may carry a call and is not one JSON object")
-    return None
+    yield frame({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}})
+    yield frame({"type": _DELTA, "index": index, "delta": {"type": "text_delta", "text": text}})
+    yield frame({"type": "content_block_stop", "index": index})

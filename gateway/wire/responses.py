@@ -51,7 +51,7 @@ class Responses:
         ruling = rulings.get(0)
         return dict(document) if ruling is None else without_calls(document, ruling)
 
-    def reader(self, ask: Ask | None, *, strip_usage: bool = False) -> StreamReader:
+    def reader(self) -> StreamReader:
         return ResponsesReader()
 
     def error_body(self, refusal: Refusal) -> bytes:

@@ -1,12 +1,8 @@
-"""The events of a Responses stream: their names, and how their bytes are read and written."""
+"""The events of a Responses stream: their names, and which of them may carry a call."""
 
 from typing import Any
 
-import orjson
-
-from gateway.model.errors import UnreadableRequest
-from gateway.wire import strict_json
-from gateway.wire.dialect import UnreadableFrame
+from gateway.wire import typed_events
 
 TEXTS = {
     kind: kind.encode()
@@ -24,7 +20,7 @@ DONE = "response.output_item.done"
 NOWHERE = -1
 """Stands for the output index of events that name none."""
 
-_DELICATE = (b'_call"', b"_call_", b"_approval_request", b"arguments", b"tool", b"\\u")
+_NAMES_OF_CALLS = (b'_call"', b"_call_", b"_approval_request", b"arguments", b"tool", b"\\u")
 _HOSTED = (
     "response.web_search_call.",
     "response.file_search_call.",
@@ -58,18 +54,5 @@ def index_of(event: dict[str, Any]) -> int:
 
 
 def load(data: bytes) -> dict[str, Any] | None:
-    """The event, or None for data in which no client can find a call. Raises UnreadableFrame."""
-    try:
-        event = strict_json.loads(data)
-    except UnreadableRequest:
-        event = None
-    if isinstance(event, dict):
-        return event
-    if any(name in data for name in _DELICATE):
-        raise UnreadableFrame("an event that may carry a call and is not one JSON object")
-    return None
-
-
-def frame(event: dict[str, Any]) -> bytes:
-    """One event on the wire."""
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+    """See `typed_events.load`."""
+    return typed_events.load(data, _NAMES_OF_CALLS)

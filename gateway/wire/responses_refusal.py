@@ -13,8 +13,9 @@ from gateway.wire import sse
 from gateway.wire.refusal_text import denied_members
 from gateway.wire.renumber import Renumber
 from gateway.wire.responses_calls import Calls
-from gateway.wire.responses_events import ENDS, NOWHERE, frame, index_of, load
+from gateway.wire.responses_events import ENDS, NOWHERE, index_of, load
 from gateway.wire.responses_items import is_client_call, refusal_item
+from gateway.wire.typed_events import frame
 
 _UNFINISHED = ("incomplete", "failed", "cancelled")
 

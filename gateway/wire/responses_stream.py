@@ -13,7 +13,7 @@ from gateway.model.answer import Answer
 from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
-from gateway.wire.dialect import PLAIN, Signal, Signals, UnreadableFrame
+from gateway.wire.dialect import CALL, ERROR, PLAIN, STREAM_END, TURN_END, Signals, UnreadableFrame
 from gateway.wire.responses_calls import Calls
 from gateway.wire.responses_events import (
     ADDED,
@@ -30,9 +30,7 @@ from gateway.wire.responses_events import (
 from gateway.wire.responses_items import as_call, is_client_call, is_hosted, note_response
 from gateway.wire.responses_refusal import Rewriter, failed_event
 
-_CALL: Signals = ((0, Signal.CALL),)
-_ERROR: Signals = ((0, Signal.ERROR),)
-_END: Signals = ((0, Signal.TURN_END), (0, Signal.STREAM_END))
+_END: Signals = (*TURN_END, *STREAM_END)
 
 
 class ResponsesReader:
@@ -83,7 +81,7 @@ class ResponsesReader:
         if name not in ("", kind) and (is_delicate(kind) or is_delicate(name)):
             raise UnreadableFrame(f"an event named {name[:64]!r} whose type is {kind[:64]!r}")
         signals = self._read_typed(kind, document)
-        if self._held_from is None and _CALL[0] in signals:
+        if self._held_from is None and CALL[0] in signals:
             self._held_from = self._sequence + 1
         if type(number := document.get("sequence_number")) is int:
             self._sequence = number
@@ -92,7 +90,7 @@ class ResponsesReader:
     def _read_untyped(self, document: dict[str, Any], name: str) -> Signals:
         if "item" in document or "response" in document or is_delicate(name):
             raise UnreadableFrame("an event without a type")
-        return _ERROR if document.get("error") else PLAIN
+        return ERROR if document.get("error") else PLAIN
 
     def _read_typed(self, kind: str, document: dict[str, Any]) -> Signals:
         if kind in (ADDED, DONE):
@@ -100,11 +98,11 @@ class ResponsesReader:
         if kind in STARTS or kind in ENDS:
             return self._read_response(kind, document.get("response"))
         if kind == "error":
-            return _ERROR
+            return ERROR
         delta = document.get("delta")
         if isinstance(delta, str) and kind != "response.audio.delta":
             self.answer.text_chars += len(delta)
-        return _CALL if self._calls.piece(kind, document) else PLAIN
+        return CALL if self._calls.piece(kind, document) else PLAIN
 
     def _read_item(self, kind: str, document: dict[str, Any]) -> Signals:
         item, index = document.get("item"), index_of(document)
@@ -119,7 +117,7 @@ class ResponsesReader:
         is_call = self._calls.add(index, item) if kind == ADDED else self._calls.finish(index, item)
         if not is_call and self._held_from is None:
             self._passed.add(index)
-        return _CALL if is_call else PLAIN
+        return CALL if is_call else PLAIN
 
     def _read_response(self, kind: str, response: object) -> Signals:
         if not isinstance(response, dict):
@@ -130,12 +128,12 @@ class ResponsesReader:
         found = self._calls.complete(items)
         if kind in STARTS:
             self._response = response
-            return _CALL if found else PLAIN
+            return CALL if found else PLAIN
         for item in items:
             self._note_hosted(item)
         if kind == "response.failed" and not found:
-            return _ERROR
-        return (*_CALL, *_END) if found else _END
+            return ERROR
+        return (*CALL, *_END) if found else _END
 
     def _note_hosted(self, item: dict[str, Any]) -> None:
         identity = str(item.get("id"))

@@ -110,6 +110,12 @@ async def test_a_whole_answer_without_one_meaning_is_the_providers_fault(body: b
     assert (said.status_code, said.json()["error"]["code"]) == (502, "upstream_invalid")
 
 
+async def test_embeddings_that_come_as_a_stream_are_the_providers_fault() -> None:
+    async with ScriptedUpstream(sse_answer([event({"data": []})])) as upstream, running_path(upstream.url) as path:
+        said = await path.client.post("/v1/embeddings", json={"model": "m", "input": "x"})
+    assert (said.status_code, said.json()["error"]["code"]) == (502, "upstream_invalid")
+
+
 async def test_an_error_of_the_provider_passes_as_it_is() -> None:
     body = b'{"error": {"message": "slow down",  "code": "rate_limit_exceeded"}}'
     headers = [("retry-after", "1000000000"), ("content-type", "application/json")]

@@ -40,7 +40,7 @@ class Run:
     """One stream sent through the machine: what left, and what the machine and the reader made of it."""
 
     def __init__(self, dialect: Dialect, judge: Judge, chunks: Iterable[bytes]) -> None:
-        self.reader = dialect.reader(None)
+        self.reader = dialect.reader()
         self.judged: list[Sequence[ToolCall]] = []
         self.machine = Interdiction(self.reader, lambda calls: self._judge(judge, calls), budget=HoldBudget())
         out = [self.machine.feed(chunk) for chunk in chunks]

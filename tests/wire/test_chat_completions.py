@@ -224,7 +224,7 @@ def test_the_official_client_reads_a_refused_whole_answer() -> None:
 
 
 def test_the_official_client_raises_on_the_error_frame() -> None:
-    reader = CHAT_COMPLETIONS.reader(None)
+    reader = CHAT_COMPLETIONS.reader()
     body = chunk({"content": "a"}) + reader.error_frame(Refusal("upstream_timeout", "The provider is silent."))
     with serving(body, "text/event-stream") as client:
         stream = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}], stream=True)

@@ -49,7 +49,7 @@ def test_a_stream_passes_and_is_measured(strip: bool) -> None:
     asked = [frame({**TEXT, "usage": None}), frame({**END, "usage": None})]
     asked.append(frame({**TEXT, "choices": [], "usage": USAGE}))
     plain = [frame(TEXT), frame(END)]
-    reader = COMPLETIONS.reader(None)
+    reader = COMPLETIONS.reader()
     machine = Interdiction(reader, allow_all, budget=HoldBudget(), strip=strip)
     stream = b"".join(asked) + DONE
     out = b"".join(machine.feed(piece) for piece in cut(stream, range(0, 400, 7))) + machine.close()

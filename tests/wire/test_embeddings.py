@@ -38,7 +38,7 @@ def test_an_answer_of_another_shape_has_no_usage(document: dict[str, Any]) -> No
 def test_embeddings_are_never_streamed() -> None:
     assert not EMBEDDINGS.streams
     with pytest.raises(TypeError):
-        EMBEDDINGS.reader(None)
+        EMBEDDINGS.reader()
 
 
 def test_a_refusal_has_openais_shape() -> None:

@@ -78,7 +78,7 @@ def test_usage_is_what_was_said_last() -> None:
 
 
 def test_text_with_escapes_or_names_of_calls_in_it_is_counted() -> None:
-    reader = MESSAGES.reader(None)
+    reader = MESSAGES.reader()
     for text in (b"gr\\u00fcn", b"a tool_use"):
         data = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%b"}}' % text
         assert reader.read(data, b"content_block_delta") == PLAIN
@@ -140,7 +140,7 @@ def test_frames_of_other_kinds_stay_in_place() -> None:
 )
 def test_what_may_be_a_call_and_cannot_be_read_ends_the_stream(data: bytes, event: bytes) -> None:
     with pytest.raises(UnreadableFrame):
-        MESSAGES.reader(None).read(data, event)
+        MESSAGES.reader().read(data, event)
 
 
 @pytest.mark.parametrize(
@@ -177,18 +177,18 @@ def test_a_stream_that_contradicts_itself_ends(told: list[dict[str, Any]]) -> No
     ],
 )
 def test_what_cannot_be_a_call_passes(data: bytes) -> None:
-    reader = MESSAGES.reader(None)
+    reader = MESSAGES.reader()
     assert reader.read(data, b"") == PLAIN
     assert reader.answer.text_chars == 0
 
 
 @pytest.mark.parametrize("data", [b'{"error":{"type":"api_error"}}', b'{"type":"error","error":{}}'])
 def test_an_error_is_an_error(data: bytes) -> None:
-    assert MESSAGES.reader(None).read(data, b"error"[: 5 * (b'"type":"error"' in data)]) == ((0, Signal.ERROR),)
+    assert MESSAGES.reader().read(data, b"error"[: 5 * (b'"type":"error"' in data)]) == ((0, Signal.ERROR),)
 
 
 def test_nothing_is_stripped() -> None:
-    assert MESSAGES.reader(None).strip(b"data: {}\n\n") == b"data: {}\n\n"
+    assert MESSAGES.reader().strip(b"data: {}\n\n") == b"data: {}\n\n"
 
 
 @settings(max_examples=150, deadline=None)

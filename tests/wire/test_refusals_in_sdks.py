@@ -175,7 +175,7 @@ def test_openai_reads_a_refusal_in_the_stream_as_a_failed_response() -> None:
 
 def test_openai_reads_a_refusal_as_the_first_event() -> None:
     """The response it belongs to was never announced, so its required members are made up."""
-    frame = RESPONSES.reader(None).error_frame(Refusal("upstream_unavailable", "nobody there"))
+    frame = RESPONSES.reader().error_frame(Refusal("upstream_unavailable", "nobody there"))
     with openai_at(frame, STREAM) as client:
         (event,) = client.responses.create(model="gpt-5.5", input="hi", stream=True)
     assert event.type == "response.failed"

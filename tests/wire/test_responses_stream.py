@@ -198,10 +198,10 @@ def test_two_calls_with_one_place_in_the_output_are_two_calls() -> None:
 )  # fmt: skip
 def test_what_may_be_a_call_and_cannot_be_read_ends_the_stream(data: bytes, event: bytes) -> None:
     if b"delta" in data and data.endswith(b'"x"'):
-        assert RESPONSES.reader(None).read(data, event) == PLAIN  # broken, but nobody can find a call in it
+        assert RESPONSES.reader().read(data, event) == PLAIN  # broken, but nobody can find a call in it
         return
     with pytest.raises(UnreadableFrame):
-        RESPONSES.reader(None).read(data, event)
+        RESPONSES.reader().read(data, event)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_stream_that_contradicts_itself_ends(told: list[dict[str, Any]]) -> No
     ],
 )
 def test_what_cannot_be_a_call_passes(data: bytes) -> None:
-    reader = RESPONSES.reader(None)
+    reader = RESPONSES.reader()
     assert reader.read(data, b"") == PLAIN
     assert reader.answer.text_chars == 0
     assert reader.calls(0) == []
@@ -245,7 +245,7 @@ def test_what_cannot_be_a_call_passes(data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b'{"error":{"message":"no"}}', b'{"type":"error","message":"no"}'])
 def test_an_error_without_a_call_is_an_error(data: bytes) -> None:
-    assert RESPONSES.reader(None).read(data, b"") == ((0, Signal.ERROR),)
+    assert RESPONSES.reader().read(data, b"") == ((0, Signal.ERROR),)
 
 
 # -- what is read ------------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_text_is_counted_and_usage_is_read() -> None:
 
 
 def test_escaped_text_is_counted_as_it_is_read() -> None:
-    reader = RESPONSES.reader(None)
+    reader = RESPONSES.reader()
     assert reader.read(b'{"type":"response.output_text.delta","delta":"gr\\u00fcn"}', b"") == PLAIN
     assert reader.answer.text_chars == 4
 
@@ -328,7 +328,7 @@ def test_a_failure_with_calls_stays_a_failure_without_them() -> None:
 
 @pytest.mark.parametrize("code", ["policy_denied", "upstream_timeout"])
 def test_a_refusal_in_the_stream_has_the_code_whose_message_is_shown(code: str) -> None:
-    reader = RESPONSES.reader(None)
+    reader = RESPONSES.reader()
     reader.read(orjson.dumps(created(model="gpt-5.5", created_at=7)), b"response.created")
     (event,) = events(reader.error_frame(Refusal(code, "no")))
     assert event["sequence_number"] == 1
@@ -339,7 +339,7 @@ def test_a_refusal_in_the_stream_has_the_code_whose_message_is_shown(code: str) 
 
 
 def test_nothing_is_stripped() -> None:
-    assert RESPONSES.reader(None).strip(b"data: {}\n\n") == b"data: {}\n\n"
+    assert RESPONSES.reader().strip(b"data: {}\n\n") == b"data: {}\n\n"
 
 
 @settings(max_examples=150, deadline=None)
