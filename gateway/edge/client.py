@@ -47,8 +47,11 @@ class Client:
                 _too_large(limit)
         return b"".join(parts)
 
-    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
-        self._check_length(limit)
+    def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        self._check_length(limit)  # at once: no provider hears of a body that is never sent to it
+        return self._bounded(limit)
+
+    async def _bounded(self, limit: int) -> AsyncIterator[bytes]:
         size = 0
         async for chunk in self._rest():
             size += len(chunk)

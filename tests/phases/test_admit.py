@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from tests.support.path import running_path
+from tests.support.raw_http import RawConnection
 from tests.support.upstream import ScriptedUpstream, json_answer
 
 CHAT = "/v1/chat/completions"
@@ -37,6 +38,18 @@ async def test_a_bomb_is_refused() -> None:
     async with running_path() as path:
         answer = await path.client.post(CHAT, content=bomb, headers={"content-encoding": "gzip"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "payload_too_large")
+
+
+async def test_the_limit_of_a_body_counts_once_it_is_decoded() -> None:
+    ask = json.dumps({"model": "stub-echo", "messages": [{"role": "user", "content": "x" * 2000}]}).encode()
+    coded = gzip.compress(ask)
+    headers = {"content-encoding": "gzip"}
+    statuses = []
+    for limit in (len(ask), len(ask) - 1):
+        assert len(coded) < limit
+        async with running_path(judged_limit=limit) as path:
+            statuses.append((await path.client.post(CHAT, content=coded, headers=headers)).status_code)
+    assert statuses == [200, 413]
 
 
 async def test_a_body_that_need_not_change_arrives_as_it_was_sent() -> None:
@@ -73,6 +86,17 @@ async def test_a_body_past_the_limit_is_refused_before_it_is_read(path_of: str) 
         assert not upstream.requests
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "payload_too_large")
     assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("path_of", [CHAT, "/v1/files"])
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for(path_of: str) -> None:
+    async with (
+        running_path(judged_limit=100, relayed_limit=100) as path,
+        await RawConnection.open(path.address) as caller,
+    ):
+        await caller.send(f"POST {path_of} HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n".encode())
+        answer = await caller.response()
+    assert (answer.status, answer.json()["error"]["code"]) == (413, "payload_too_large")
 
 
 async def test_a_body_that_grows_past_the_limit_is_refused() -> None:

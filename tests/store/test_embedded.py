@@ -12,7 +12,8 @@ import pytest
 
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
-from gateway.store.errors import AlreadyRunning, ServerFailed
+from gateway.store.errors import AlreadyRunning, ServerFailed, StoreUnavailable
+from gateway.store.server import find_server
 
 OWNER = """
 import asyncio, sys
@@ -279,6 +280,59 @@ async def test_a_server_that_cannot_start_is_an_error_with_its_last_words(data_d
     whole = EmbeddedRedis(data_dir)
     await whole.start()
     await whole.stop()
+
+
+async def test_a_server_that_never_answers_is_an_error(data_dir: Path, tmp_path: Path) -> None:
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 600\n")
+    silent.chmod(0o700)
+    with pytest.raises(ServerFailed, match="does not answer"):
+        await EmbeddedRedis(data_dir, server=silent, start_timeout=0.2).start()
+
+
+async def test_a_server_that_fails_to_come_back_is_tried_again(
+    data_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    moody = tmp_path / "moody"
+    moody.write_text(f"#!/bin/sh\n[ -e '{tmp_path}/bad' ] && rm '{tmp_path}/bad' && exit 3\nexec {find_server()} -\n")
+    moody.chmod(0o700)
+    redis = EmbeddedRedis(data_dir, server=moody, backoff=0.01)
+    url = await redis.start()
+    await ask(url, "SET", "a", "1")
+    first = redis.pid
+    assert first is not None
+    (tmp_path / "bad").touch()
+    os.kill(first, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while "did not start again" not in caplog.text or redis.pid in (None, first):
+            await asyncio.sleep(0.01)
+        while True:
+            try:
+                assert await ask(url, "GET", "a") == b"1"
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(0.01)
+    await redis.stop()
+
+
+async def test_an_orphan_that_does_not_end_is_killed(data_dir: Path) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OWNER, str(data_dir), stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    orphan = int(await owner.stdout.readline())
+    owner.kill()
+    await owner.wait()
+    socket_path = (data_dir / "redis" / "socket").read_text()
+    _, writer = await asyncio.open_unix_connection(socket_path)
+    writer.write(b"EVAL 'while true do end' 0\r\n")  # busy for ever: it sees no SIGTERM
+    await writer.drain()
+    redis = EmbeddedRedis(data_dir, stop_timeout=0.3)
+    url = await redis.start()
+    await gone(orphan)
+    assert await ask(url, "GET", "left") == b"behind"
+    writer.close()
+    await redis.stop()
 
 
 async def test_a_server_that_does_not_end_is_killed(data_dir: Path) -> None:
