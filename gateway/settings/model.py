@@ -156,7 +156,11 @@ class Settings(BaseModel):
         None, "root of every keyed hash; agents' ids change with it", _SECRET, secret=True, shown="made at first start"
     )
     ingest_api_key: SecretStr | None = setting(
-        None, "key for reporting vitals and registering agents", _SECRET, secret=True, shown="made at first start"
+        None,
+        "key for reporting vitals and registering agents; accepted nowhere in this version",
+        _SECRET,
+        secret=True,
+        shown="made at first start",
     )
 
     redis_url: RedisUrl | None = setting(
