@@ -10,7 +10,7 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask, OfferedTool, ToolResult
 from gateway.model.errors import Refusal
 from gateway.model.verdict import Withhold
-from gateway.wire import governed, messages_errors
+from gateway.wire import governed, messages_errors, tolerant
 from gateway.wire.dialect import Dialect, StreamReader
 from gateway.wire.messages_blocks import (
     as_call,
@@ -46,9 +46,9 @@ class Messages:
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         answer = Answer(
-            id=_text(document.get("id")),
-            model=_text(document.get("model")),
-            finish_reason=_text(document.get("stop_reason")),
+            id=tolerant.text(document.get("id")),
+            model=tolerant.text(document.get("model")),
+            finish_reason=tolerant.text(document.get("stop_reason")),
         )
         if isinstance(usage := document.get("usage"), dict):
             answer.usage = read_usage(usage)
@@ -76,10 +76,6 @@ class Messages:
 
     def error_body(self, refusal: Refusal) -> bytes:
         return messages_errors.error_body(refusal)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -114,7 +110,7 @@ def _added(block: object, where: str) -> Iterator[OfferedTool]:
 
 
 def _result(block: dict[str, Any]) -> ToolResult:
-    return ToolResult(_text(block.get("tool_use_id")), block.get("content"), block.get("is_error") is True)
+    return ToolResult(tolerant.text(block.get("tool_use_id")), block.get("content"), block.get("is_error") is True)
 
 
 MESSAGES: Dialect = Messages()

@@ -11,7 +11,7 @@ from gateway.model.answer import Usage
 from gateway.model.ask import OfferedTool
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
-from gateway.wire import governed
+from gateway.wire import governed, tolerant
 from gateway.wire.refusal_text import denied_members
 from gateway.wire.strict_json import read_arguments
 
@@ -51,13 +51,9 @@ def as_call(block: dict[str, Any], streamed: str = "") -> ToolCall:
         arguments=text,
         parsed=parsed,
         problem=problem,
-        id=_text(block.get("id")),
-        namespace=_text(block.get("toolset_name")) or _text(block.get("server_name")),
+        id=tolerant.text(block.get("id")),
+        namespace=tolerant.text(block.get("toolset_name")) or tolerant.text(block.get("server_name")),
     )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def refused(ending: dict[str, Any], ruling: Withhold) -> dict[str, Any]:
@@ -68,18 +64,14 @@ def refused(ending: dict[str, Any], ruling: Withhold) -> dict[str, Any]:
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """Anthropic counts input read from and written to its cache apart from the rest."""
-    cached = _count(usage, "cache_read_input_tokens")
+    cached = tolerant.count(usage, "cache_read_input_tokens")
+    written = tolerant.count(usage, "cache_creation_input_tokens")
     return Usage(
-        input_tokens=_count(usage, "input_tokens") + _count(usage, "cache_creation_input_tokens") + cached,
-        output_tokens=_count(usage, "output_tokens"),
+        input_tokens=tolerant.count(usage, "input_tokens") + written + cached,
+        output_tokens=tolerant.count(usage, "output_tokens"),
         cached_tokens=cached,
-        reasoning_tokens=_count(usage.get("output_tokens_details"), "thinking_tokens"),
+        reasoning_tokens=tolerant.count(usage.get("output_tokens_details"), "thinking_tokens"),
     )
-
-
-def _count(members: object, name: str) -> int:
-    count = members.get(name) if isinstance(members, dict) else None
-    return count if type(count) is int and count > 0 else 0
 
 
 def text_chars(block: dict[str, Any]) -> int:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from gateway.model.answer import Usage
-from gateway.wire import edit
+from gateway.wire import edit, tolerant
 
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
@@ -19,8 +19,8 @@ def read_usage(usage: object) -> Usage | None:
     return Usage(
         inputs,
         outputs,
-        cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
-        reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
+        cached_tokens=tolerant.count(usage.get("prompt_tokens_details"), "cached_tokens"),
+        reasoning_tokens=tolerant.count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
 
@@ -46,9 +46,3 @@ def _without_usage(frame: bytes) -> bytes:
         return head + colon + edit.remove_member(rest, ("usage",))
     except ValueError:
         return frame  # its data comes in several lines: it may keep what it says
-
-
-def _detail(usage: dict[str, Any], group: str, key: str) -> int:
-    details = usage.get(group)
-    value = details.get(key) if isinstance(details, dict) else None
-    return value if isinstance(value, int) else 0

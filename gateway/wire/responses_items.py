@@ -11,7 +11,7 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.ask import OfferedTool, ToolResult
 from gateway.model.errors import UnreadableRequest
 from gateway.model.tool_call import ToolCall
-from gateway.wire import governed
+from gateway.wire import governed, tolerant
 from gateway.wire.strict_json import read_arguments
 
 _HOSTED = frozenset(
@@ -81,8 +81,8 @@ def as_call(item: dict[str, Any], problem: str | None = None) -> ToolCall:
         arguments=text,
         parsed=parsed,
         problem=problem or unread,
-        id=_text(item.get("call_id")) or _text(item.get("id")),
-        namespace=_text(item.get("namespace")) or _text(item.get("server_label")),
+        id=tolerant.text(item.get("call_id")) or tolerant.text(item.get("id")),
+        namespace=tolerant.text(item.get("namespace")) or tolerant.text(item.get("server_label")),
     )
 
 
@@ -100,10 +100,6 @@ def _arguments(kind: str, item: dict[str, Any]) -> tuple[str, Any, str | None]:
     return payload(item), item, None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def refusal_item(item_id: str, text: str) -> dict[str, Any]:
     """An assistant message that says `text`."""
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
@@ -118,7 +114,7 @@ def offered(holder: dict[str, Any], path: str, namespace: str | None = None) -> 
         if kind in ("function", "custom", "namespace"):
             name = governed.required_text(tool, "name", at)
         if kind != "namespace":
-            yield OfferedTool(name or kind, kind, tool, namespace or _text(tool.get("server_label")))
+            yield OfferedTool(name or kind, kind, tool, namespace or tolerant.text(tool.get("server_label")))
         elif namespace is None:
             yield from offered(tool, at, name)
         else:
@@ -131,29 +127,24 @@ def result(item: dict[str, Any]) -> ToolResult | None:
     if not isinstance(kind, str):
         return None
     if kind == "mcp_approval_response":
-        return ToolResult(_text(item.get("approval_request_id")), item, item.get("approve") is not True)
+        return ToolResult(tolerant.text(item.get("approval_request_id")), item, item.get("approve") is not True)
     if kind == "tool_search_output":
-        return ToolResult(_text(item.get("call_id")), item.get("tools"))
+        return ToolResult(tolerant.text(item.get("call_id")), item.get("tools"))
     if not kind.endswith("_call_output"):
         return None
-    call_id = _text(item.get("call_id")) or _text(item.get("id"))
+    call_id = tolerant.text(item.get("call_id")) or tolerant.text(item.get("id"))
     return ToolResult(call_id, item.get("output"), item.get("status") in ("failed", "incomplete"))
 
 
 def note_response(answer: Answer, response: dict[str, Any]) -> None:
     """Take over what a response says of itself, as far as it can be read."""
-    answer.id = _text(response.get("id")) or answer.id
-    answer.model = _text(response.get("model")) or answer.model
-    answer.finish_reason = _text(response.get("status")) or answer.finish_reason
+    answer.id = tolerant.text(response.get("id")) or answer.id
+    answer.model = tolerant.text(response.get("model")) or answer.model
+    answer.finish_reason = tolerant.text(response.get("status")) or answer.finish_reason
     usage = response.get("usage")
     if not isinstance(usage, dict):
         return
-    counts = [_count(usage, "input_tokens"), _count(usage, "output_tokens")]
-    counts.append(_count(usage.get("input_tokens_details"), "cached_tokens"))
-    counts.append(_count(usage.get("output_tokens_details"), "reasoning_tokens"))
+    counts = [tolerant.count(usage, "input_tokens"), tolerant.count(usage, "output_tokens")]
+    counts.append(tolerant.count(usage.get("input_tokens_details"), "cached_tokens"))
+    counts.append(tolerant.count(usage.get("output_tokens_details"), "reasoning_tokens"))
     answer.usage = Usage(*counts)
-
-
-def _count(members: object, name: str) -> int:
-    count = members.get(name) if isinstance(members, dict) else None
-    return count if type(count) is int and count > 0 else 0
