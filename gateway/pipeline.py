@@ -23,14 +23,10 @@ from gateway.phases.settle import Settle
 log = logging.getLogger(__name__)
 
 
-class Refuser(Protocol):
-    """A caller that can also be told no."""
+class RefusableCaller(Caller, Protocol):
+    """The caller as the pipeline knows it: only here is a refusal answered, so the phases see no more than `Caller`."""
 
     async def refuse(self, exchange: Exchange, refusal: Refusal) -> None: ...
-
-
-class Answerable(Caller, Refuser, Protocol):
-    """The caller, as the pipeline needs it."""
 
 
 class Pipeline:
@@ -56,7 +52,7 @@ class Pipeline:
         self.settle = settle
         self.active: set[Exchange] = set()
 
-    async def run(self, exchange: Exchange, caller: Answerable) -> None:
+    async def run(self, exchange: Exchange, caller: RefusableCaller) -> None:
         self.active.add(exchange)
         try:
             try:
@@ -87,7 +83,7 @@ class Pipeline:
         finally:
             reply.close()
 
-    async def _refuse(self, exchange: Exchange, caller: Refuser, refusal: Refusal) -> None:
+    async def _refuse(self, exchange: Exchange, caller: RefusableCaller, refusal: Refusal) -> None:
         try:
             await caller.refuse(exchange, refusal)
         except asyncio.CancelledError:

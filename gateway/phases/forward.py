@@ -57,7 +57,7 @@ class Forward:
         if self._model_list is not None and self._model_list.answers(request.method, route):
             return await self._list_models(exchange, self._model_list)
         model = exchange.ask.model if exchange.ask else None
-        provider = self.providers.choose(route, route.dialect, route.deployment or model)
+        provider = self.providers.choose(route, route.deployment or model)
         exchange.provider = provider.name
         if route.deployment is not None and (model is None or provider.takes_deployments):
             model = route.deployment  # there the path decides, whatever the body says

@@ -153,9 +153,7 @@ class Providers:
         self._by_model = tuple(p for p in known if p.models)
         self._anthropic = next((p for p in known if p.dialect == "anthropic"), self.default)
 
-    def choose(
-        self, route: Route, dialect: str | None = None, model: str | None = None, routed: str | None = None
-    ) -> Provider:
+    def choose(self, route: Route, model: str | None = None, routed: str | None = None) -> Provider:
         """Who answers: the agent's own route, the caller's `/p/{name}`, the model's provider, the dialect's default.
 
         Raises Refusal `invalid_request` for a name the caller made up, `upstream_unavailable` for a route to a provider

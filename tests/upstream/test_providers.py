@@ -119,16 +119,16 @@ def test_names_are_given_once_and_some_are_reserved() -> None:
 
 def test_without_configuration_there_are_openai_and_anthropic() -> None:
     providers = Providers()
-    assert providers.choose(CHAT, "chat_completions", "gpt-4o").url == "https://api.openai.com"
-    assert providers.choose(MESSAGES, "messages", "claude").url == "https://api.anthropic.com"
+    assert providers.choose(CHAT, "gpt-4o").url == "https://api.openai.com"
+    assert providers.choose(MESSAGES, "claude").url == "https://api.anthropic.com"
     assert providers.choose(Route(None, "/messages/batches")).url == "https://api.anthropic.com"
     assert providers.choose(Route(None, "/models")).url == "https://api.openai.com"
 
 
 def test_a_configured_default_serves_messages_too_unless_a_provider_speaks_them() -> None:
-    assert Providers(default_url="http://x.test").choose(MESSAGES, "messages").name == "default"
+    assert Providers(default_url="http://x.test").choose(MESSAGES).name == "default"
     claude = Provider("claude", "http://c.test", "anthropic")
-    assert Providers(default_url="http://x.test", named=[claude]).choose(MESSAGES, "messages") is claude
+    assert Providers(default_url="http://x.test", named=[claude]).choose(MESSAGES) is claude
 
 
 def test_the_order_is_route_then_name_then_model_then_dialect_then_default() -> None:
@@ -138,15 +138,15 @@ def test_the_order_is_route_then_name_then_model_then_dialect_then_default() -> 
     providers = Providers(default_url="http://d.test", named=[fast, other, claude])
     named = Route("chat_completions", "/chat/completions", provider="other")
 
-    assert providers.choose(named, "chat_completions", "gpt-4o", routed="claude") is claude
-    assert providers.choose(named, "chat_completions", "gpt-4o") is other
-    assert providers.choose(CHAT, "chat_completions", "gpt-4o-mini") is fast
-    assert providers.choose(CHAT, "chat_completions", "gpt-3") is other
-    assert providers.choose(CHAT, "chat_completions", "o3-mini") is fast
-    assert providers.choose(CHAT, "chat_completions", "o3-mini\n") is providers.default
-    assert providers.choose(MESSAGES, "messages", "gpt-4o") is fast
-    assert providers.choose(MESSAGES, "messages", "claude-4") is claude
-    assert providers.choose(CHAT, "chat_completions", None) is providers.default
+    assert providers.choose(named, "gpt-4o", routed="claude") is claude
+    assert providers.choose(named, "gpt-4o") is other
+    assert providers.choose(CHAT, "gpt-4o-mini") is fast
+    assert providers.choose(CHAT, "gpt-3") is other
+    assert providers.choose(CHAT, "o3-mini") is fast
+    assert providers.choose(CHAT, "o3-mini\n") is providers.default
+    assert providers.choose(MESSAGES, "gpt-4o") is fast
+    assert providers.choose(MESSAGES, "claude-4") is claude
+    assert providers.choose(CHAT, None) is providers.default
 
 
 def test_a_name_the_caller_made_up_is_refused_with_the_names_there_are() -> None:
@@ -166,7 +166,7 @@ def test_a_route_to_a_provider_that_is_gone_is_no_fault_of_the_caller() -> None:
 
 def test_stub_models_go_to_the_stub_only_where_it_is_on() -> None:
     providers = Providers(stub=True, named=[Provider("all", "http://a.test", models=("*",))])
-    stub = providers.choose(CHAT, "chat_completions", "stub-echo")
+    stub = providers.choose(CHAT, "stub-echo")
     assert (stub.name, stub.dialect, stub.path(CHAT)) == ("stub", "stub", "/chat/completions")
-    assert providers.choose(MESSAGES, "messages", "stub-tool") is stub
-    assert Providers().choose(CHAT, "chat_completions", "stub-echo").name == "default"
+    assert providers.choose(MESSAGES, "stub-tool") is stub
+    assert Providers().choose(CHAT, "stub-echo").name == "default"
