@@ -188,6 +188,20 @@ async def flood_then_break(request: Request, talk: Conversation) -> None:
     await talk.hang()
 
 
+async def break_and_hang(request: Request, talk: Conversation) -> None:
+    await talk.start()
+    await talk.chunk(text_event("partial"))
+    await talk.chunk(b'data: {"tool_calls": what?\n\n')
+    await talk.hang()
+
+
+async def test_a_provider_whose_answer_was_refused_is_left_at_once() -> None:
+    async with ScriptedUpstream(break_and_hang) as upstream, running_path(upstream.url) as path:
+        answer = await path.client.post(CHAT, json={**ASK, "stream": True})
+        await upstream.client_gone()
+    assert '"code":"upstream_invalid"' in answer.text
+
+
 async def test_a_caller_that_leaves_instead_of_reading_its_refusal_is_gone() -> None:
     body = json.dumps({**ASK, "stream": True}).encode()
     async with ScriptedUpstream(flood_then_break) as upstream, running_path(upstream.url) as path:

@@ -23,6 +23,14 @@ class Noted:
     def abort(self) -> None: ...
 
 
+def test_what_a_client_may_take_by_default() -> None:
+    limits = Limits()
+    assert (limits.header_seconds, limits.body_stall_seconds, limits.keep_alive_seconds) == (10, 30, 15)
+    assert (limits.max_headers, limits.max_header_bytes) == (64, 32 * 1024)
+    assert limits.body_min_bytes_per_second == 1024
+    assert (limits.write_buffer, limits.write_stall_seconds) == (256 * 1024, 30)
+
+
 def test_every_deadline_is_kept_to_an_eighth_or_half_a_second() -> None:
     assert Limits().tick == 0.5
     assert Limits(keep_alive_seconds=0.8).tick == 0.1

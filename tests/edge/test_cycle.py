@@ -185,6 +185,8 @@ async def test_nothing_is_written_after_the_client_is_gone_and_nothing_raises() 
     paper = Paper()
     cycle = cycle_on(paper)
     cycle.lose()
+    await cycle.send(start_message())
+    await cycle.send(body_message(b"x"))
     await cycle.run(app_that_sends(start_message(), body_message(b"x")), {})
     assert paper.written == b""
     assert paper.events == []
