@@ -19,6 +19,8 @@ RATIO = 100
 _GROWTH_FREE = 1024 * 1024
 """Decoded bytes up to which growth does not matter: short repetitive prompts do compress a hundredfold."""
 _PIECE = 64 * 1024
+_ZLIB_INPUT = 16 * 1024  # zlib copies what it leaves of its input at each call: time would grow with the square of it
+_GZIP_MEMBERS = 1024  # a member of 18 bytes may say nothing, and each costs a new engine
 _ZSTD_INPUT = 128  # the least input of a block is 4 bytes for 128 KiB: so few that one call yields at most 4 MiB
 _ZSTD_WINDOW = 8 * 1024 * 1024  # RFC 9659: more is not to be used on the web
 
@@ -136,8 +138,17 @@ class _Zlib:
         self.ended = False
         self._wbits = wbits
         self._engine = zlib.decompressobj(wbits)
+        self._members = 1
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _ZLIB_INPUT):
+            yield from self._feed(data[start : start + _ZLIB_INPUT])
+        # All input may be in while a part of its last match is still to come.
+        while not self.ended and (piece := self._engine.decompress(b"", _PIECE)):
+            self.ended = self._engine.eof
+            yield piece
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self.ended:
                 self._again()
@@ -148,14 +159,11 @@ class _Zlib:
             self.ended = self._engine.eof
             if piece:
                 yield piece
-        # All input may be in while a part of its last match is still to come.
-        while not self.ended and (piece := self._engine.decompress(b"", _PIECE)):
-            self.ended = self._engine.eof
-            yield piece
 
     def _again(self) -> None:
         """RFC 1952 section 2.2: a gzip file may have several members."""
-        if self._wbits != _GZIP:
+        self._members += 1
+        if self._wbits != _GZIP or self._members > _GZIP_MEMBERS:
             raise zlib.error
         self._engine = zlib.decompressobj(self._wbits)
         self.ended = False

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable
 
@@ -89,6 +90,12 @@ def test_every_byte_gives_out_all_that_can_be_known_from_it() -> None:
 
 def test_several_gzip_members_are_one_body() -> None:
     assert decode(gzip.compress(b"a" * 10) + gzip.compress(b"b"), "gzip") == b"a" * 10 + b"b"
+
+
+def test_a_body_of_a_million_gzip_members_is_refused_before_the_second_thousand() -> None:
+    started = time.process_time()
+    assert code_of(gzip.compress(b"") * 1_000_000, "gzip") == "invalid_request"
+    assert time.process_time() - started < 5  # an engine each, and a copy of all that is left, took nine minutes
 
 
 def test_identity_is_no_coding() -> None:
