@@ -1,4 +1,4 @@
-"""Reads members on whose type nothing depends: one of another type counts as absent. The strict sibling is `governed`."""
+"""Reads members on whose type nothing depends: another type counts as absent. The strict sibling is `governed`."""
 
 
 def text(value: object) -> str | None:
