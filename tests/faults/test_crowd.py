@@ -5,7 +5,7 @@ import json
 import resource
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,12 +99,17 @@ class Felt:
 
 
 async def hold(redis_url: str, count: int, seconds: float) -> Felt:
-    async with providing(Idling) as (url, connected), gateway_process(redis_url, upstream=url) as gateway:
+    async with (
+        providing(Idling) as (url, connected),
+        gateway_process(redis_url, upstream=url) as gateway,
+        AsyncExitStack() as ends,
+    ):
         async with churn(gateway) as gone:  # so that all is loaded and grown that ever will be
             await until(lambda: len(gone) >= 50)
         await until(lambda: not connected)
         before, open_before = resident(gateway.pid), descriptors(gateway.pid)
         clients = await begin_streams(gateway, count)
+        ends.callback(lambda: [client.writer.transport.abort() for client in clients])
         felt = Felt((resident(gateway.pid) - before) / count, [], [], [])
         async with pulse(gateway) as probe, churn(gateway) as first_event:
             watch = Stopwatch()
