@@ -161,6 +161,21 @@ def test_a_stream_that_contradicts_itself_ends(told: list[dict[str, Any]]) -> No
 
 
 @pytest.mark.parametrize(
+    "late",
+    [
+        piece('{"zq":1}'),
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "unheard_of", "text": "zq"}},
+        {**stop(), "zq": 1},
+        block({**TOOL, "input": {"zq": 1}}, 1),
+    ],
+)
+def test_nothing_more_of_a_refused_call_leaves_after_the_end_of_its_turn(late: dict[str, Any]) -> None:
+    ended = run(start(), block(TOOL), piece("{}"), stop(), end(), late, judge=deny_all)
+    assert MARK not in ended.out
+    assert ended.failure is not None
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",
