@@ -11,8 +11,8 @@ from gateway.wire import DIALECTS
 from gateway.wire.openai_errors import error_body
 
 
-class Client:
-    """Reads the request body, writes the answer, refuses.
+class ASGICaller:
+    """A `RefusableCaller` over ASGI: reads the request body, writes the answer, refuses.
 
     Args:
         own: headers that every answer carries: request id, agent id, degradation.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.edge.asgi import Receive, Scope, Send
-from gateway.edge.client import Client
+from gateway.edge.client import ASGICaller
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
 from gateway.model.headers import Headers
@@ -47,7 +47,7 @@ class DataPlane:
             own.append((b"x-gateway-degraded", degraded.encode()))
         fields = _fields(scope["headers"])
         connection = scope["extensions"]["leuko"]
-        client = Client(receive, send, fields, own, connection.abort)
+        caller = ASGICaller(receive, send, fields, own, connection.abort)
         refusal = None
         try:
             if fields.get(b"upgrade", b"").lower() == b"websocket":
@@ -65,7 +65,7 @@ class DataPlane:
         if connection.gone:
             exchange.client_gone()
         try:
-            await self._pipeline.run(exchange, client)
+            await self._pipeline.run(exchange, caller)
         finally:
             connection.on_gone = None
 

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How deaths of workers are borne; seconds."""
+class RestartPolicy:
+    """When a worker that died is started again, and when no more; seconds."""
 
     settled_after: float = 10.0
     """A worker that lived this long had started properly."""
@@ -47,7 +47,7 @@ async def run_workers(
     sockets: Mapping[str, Sequence[socket.socket]],
     *,
     env: Mapping[str, str] | None = None,
-    patience: Patience | None = None,
+    restarts: RestartPolicy | None = None,
 ) -> int:
     """Run `count` workers until told to stop; returns the exit code.
 
@@ -59,7 +59,7 @@ async def run_workers(
     SIGTERM and SIGINT make the workers drain and are passed on each time they come; SIGHUP is passed on. 0 if every
     worker ended well after that, 1 if not or if workers keep dying as soon as they start. Closes `sockets`.
     """
-    supervisor = _Supervisor(argv, sockets, os.environ if env is None else env, patience or Patience())
+    supervisor = _Supervisor(argv, sockets, os.environ if env is None else env, restarts or RestartPolicy())
     return await supervisor.run(count)
 
 
@@ -92,12 +92,12 @@ class _Supervisor:
         argv: Sequence[str],
         sockets: Mapping[str, Sequence[socket.socket]],
         env: Mapping[str, str],
-        patience: Patience,
+        restarts: RestartPolicy,
     ) -> None:
         self._command = [sys.executable, *argv]
         self._sockets = sockets
         self._env = env
-        self._patience = patience
+        self._restarts = restarts
         self._running: set[asyncio.subprocess.Process] = set()
         self._stopping = asyncio.Event()
         self._exit_code = 0
@@ -128,8 +128,8 @@ class _Supervisor:
                     logger.error("Worker %d ended with %s", worker, _describe_status(status))
                     self._exit_code = 1
                 return
-            early_deaths = early_deaths + 1 if loop.time() - began < self._patience.settled_after else 0
-            if early_deaths >= self._patience.early_deaths:
+            early_deaths = early_deaths + 1 if loop.time() - began < self._restarts.settled_after else 0
+            if early_deaths >= self._restarts.early_deaths:
                 self._give_up(worker, early_deaths, status)
                 return
             delay = self._delay(early_deaths)
@@ -160,7 +160,7 @@ class _Supervisor:
     def _delay(self, early_deaths: int) -> float:
         if not early_deaths:
             return 0.0
-        return min(self._patience.first_delay * 2.0 ** (early_deaths - 1), self._patience.longest_delay)
+        return min(self._restarts.first_delay * 2.0 ** (early_deaths - 1), self._restarts.longest_delay)
 
     async def _pause(self, seconds: float) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())

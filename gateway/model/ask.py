@@ -1,6 +1,6 @@
 """What a request asks a model for, whatever the dialect."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -42,4 +42,3 @@ class Ask:
     wants_usage: bool = False
     max_output_tokens: int | None = None
     previous: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)

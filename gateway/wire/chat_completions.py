@@ -27,10 +27,10 @@ class ChatCompletions:
     injects_usage = True
 
     def read_request(self, document: dict[str, Any]) -> Ask:
-        stream_options = governed.table(document, "stream_options")
+        stream_options = governed.mapping(document, "stream_options")
         limit = governed.count(document, "max_completion_tokens")
         if not isinstance(document.get("tool_choice"), str):
-            governed.table(document, "tool_choice")
+            governed.mapping(document, "tool_choice")
         return Ask(
             document,
             model=governed.model(document),
@@ -78,7 +78,7 @@ class ChatCompletions:
 
 def _tools(document: dict[str, Any]) -> list[OfferedTool]:
     tools = []
-    for index, tool in enumerate(governed.tables(document, "tools")):
+    for index, tool in enumerate(governed.mappings(document, "tools")):
         function = tool.get("function")
         if tool.get("type") == "function" and type(function) is dict:
             name = function.get("name")
@@ -89,7 +89,7 @@ def _tools(document: dict[str, Any]) -> list[OfferedTool]:
         kind = governed.text(tool, "type", path) or "function"
         name = kind
         if kind in ("function", "custom"):
-            body = governed.table(tool, kind, path)
+            body = governed.mapping(tool, kind, path)
             name = governed.required_text(body, "name", f"{path}{kind}.")
         tools.append(OfferedTool(name, kind, tool))
     return tools
@@ -99,13 +99,13 @@ def _functions(document: dict[str, Any]) -> list[OfferedTool]:
     """The older form: https://platform.openai.com/docs/api-reference/chat/create#chat-create-functions"""
     return [
         OfferedTool(governed.required_text(function, "name", f"functions[{index}]."), "function", function)
-        for index, function in enumerate(governed.tables(document, "functions"))
+        for index, function in enumerate(governed.mappings(document, "functions"))
     ]
 
 
 def _results(document: dict[str, Any]) -> tuple[ToolResult, ...]:
     results = []
-    for index, message in enumerate(governed.tables(document, "messages")):
+    for index, message in enumerate(governed.mappings(document, "messages")):
         if message.get("role") in _SPEAKERS:
             continue
         path = f"messages[{index}]."

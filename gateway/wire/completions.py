@@ -25,7 +25,7 @@ class Completions:
     injects_usage = True
 
     def read_request(self, document: dict[str, Any]) -> Ask:
-        stream_options = governed.table(document, "stream_options")
+        stream_options = governed.mapping(document, "stream_options")
         return Ask(
             document,
             model=governed.model(document),

@@ -33,7 +33,7 @@ def count(members: dict[str, Any], key: str, path: str = "") -> int | None:
     raise wrong(value, path + key, "a whole number")
 
 
-def table(members: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
+def mapping(members: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
     """An object; absent and null are empty."""
     value = members.get(key)
     if value is None:
@@ -43,7 +43,7 @@ def table(members: dict[str, Any], key: str, path: str = "") -> dict[str, Any]:
     return value
 
 
-def tables(members: dict[str, Any], key: str, path: str = "") -> list[dict[str, Any]]:
+def mappings(members: dict[str, Any], key: str, path: str = "") -> list[dict[str, Any]]:
     """An array of objects; absent and null are empty."""
     value = members.get(key)
     if value is None:

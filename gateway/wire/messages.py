@@ -33,7 +33,7 @@ class Messages:
 
     def read_request(self, document: dict[str, Any]) -> Ask:
         blocks = list(_blocks(document))
-        thread = governed.table(document, "thread")
+        thread = governed.mapping(document, "thread")
         return Ask(
             document=document,
             model=governed.model(document),
@@ -80,18 +80,18 @@ class Messages:
 
 def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every content block of every message, with its place. Raises UnreadableRequest."""
-    for position, message in enumerate(governed.tables(document, "messages")):
+    for position, message in enumerate(governed.mappings(document, "messages")):
         if isinstance(message.get("content"), list):
             where = f"messages[{position}]."
-            for place, block in enumerate(governed.tables(message, "content", where)):
+            for place, block in enumerate(governed.mappings(message, "content", where)):
                 yield f"{where}content[{place}].", block
 
 
 def _offered(document: dict[str, Any], blocks: list[tuple[str, dict[str, Any]]]) -> Iterator[OfferedTool]:
     """Tools come in `tools`, as servers that the provider calls, and defined in the middle of the conversation."""
-    for position, tool in enumerate(governed.tables(document, "tools")):
+    for position, tool in enumerate(governed.mappings(document, "tools")):
         yield offered_tool(tool, f"tools[{position}].")
-    for position, server in enumerate(governed.tables(document, "mcp_servers")):
+    for position, server in enumerate(governed.mappings(document, "mcp_servers")):
         name = governed.required_text(server, "name", f"mcp_servers[{position}].")
         yield OfferedTool(name, "mcp", server, name)
     for where, block in blocks:
@@ -104,9 +104,9 @@ def _added(block: object, where: str) -> Iterator[OfferedTool]:
     """The tool that a `tool_addition` defines; one that refers to a tool defined elsewhere adds nothing new."""
     if not isinstance(block, dict) or block.get("type") != "tool_addition":
         return
-    tool = governed.table(block, "tool", where)
+    tool = governed.mapping(block, "tool", where)
     if tool.get("type") == "tool_definition":
-        yield offered_tool(governed.table(tool, "definition", f"{where}tool."), f"{where}tool.definition.")
+        yield offered_tool(governed.mapping(tool, "definition", f"{where}tool."), f"{where}tool.definition.")
 
 
 def _result(block: dict[str, Any]) -> ToolResult:

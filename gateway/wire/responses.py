@@ -62,7 +62,7 @@ def _input_items(document: dict[str, Any]) -> list[dict[str, Any]]:
     source = document.get("input")
     if source is not None and not isinstance(source, str | list):
         raise governed.wrong(source, "input", "a string or an array")
-    return governed.tables(document, "input") if isinstance(source, list) else []
+    return governed.mappings(document, "input") if isinstance(source, list) else []
 
 
 def _offered(document: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[OfferedTool]:

@@ -108,7 +108,7 @@ def refusal_item(item_id: str, text: str) -> dict[str, Any]:
 
 def offered(holder: dict[str, Any], path: str, namespace: str | None = None) -> Iterator[OfferedTool]:
     """The `tools` of a request, an item or a namespace, namespaces taken apart. Raises UnreadableRequest."""
-    for position, tool in enumerate(governed.tables(holder, "tools", path)):
+    for position, tool in enumerate(governed.mappings(holder, "tools", path)):
         at = f"{path}tools[{position}]."
         kind, name = governed.required_text(tool, "type", at), governed.text(tool, "name", at)
         if kind in ("function", "custom", "namespace"):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.edge.client import Client, refusal_headers
+from gateway.edge.client import ASGICaller, refusal_headers
 from gateway.model.errors import ClientGone, Refusal
 from tests.support.path import running_path
 
@@ -50,7 +50,7 @@ async def test_a_body_that_will_not_come_means_that_nobody_is_there() -> None:
     async def send(message: object) -> None:
         raise AssertionError("nobody to send to")
 
-    client = Client(_gone, send, {}, [], lambda: None)
+    client = ASGICaller(_gone, send, {}, [], lambda: None)
     with pytest.raises(ClientGone):
         await client.body(10)
     with pytest.raises(ClientGone):

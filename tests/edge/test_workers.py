@@ -20,13 +20,13 @@ Process = subprocess.Popen[bytes]
 PARENT = """
 import logging, os, sys, uvloop
 from gateway.edge.sockets import bind
-from gateway.edge.workers import Patience, run_workers
+from gateway.edge.workers import RestartPolicy, run_workers
 
 logging.basicConfig(stream=sys.stderr, format="%(message)s", level="INFO")
 sockets = bind("127.0.0.1", 0)
 print(sockets[0].getsockname()[1], flush=True)
-patience = Patience(settled_after=0.0 if "SETTLED" in os.environ else 5.0, first_delay=0.05, early_deaths=3)
-sys.exit(uvloop.run(run_workers(2, os.environ["WORKER_ARGV"].split("|"), {"main": sockets}, patience=patience)))
+restarts = RestartPolicy(settled_after=0.0 if "SETTLED" in os.environ else 5.0, first_delay=0.05, early_deaths=3)
+sys.exit(uvloop.run(run_workers(2, os.environ["WORKER_ARGV"].split("|"), {"main": sockets}, restarts=restarts)))
 """
 SERVE = "-m|tests.support.draining_app"
 
