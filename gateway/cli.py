@@ -44,11 +44,11 @@ def _fail(*problems: str) -> NoReturn:
 
 
 @contextmanager
-def _said_plainly(*mendable: type[Exception]) -> Iterator[None]:
-    """What an operator can mend is said in one line each; anything else is a bug and keeps its traceback."""
+def _plain_errors(*correctable: type[Exception]) -> Iterator[None]:
+    """Print errors that an operator can correct as one line each; any other is a bug and keeps its traceback."""
     from gateway.settings import SettingsError
 
-    plain: tuple[type[Exception], ...] = (OSError, *mendable)
+    plain: tuple[type[Exception], ...] = (OSError, *correctable)
     try:
         yield
     except SettingsError as error:
@@ -74,7 +74,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def leuko(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Leuko, the immune gateway for AI agents."""
@@ -91,14 +91,14 @@ def serve(
 ) -> None:
     """Start the gateway; Ctrl-C or SIGTERM stops it after the open answers."""
     given = {"host": host, "port": port, "workers": workers, "stub": stub or None, "stub_script": stub_script}
-    with _said_plainly():
+    with _plain_errors():
         settings = _load(config, **given)
 
     from gateway.app import serve as run
     from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
     from gateway.store.errors import StoreError
 
-    with _said_plainly(AddressInUse, AddressNotUsable, TLSUnusable, StoreError):
+    with _plain_errors(AddressInUse, AddressNotUsable, TLSUnusable, StoreError):
         code = run(settings, lambda: _load(config, **given))
     raise typer.Exit(code)
 
@@ -106,7 +106,7 @@ def serve(
 @app.command()
 def check(config: Config = None) -> None:
     """Check the settings without starting anything."""
-    with _said_plainly():
+    with _plain_errors():
         settings = _load(config)
         from gateway.settings import check_kept
 
@@ -134,13 +134,15 @@ def health(
         str | None,
         typer.Option(envvar="GATEWAY_URL", help="Where the gateway is.", show_default="as in the settings"),
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Ask whether it lives, not whether it is ready.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask only whether the process is alive, not whether it is ready.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Ask a running gateway how it is; for health checks of containers."""
     import httpx
 
-    with _said_plainly():
+    with _plain_errors():
         base = url.rstrip("/") if url is not None else _address(_load(config), connect=True)
     # The address of this very machine is in no certificate; nothing secret is sent, only "it answers" is learned.
     verify = url is not None

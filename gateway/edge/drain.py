@@ -1,4 +1,5 @@
-"""How the gateway stops without breaking an answer: let go on, then end in band, then go."""
+"""How the gateway stops without cutting an answer: open exchanges may finish; those that take too long are ended with
+an error in their own dialect, in the stream if one has begun."""
 
 import asyncio
 from collections.abc import Callable, Collection

@@ -1,7 +1,7 @@
 """The guard: one client connection, from its first byte to its last, under limits.
 
-Requests are answered one at a time; bytes of a next one wait. Every connection has a deadline in each phase but the
-answer itself, whose deadlines are the application's. Never hands a request with two meanings to the application.
+Requests are answered one at a time; a pipelined one waits. Every phase of a connection has a deadline, except while the
+application answers: the deadlines of responses are its own. Never hands a request with two meanings to the application.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""Serves applications on sockets until told to stop, then drains: no answer under way is cut by the stop itself.
+"""Serves ASGI applications on sockets until told to stop, then drains: no open response is cut by the stop itself.
 
     SIGTERM, SIGINT     drain; a second one: everything within `hurry_seconds`
     SIGHUP              `on_hangup`
 
-Owns no application life: what must run before and after is the caller's.
+There is no ASGI lifespan: what must run before and after is up to the caller of `serve`.
 """
 
 import asyncio
@@ -51,14 +51,19 @@ class Listener:
 
 
 class Server:
-    """Args:
+    """Serves its listeners from start to drain.
 
-    listeners: all are served, and drained together.
-    hooks: the application's part of the drain.
-    grace_seconds: how long new connections are still accepted after SIGTERM, for balancers to notice. SIGINT: none.
-    flush_seconds: how long, after the drain, what is written may take to leave.
-    hurry_seconds: how long everything may take after a second signal.
-    max_connections: further clients wait in the kernel's queue; None: file descriptors are the only limit.
+    Args:
+        listeners: all are served, and drained together.
+        hooks: the application's part of the drain.
+        limits: what a client may take.
+        grace_seconds: how long new connections are still accepted after SIGTERM, so that load balancers notice. After
+            SIGINT: not at all.
+        flush_seconds: how long, after the drain, responses may take to be written out.
+        hurry_seconds: how long everything may take after a second signal.
+        max_connections: further clients wait in the kernel's queue; None: file descriptors are the only limit.
+        on_hangup: called at SIGHUP.
+        handle_signals: False leaves signals to the caller, as in tests.
     """
 
     def __init__(

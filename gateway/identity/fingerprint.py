@@ -1,4 +1,4 @@
-"""Names an agent that has shown no key of ours: by its credential, kept only as a keyed hash, and its own hint."""
+"""Derives the id of an agent without an agent key: a keyed hash of its credential and of its `X-Agent-Id` header."""
 
 import hashlib
 import hmac

@@ -1,1 +1,1 @@
-"""The nouns of the gateway. Standard library only; frozen, except `Exchange`."""
+"""The domain types that all other packages share. Standard library only; frozen, except `Exchange`."""

@@ -1,4 +1,4 @@
-"""Every way the gateway says no, as one table from `error.code` to status and type.
+"""Every error the gateway answers with, as one table from `error.code` to HTTP status and `error.type`.
 
     Refusal            anything the gateway answers by itself; carries a code of `CODES`
     ClientGone         the caller left; nobody is there to be answered

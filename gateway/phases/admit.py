@@ -1,4 +1,4 @@
-"""admit: what is asked for. Reads a judged body into an `Ask`; a relayed body stays a stream."""
+"""admit: reads the body of a judged request into an `Ask`; the body of a relayed one stays a stream."""
 
 from collections.abc import AsyncIterator
 

@@ -152,7 +152,7 @@ class _Heartbeat:
 
 
 def _said_already(refusal: Refusal) -> bytes:
-    """What remains to be said to a caller that has seen the end of the stream: an error would contradict it."""
+    """Stands in for `error_frame` once the client has seen the end of the stream: an error after it would contradict it."""
     return b""
 
 

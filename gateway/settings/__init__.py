@@ -1,4 +1,4 @@
-"""What an operator may set, where it is read from, and the secrets kept for him.
+"""What an operator may set, where it is read from, and the secrets made and kept where none were set.
 
 Read in `app` and `cli` only: everything else takes plain constructor arguments.
 """

@@ -1,4 +1,5 @@
-"""Secrets nobody set: made at first start with the private Redis, kept readable by their owner only, and used again."""
+"""Secrets that were not set: made at the first start with a private Redis, stored in files that only their owner can
+read, and used again at every later start."""
 
 import os
 import secrets

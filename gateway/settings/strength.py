@@ -1,4 +1,4 @@
-"""Whether a secret is one. Never says the secret itself."""
+"""Whether a secret is strong enough, and fit for a header. No message shows the secret itself."""
 
 import re
 

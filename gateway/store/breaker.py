@@ -1,4 +1,7 @@
-"""When to stop asking Redis, and when to try again.
+"""The circuit breaker of the store: when to stop asking Redis, and when to try again.
+
+Not the one of `upstream`, which keeps rates by provider, model and agent and admits shares of real requests: here is
+one store, any failure counts, and only a probe may close it.
 
 A pure machine: CLOSED -> (failures in a row) -> OPEN -> (time) -> PROBING -> CLOSED or OPEN again. It never waits and
 never asks anything itself; the clock and the jitter are arguments.

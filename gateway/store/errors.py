@@ -1,4 +1,4 @@
-"""Every way the store says no.
+"""Every error of the store.
 
     StoreError
       StoreUnavailable   Redis cannot be asked, or takes no writes, now; try again later

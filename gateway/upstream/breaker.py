@@ -1,4 +1,5 @@
-"""Stops asking a provider that fails, and starts again carefully. Pure: time and randomness are arguments.
+"""The circuit breakers of the providers: stop asking one that fails, start again carefully. Pure: time and randomness
+are arguments.
 
     CLOSED    requests pass; 5 failures in a row, or half of at least 20 in 10 s, open it
     OPEN      requests are refused for 30 s, give or take a fifth; twice as long after each failed probe, up to 300 s

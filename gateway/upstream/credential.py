@@ -1,4 +1,4 @@
-"""Which credential leaves towards a provider. A key of ours never does."""
+"""Which credential is sent to a provider. The gateway's own keys never are."""
 
 import enum
 import re
