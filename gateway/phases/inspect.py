@@ -152,7 +152,7 @@ class _Heartbeat:
 
 
 def _said_already(refusal: Refusal) -> bytes:
-    """Stands in for `error_frame` once the client has seen the end of the stream: an error after it would contradict it."""
+    """Stands in for `error_frame` once the end of the stream was sent: an error after it would contradict it."""
     return b""
 
 
