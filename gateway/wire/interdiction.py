@@ -227,19 +227,13 @@ class Interdiction:
         turns = frozenset(turn for turn, signal in signals if signal is Signal.CALL)
         refused = {turn for turn in turns if self._states.get(turn) is State.REFUSED}
         if refused:
-            if self._is_stray(refused, signals):
-                return False
-            # It says more than the refused turn's calls: the reader takes those out.
+            if not refused <= self._refusals.keys():
+                return False  # it comes after the provider's error
+            # It may say more than parts of the refused calls: the reader takes those out.
             self._withheld.update({turn: self._refusals[turn] for turn in refused})
         self._step(turns, Signal.CALL)
         self._hold(frame, turns)
         return True
-
-    def _is_stray(self, refused: set[int], signals: Signals) -> bool:
-        """Whether a frame has nothing but parts of calls of refused turns, or comes after the provider's error."""
-        if not refused <= self._refusals.keys():
-            return True
-        return all(turn in refused and signal is Signal.CALL for turn, signal in signals)
 
     def _hold(self, frame: bytes, turns: frozenset[int]) -> None:
         holding = sum(state is State.HOLDING for state in self._states.values())

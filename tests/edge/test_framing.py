@@ -156,6 +156,30 @@ def test_what_a_chunked_body_keeps_is_bounded() -> None:
             decoder.feed(b"0")
 
 
+def test_extensions_and_trailers_may_have_so_many_bytes_together() -> None:
+    start, end = b"1;%b\r\nx\r\n0\r\n" % (b"e" * 99), b"Y: 1\r\n"
+    filler = b"X: %b\r\n"
+    spare = ChunkedBody.MAX_EXTRAS - 100 - len(end)
+    lines = [filler % (b"a" * 995)] * 8
+    lines.append(filler % (b"a" * (spare - 8000 - 5)))
+    decoder = ChunkedBody()
+    assert decoder.feed(start + b"".join(lines) + end + b"\r\n") == (b"x", b"")
+    assert decoder.done
+    with pytest.raises(BadRequest) as refused:
+        ChunkedBody().feed(start + b"".join(lines) + b"Y: 12\r\n\r\n")
+    assert refused.value.status == 431
+
+
+@pytest.mark.parametrize(("digits", "accepted"), [(18, True), (19, False)])
+def test_a_length_has_at_most_eighteen_digits(digits: int, accepted: bool) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\n\r\n" % (b"1" * digits)
+    if accepted:
+        assert read(head).length == int("1" * digits)
+    else:
+        with pytest.raises(BadRequest):
+            read(head)
+
+
 # Beginnings
 
 
@@ -165,6 +189,8 @@ def test_what_a_chunked_body_keeps_is_bounded() -> None:
 def test_a_beginning_that_cannot_become_a_head_is_refused_at_once(beginning: bytes) -> None:
     with pytest.raises(BadRequest):
         check_beginning(beginning, 0)
+    with pytest.raises(BadRequest):
+        check_beginning(beginning, len(beginning) - 1)  # only its last byte is new
 
 
 @pytest.mark.parametrize("end", range(1, len(HEAD)))

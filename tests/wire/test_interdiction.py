@@ -202,6 +202,21 @@ def test_further_parts_of_a_refused_turn_are_dropped_and_its_text_is_not() -> No
     assert run.text().count("refused by rule") == 1
 
 
+def test_what_other_choices_say_beside_a_refused_call_is_kept_and_judged() -> None:
+    def beside(delta: dict[str, object]) -> bytes:
+        mine = {"index": 0, "delta": part(1, name="zq0", arguments="{}"), "finish_reason": None}
+        return frame(envelope(mine, {"index": 1, "delta": delta, "finish_reason": None}))
+
+    refused = [*call(), END]
+    text = Run(deny(), [*refused, beside({"content": "hello"}), chunk({}, 1, "stop"), DONE])
+    assert (text.text(1), mark(0) in text.out) == ("hello", False)
+    second = part(name="f", id="zq1", arguments="{}")
+    for denied in ((0,), (0, 1)):
+        run = Run(deny(*denied), [*refused, beside(second), chunk({}, 1, "tool_calls"), DONE])
+        assert [calls[0].turn for calls in run.judged] == [0, 1]
+        assert (mark(0) in run.out, mark(1) in run.out) == (False, 1 not in denied)
+
+
 def test_a_refusal_ends_the_stream_with_an_error_and_nothing_after_it() -> None:
     refusal = Refusal("approval_required", "wait")
     run = Run(lambda calls: refusal, [chunk({"content": "a"}), *call(), END + chunk({"content": "b"}), DONE])
@@ -246,6 +261,13 @@ def test_held_frames_are_dropped_when_the_provider_reports_an_error() -> None:
     assert run.failure is None
     assert run.machine.ended
     assert run.judged == []
+
+
+def test_what_was_held_when_the_provider_reported_an_error_never_leaves_later() -> None:
+    error, bye = frame({"error": {"message": "overloaded"}}), chunk({"content": "bye"})
+    run = Run(allow_all, [*call(), error, bye, END, DONE])
+    assert run.out == error + bye + END + DONE
+    assert run.budget.used == 0
 
 
 def test_a_turn_once_refused_stays_refused_through_an_error() -> None:
@@ -328,6 +350,22 @@ def test_a_hold_past_the_limit_stops_the_stream(waiting: bytes) -> None:
     assert run.failure is not None
     assert run.failure.code == "upstream_invalid"
     assert run.budget.used == 0
+
+
+def test_the_limit_of_a_hold_is_exact() -> None:
+    held = len(b"".join([*call(), END]))
+    for limit, failed in ((held, False), (held - 1, True)):
+        run = Run(allow_all, [*call(), END, DONE], turn_limit=limit)
+        assert (run.failure is not None) is failed
+
+
+def test_each_turn_that_waits_may_hold_as_much() -> None:
+    ends = [END, chunk({}, 1, "tool_calls")]
+    limit = len(b"".join([*call(), *ends]))
+    stream = [*call(0), *call(1), *ends, DONE]
+    assert len(b"".join(stream[:6])) > limit
+    run = Run(allow_all, stream, turn_limit=limit)
+    assert (run.failure, run.out) == (None, b"".join(stream))
 
 
 def test_a_budget_that_others_have_used_up_stops_the_stream() -> None:
