@@ -60,11 +60,23 @@ async def test_without_file_descriptors_clients_wait_and_are_served_when_some_ar
 async def test_further_clients_wait_while_it_is_full() -> None:
     (sock,) = bind("127.0.0.1", 0)
     taken: asyncio.Queue[socket.socket] = asyncio.Queue()
-    room = 1
-    acceptor = Acceptor(sock, taken.put, is_full=lambda: taken.qsize() >= room)
+    waits = asyncio.Event()
+
+    def is_full() -> bool:
+        full = taken.qsize() >= 1
+        if full:
+            waits.set()
+        return full
+
+    acceptor = Acceptor(sock, taken.put, is_full=is_full)
     acceptor.start()
     first = await RawConnection.open(sock.getsockname())
-    second = await RawConnection.open(sock.getsockname())
+    async with asyncio.timeout(5):
+        while taken.empty():
+            await asyncio.sleep(0)
+        second = await RawConnection.open(sock.getsockname())
+        await waits.wait()
+    assert taken.qsize() == 1
     (await asyncio.wait_for(taken.get(), 5)).close()
     (await asyncio.wait_for(taken.get(), 5)).close()
     acceptor.close()

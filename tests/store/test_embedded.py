@@ -69,6 +69,18 @@ async def ask(url: str, *command: str) -> object:
         await connection.close()
 
 
+async def orphaned(data_dir: Path) -> int:
+    """Start a gateway's Redis, kill the gateway; the number of the server that is left."""
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OWNER, str(data_dir), stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    orphan = int(await owner.stdout.readline())
+    owner.kill()
+    await owner.wait()
+    return orphan
+
+
 async def gone(pid: int) -> None:
     async with asyncio.timeout(20):
         while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
@@ -197,13 +209,7 @@ async def test_an_append_only_file_with_a_torn_tail_is_loaded_up_to_the_tear(dat
 
 @pytest.mark.parametrize("frozen", [False, True])
 async def test_the_server_of_a_killed_gateway_is_ended_before_a_new_one_starts(data_dir: Path, frozen: bool) -> None:
-    owner = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OWNER, str(data_dir), stdout=asyncio.subprocess.PIPE
-    )
-    assert owner.stdout is not None
-    orphan = int(await owner.stdout.readline())
-    owner.kill()
-    await owner.wait()
+    orphan = await orphaned(data_dir)
     assert servers(data_dir) == [orphan]
     if frozen:
         os.kill(orphan, signal.SIGSTOP)
@@ -216,13 +222,7 @@ async def test_the_server_of_a_killed_gateway_is_ended_before_a_new_one_starts(d
 
 
 async def test_an_orphan_that_has_lost_its_files_is_still_found_and_ended(data_dir: Path) -> None:
-    owner = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OWNER, str(data_dir), stdout=asyncio.subprocess.PIPE
-    )
-    assert owner.stdout is not None
-    orphan = int(await owner.stdout.readline())
-    owner.kill()
-    await owner.wait()
+    orphan = await orphaned(data_dir)
     Path((data_dir / "redis" / "socket").read_text()).unlink()
     redis = EmbeddedRedis(data_dir)
     await redis.start()
@@ -316,13 +316,7 @@ async def test_a_server_that_fails_to_come_back_is_tried_again(
 
 
 async def test_an_orphan_that_does_not_end_is_killed(data_dir: Path) -> None:
-    owner = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OWNER, str(data_dir), stdout=asyncio.subprocess.PIPE
-    )
-    assert owner.stdout is not None
-    orphan = int(await owner.stdout.readline())
-    owner.kill()
-    await owner.wait()
+    orphan = await orphaned(data_dir)
     socket_path = (data_dir / "redis" / "socket").read_text()
     _, writer = await asyncio.open_unix_connection(socket_path)
     writer.write(b"EVAL 'while true do end' 0\r\n")  # busy for ever: it sees no SIGTERM
