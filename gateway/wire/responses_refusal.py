@@ -34,8 +34,9 @@ def without_calls(response: dict[str, Any], ruling: Withhold) -> dict[str, Any]:
 def failed_event(response: dict[str, Any], number: int, refusal: Refusal) -> bytes:
     """The event that ends a stream because of a refusal; `response` is what the stream has said of itself so far.
 
-    The code is always `invalid_prompt`, the gateway's own stands in the message: Codex repeats a request up to six
-    times after every other code but a few, and of those only this one shows the message to its user.
+    The gateway's own code stands in the message. Codex repeats a request up to six times after every code but a few,
+    of which only `invalid_prompt` shows the message at once: that is said where repeating is useless, and OpenAI's
+    `server_error` where it may help, so that a provider's broken stream is as easily got over as without a gateway.
     """
     failed = {
         "id": "resp_leuko",
@@ -47,7 +48,10 @@ def failed_event(response: dict[str, Any], number: int, refusal: Refusal) -> byt
         **response,
         "object": "response",
         "status": "failed",
-        "error": {"code": "invalid_prompt", "message": f"{refusal.code}: {refusal.message}"},
+        "error": {
+            "code": "server_error" if refusal.retry else "invalid_prompt",
+            "message": f"{refusal.code}: {refusal.message}",
+        },
         "output": [],
     }
     return frame({"type": "response.failed", "sequence_number": number, "response": failed})

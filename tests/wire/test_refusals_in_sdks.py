@@ -181,4 +181,4 @@ def test_openai_reads_a_refusal_as_the_first_event() -> None:
     assert event.type == "response.failed"
     event.response.to_json()
     error: Any = event.response.error
-    assert (error.code, error.message) == ("invalid_prompt", "upstream_unavailable: nobody there")
+    assert (error.code, error.message) == ("server_error", "upstream_unavailable: nobody there")

@@ -326,15 +326,24 @@ def test_a_failure_with_calls_stays_a_failure_without_them() -> None:
     assert response["error"]["message"] == "The model failed."
 
 
-@pytest.mark.parametrize("code", ["policy_denied", "upstream_timeout"])
-def test_a_refusal_in_the_stream_has_the_code_whose_message_is_shown(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("policy_denied", "invalid_prompt"),
+        ("budget_exceeded", "invalid_prompt"),
+        ("upstream_invalid", "server_error"),
+        ("upstream_timeout", "server_error"),
+        ("gateway_draining", "server_error"),
+    ],
+)
+def test_a_refusal_in_the_stream_is_repeated_by_clients_only_where_that_may_help(code: str, said: str) -> None:
     reader = RESPONSES.reader()
     reader.read(orjson.dumps(created(model="gpt-5.5", created_at=7)), b"response.created")
     (event,) = events(reader.error_frame(Refusal(code, "no")))
     assert event["sequence_number"] == 1
     response: Any = event["response"]
     assert (response["id"], response["model"], response["created_at"]) == ("resp_1", "gpt-5.5", 7)
-    assert response["error"] == {"code": "invalid_prompt", "message": f"{code}: no"}
+    assert response["error"] == {"code": said, "message": f"{code}: no"}
     assert response["tools"] == []
 
 
