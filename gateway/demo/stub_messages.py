@@ -23,7 +23,7 @@ Block = dict[str, Any]
 def message_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A finished `message`."""
     opened = _opened(question, mint)
-    content: list[Block] = [{"type": "text", "text": turn.text, "citations": None}] if _speaks(turn) else []
+    content: list[Block] = [{"type": "text", "text": turn.text}] if _speaks(turn) else []
     content += [_call_block(call, mint) | {"input": _input(call)} for call in turn.calls]
     end = {"content": content, "stop_reason": _stop_reason(turn), "usage": _usage(question, turn.tokens)}
     return opened | end
@@ -40,7 +40,7 @@ def _events(question: Question, turn: Turn, mint: Mint) -> Iterator[tuple[Block,
     blocks: list[tuple[Block, Iterator[Block]]] = []
     if _speaks(turn):
         texts = ({"type": "text_delta", "text": word} for word in words(turn.text))
-        blocks.append(({"type": "text", "text": "", "citations": None}, texts))
+        blocks.append(({"type": "text", "text": ""}, texts))
     blocks += [(_call_block(call, mint), _input_deltas(call)) for call in turn.calls]
     for index, (block, deltas) in enumerate(blocks):
         yield {"type": "content_block_start", "index": index, "content_block": block}, False

@@ -38,6 +38,14 @@ def test_deltas_join_to_the_whole_message() -> None:
     assert seen[0]["message"]["usage"]["input_tokens"] == whole["usage"]["input_tokens"]
 
 
+def test_a_text_without_citations_does_not_speak_of_them() -> None:
+    """Some clients read the member as a list if it is there at all."""
+    turn = Turn("Hello")
+    opened = [data for name, data in events(message_stream(question(), turn, mint())) if name == "content_block_start"]
+    assert opened[0]["content_block"] == {"type": "text", "text": ""}
+    assert message_whole(question(), turn, mint())["content"] == [{"type": "text", "text": "Hello"}]
+
+
 def test_arguments_that_are_no_json_are_sent_as_they_are() -> None:
     turn = Turn(calls=(Call("a", '{"broken'),))
     deltas = [
