@@ -10,7 +10,7 @@ import pytest
 
 from gateway.model.errors import Refusal
 from gateway.upstream.client import Client
-from gateway.upstream.connection import BUFFER_LIMIT, HEAD_LIMIT
+from gateway.upstream.connection import BUFFER_LIMIT, HEAD_LIMIT, HEADER_COUNT_LIMIT, INFORMATIONAL_LIMIT
 from tests.support.upstream import (
     SSE,
     Conversation,
@@ -301,7 +301,10 @@ async def test_a_connection_that_was_closed_while_unused_is_not_used_again(clien
 
 async def test_a_head_within_the_limits_passes(client: Client) -> None:
     big = [("x-big", "b" * (HEAD_LIMIT - 1000)), *((f"x-{n}", "1") for n in range(100))]
-    async with ScriptedUpstream(answer(200, b"x", big)) as upstream:
+    many = [(f"x-{n}", "1") for n in range(HEADER_COUNT_LIMIT - 1)]  # and its length
+    early = head(102) * INFORMATIONAL_LIMIT
+    async with ScriptedUpstream([answer(200, b"x", big), early + answer(200, b"x", many)]) as upstream:
+        assert await whole(client, upstream.url) == b"x"
         assert await whole(client, upstream.url) == b"x"
 
 
