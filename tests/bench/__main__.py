@@ -61,6 +61,8 @@ def main() -> None:
             results[name] = _rounds(bench, those, given.rounds, seconds=given.seconds, **loads[name])
             print(f"{name}: {orjson.dumps(results[name]).decode()}", file=sys.stderr)
     print(markdown(results))
+    if given.only:  # a part of the table is no result to keep
+        return
     machine = {"python": platform.python_version(), "cores": os.cpu_count(), "system": platform.system()}
     _RESULTS.write_bytes(orjson.dumps({"machine": machine, "results": results}, option=orjson.OPT_INDENT_2))
 
