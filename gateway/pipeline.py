@@ -84,6 +84,8 @@ class Pipeline:
             reply.close()
 
     async def _refuse(self, exchange: Exchange, caller: RefusableCaller, refusal: Refusal) -> None:
+        if refusal.code.startswith("upstream_"):
+            log.info("%s: %s", exchange.id, refusal.message)
         try:
             await caller.refuse(exchange, refusal)
         except asyncio.CancelledError:
