@@ -153,10 +153,14 @@ async def test_an_interruption_from_outside_ends_a_stream_in_its_own_dialect() -
                 while not any(exchange.streaming for exchange in path.pipeline.active):
                     await asyncio.sleep(0)
             for exchange in tuple(path.pipeline.active):
+                tasks.append(exchange.task)
                 exchange.interrupt(Refusal("agent_quarantined", "This agent is quarantined (inc_1)."))
 
+        tasks: list[Any] = []
         answer, _ = await asyncio.gather(path.client.post(CHAT, json={**ASK, "stream": True}), cut())
+        await asyncio.wait(tasks)
     assert '"code":"agent_quarantined"' in answer.text
+    assert [(task.cancelling(), task.cancelled()) for task in tasks] == [(0, False)]
 
 
 async def _refused(path: Path, **request: Any) -> tuple[int, str, str | None]:

@@ -203,7 +203,16 @@ async def test_an_answer_that_comes_before_the_body_was_sent_is_given_out_and_th
         reply.close()
         async with asyncio.timeout(5):
             await ended.wait()
-        await upstream.client_gone()
+        assert await whole(client, upstream.url) == b"too much"
+        assert upstream.connections == 2  # on the first one, this request would have been part of the unsent body
+
+
+async def test_a_connection_with_an_unsent_body_on_it_is_not_used_again(client: Client) -> None:
+    body = b"x" * (32 << 20)
+    async with ScriptedUpstream(answer(413, b"too much"), read_body=False) as upstream:
+        for connections in (1, 2):
+            assert await whole(client, upstream.url, body) == b"too much"
+            assert upstream.connections == connections
 
 
 async def test_an_upload_ends_when_the_provider_closes_without_an_answer(client: Client) -> None:

@@ -192,6 +192,23 @@ async def test_an_answer_cut_anywhere_is_a_failure_and_never_a_success(client: C
         assert upstream.connections == len(said)
 
 
+async def test_an_answer_that_ends_with_its_connection_does_not_end_with_a_reset(client: Client) -> None:
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.send(close_delimited(b"half"))
+        await read.wait()
+        talk.reset()
+
+    read = asyncio.Event()
+    async with ScriptedUpstream(script) as upstream:
+        reply = await ask(client, upstream.url)
+        assert await reply.chunk() == b"half"
+        read.set()
+        with pytest.raises(Refusal) as caught:
+            await reply.chunk()
+        assert caught.value.code == "upstream_invalid"
+        reply.close()
+
+
 async def test_what_arrived_before_a_cut_is_given_out_first(client: Client) -> None:
     async def script(request: Request, talk: Conversation) -> None:
         await talk.start()
@@ -346,6 +363,29 @@ async def test_read_refuses_what_is_longer_than_its_limit_by_length_or_by_count(
             reply.close()
             reply = await ask(client, upstream.url)
             assert await reply.read(100) == b"x" * 100
+            reply.close()
+
+
+async def test_a_length_nobody_declared_may_reach_the_limit_and_no_more(client: Client) -> None:
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        await talk.chunk(b"x" * 60)
+        await more.wait()
+        await talk.chunk(b"x" * 40)
+        await talk.end()
+
+    async with ScriptedUpstream(script) as upstream:
+        for limit, fits in ((100, True), (99, False)):
+            more = asyncio.Event()
+            reply = await ask(client, upstream.url)
+            reading = asyncio.create_task(reply.read(limit))
+            await asyncio.sleep(0)
+            more.set()
+            if fits:
+                assert await reading == b"x" * 100
+            else:
+                with pytest.raises(Refusal, match="longer than 99 bytes"):
+                    await reading
             reply.close()
 
 
