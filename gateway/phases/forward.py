@@ -5,6 +5,7 @@ A client can never choose where a request goes: only which of the configured pro
 
 from collections.abc import Callable, Mapping
 
+from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers
 from gateway.phases.model_list import ModelList
@@ -94,7 +95,14 @@ class Forward:
         )
         if exchange.changed:  # the body is no longer the coded one that was received
             headers = [pair for pair in headers if pair[0] != b"content-encoding"]
+        self._keep_own_keys(headers, exchange.request.query)
         return headers
+
+    def _keep_own_keys(self, headers: Headers, query: bytes) -> None:
+        """The gateway's own keys leave in no header and in no query, wherever a caller put them."""
+        leaving = b"\n".join([query, *[value for _, value in headers]])
+        if any(key in leaving for key in self.own_keys):
+            raise Refusal("invalid_api_key", "The request holds a key of this gateway, which no provider may see.")
 
     def _credential(self, exchange: Exchange, provider: Provider) -> Outgoing:
         if provider.name == STUB:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.upstream.providers import Provider
-from tests.support.path import running_path
+from tests.support.path import OWN_KEY, running_path
 from tests.support.upstream import ScriptedUpstream, answer, json_answer
 
 CHAT = "/v1/chat/completions"
@@ -116,3 +116,13 @@ async def test_every_method_is_relayed(method: str) -> None:
     async with ScriptedUpstream(answer(200)) as upstream, running_path(upstream.url) as path:
         said = await path.client.request(method, "/v1/files/file-1", headers=CALLER)
     assert (said.status_code, upstream.requests[0].method) == (200, method)
+
+
+@pytest.mark.parametrize(
+    "sent", [{"headers": {"x-note": f"key={OWN_KEY.decode()}"}}, {"params": {"k": OWN_KEY.decode()}}]
+)
+async def test_the_gateways_own_key_leaves_nowhere(sent: dict[str, Any]) -> None:
+    async with ScriptedUpstream(SAID) as upstream, running_path(upstream.url) as path:
+        refused = await path.client.post(CHAT, json=ASK, **sent)
+        assert not upstream.requests
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
