@@ -17,7 +17,7 @@ from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
 from gateway.wire import DIALECTS
-from gateway.wire.dialect import Dialect
+from gateway.wire.dialect import Dialect, UnreadableFrame
 from gateway.wire.interdiction import HoldBudget, Interdiction
 from gateway.wire.refusal_text import unreadable
 from gateway.wire.strict_json import has_duplicates
@@ -74,7 +74,7 @@ class Inspect:
             body = decode_answer(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
             headers = [(k, v) for k, v in headers if k != b"content-encoding"]
         document = _document(body)
-        answer = exchange.answer = dialect.read_answer(document)
+        answer = exchange.answer = _read(dialect, document)
         if answer.calls:
             rulings = self._rulings(answer)
             if rulings:
@@ -171,6 +171,13 @@ def _stream_headers(headers: Headers) -> Headers:
         if name not in names:
             kept.append((name, value))
     return kept
+
+
+def _read(dialect: Dialect, document: dict[str, Any]) -> Answer:
+    try:
+        return dialect.read_answer(document)
+    except UnreadableFrame as error:
+        raise Refusal("upstream_invalid", f"The provider sent an answer that cannot be judged: {error}.") from None
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.chat_calls import whole_calls
 from gateway.wire.chat_refusal import choices_of, refuse_choice, turn_of
-from gateway.wire.chat_stream import ChatReader, note
+from gateway.wire.chat_stream import ChatReader, check_places, note
 from gateway.wire.dialect import StreamReader
 
 _SPEAKERS = ("user", "assistant", "system", "developer")
@@ -44,6 +44,7 @@ class ChatCompletions:
     def read_answer(self, document: dict[str, Any]) -> Answer:
         answer = Answer()
         note(answer, document)
+        check_places(document, ("message",))
         for position, choice in enumerate(choices_of(document)):
             turn, message = turn_of(choice, position), choice.get("message")
             finish = choice.get("finish_reason")

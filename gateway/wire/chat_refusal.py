@@ -16,6 +16,8 @@ from gateway.wire.sse import parse
 
 _ENVELOPE = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 _SAID = ("content", "refusal", "reasoning_content", "reasoning")
+_PLAIN_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_PLAIN_DELTA = frozenset({"role", "tool_calls", "function_call", *_SAID})
 
 
 def turn_of(choice: dict[str, Any], position: int = 0) -> int:
@@ -147,7 +149,11 @@ def _load(frame: bytes) -> Any:
 
 
 def _must_change(choice: dict[str, Any]) -> bool:
-    return bool(choice.get("finish_reason")) or has_call(choice.get("delta")) or has_call(choice.get("message"))
+    """Whether it has more than what the model said in plain text: a call's parts stand in many places."""
+    delta = choice.get("delta")
+    if not (_PLAIN_CHOICE.issuperset(choice) and isinstance(delta, dict) and _PLAIN_DELTA.issuperset(delta)):
+        return True
+    return any(choice.get(key) for key in ("finish_reason", "logprobs")) or has_call(delta)
 
 
 def _said(choice: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 from gateway.wire import openai_errors
 from gateway.wire.chat_calls import CallsInParts
-from gateway.wire.chat_refusal import StreamRefusal, has_call
+from gateway.wire.chat_refusal import StreamRefusal, choices_of, has_call
 from gateway.wire.dialect import ERROR, PLAIN, STREAM_END, Signal, Signals, UnreadableFrame
+from gateway.wire.hidden import hides_named_calls
 from gateway.wire.openai_usage import read_usage, strip_usage
 from gateway.wire.strict_json import has_duplicates
 
@@ -58,8 +59,8 @@ class ChatReader:
             document = orjson.loads(data)
         except ValueError:
             return read_other(data)
-        # A key cannot be spelled without either of these.
-        delicate = b"_call" in data or (b"\\" in data and b"\\u00" in data)
+        # A key cannot be spelled without either of these; some clients ignore its case.
+        delicate = b"_call" in data.lower() or (b"\\" in data and b"\\u00" in data)
         if delicate:
             _check_one_meaning(data, document)
         if type(document) is not dict:
@@ -92,6 +93,8 @@ class ChatReader:
     def _read_document(self, document: dict[str, Any], delicate: bool) -> Signals:
         if "usage" in document or self.answer.id is None:
             note(self.answer, document)
+        if delicate:
+            check_places(document, ("delta", "message"))
         signals: list[tuple[int, Signal]] = []
         choices = document.get("choices")
         if type(choices) is list:
@@ -153,9 +156,16 @@ def read_other(data: bytes) -> Signals:
     """What a frame means that is not JSON. Raises UnreadableFrame if a lenient client could find a call in it."""
     if data.startswith(b"[DONE]"):
         return STREAM_END
-    if b"_call" in data or b"\\u00" in data:
+    if b"_call" in data.replace(b"\n", b"").lower() or b"\\u00" in data:
         raise UnreadableFrame("it is not valid JSON")
     return PLAIN
+
+
+def check_places(document: dict[str, Any], read: Sequence[str]) -> None:
+    """Raise UnreadableFrame if there are calls anywhere but in those members of a choice that are `read`."""
+    messages = [choice.get(key) for choice in choices_of(document) for key in read]
+    if hides_named_calls(document, messages):
+        raise UnreadableFrame("it has tool calls where no client should look")
 
 
 def note(answer: Answer, document: dict[str, Any]) -> None:

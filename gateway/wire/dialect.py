@@ -36,7 +36,7 @@ ERROR: Signals = ((0, Signal.ERROR),)
 
 
 class UnreadableFrame(Exception):
-    """A frame that could carry a tool call and cannot be read. Nothing after it may pass unjudged."""
+    """A frame or a whole answer that could carry a call and cannot be read. Nothing after it may pass unjudged."""
 
 
 class StreamReader(Protocol):
@@ -77,7 +77,10 @@ class Dialect(Protocol):
         """Raises UnreadableRequest, naming the member at fault, where a governed member has the wrong type."""
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
-        """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`."""
+        """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`.
+
+        Raises UnreadableFrame for a call in a place where it cannot be judged.
+        """
 
     def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:
         """A copy of the whole answer; these turns say the refusal and end as ordinary ones, others are untouched."""

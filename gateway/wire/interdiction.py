@@ -11,10 +11,14 @@ from gateway.model.errors import Refusal
 from gateway.model.verdict import Denial, Judge, Release, Ruling, Withhold
 from gateway.wire.dialect import PLAIN, Signal, Signals, StreamReader, UnreadableFrame
 from gateway.wire.refusal_text import unreadable
-from gateway.wire.sse import FRAME_LIMIT, FrameSplitter, FrameTooLong, has_id, parse
+from gateway.wire.sse import FRAME_LIMIT, FrameSplitter, FrameTooLong, has_id, has_stray_data, parse
 
 TURN_LIMIT = 4 * 1024 * 1024
 """Bytes held back for each turn that waits for its end."""
+
+
+_TWO_LINES = len(b"event: \ndata: \n\n")
+"""Bytes of a frame in its usual form that are neither name nor data; less than this more is no call."""
 
 
 class State(enum.Enum):
@@ -196,6 +200,8 @@ class Interdiction:
         # Of a frame that is one line of data, 8 bytes are not data; further lines add to them.
         if len(data) + 8 != len(frame) and has_id(frame):
             self._id_seen = True
+        if (len(frame) - len(data) - len(event) > _TWO_LINES or b"{" in event) and has_stray_data(frame):
+            raise UnreadableFrame("it has lines that only some clients read")
         return self._reader.read(data, event) if has_data else PLAIN
 
     def _take(self, frame: bytes, signals: Signals) -> None:
@@ -317,7 +323,7 @@ class Interdiction:
         tail = self._splitter.rest
         _, data, has_data = parse(tail)
         if self.ended:
-            return b"" if has_data else tail
+            return b"" if has_data or has_stray_data(tail) else tail
         try:
             signals = self._read(tail) if has_data else PLAIN
         except UnreadableFrame as error:

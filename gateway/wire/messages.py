@@ -21,7 +21,7 @@ from gateway.wire.messages_blocks import (
     refused,
     text_chars,
 )
-from gateway.wire.messages_stream import MessagesReader
+from gateway.wire.messages_stream import MessagesReader, check_places
 
 
 class Messages:
@@ -58,6 +58,7 @@ class Messages:
         blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
         if calls := [as_call(block) for block in blocks if is_client_call(block)]:
             answer.calls[0] = calls
+        check_places(document, content)
         answer.hosted = [as_call(block) for block in blocks if is_hosted(block)]
         answer.text_chars = sum(map(text_chars, blocks))
         return answer

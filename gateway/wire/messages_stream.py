@@ -14,6 +14,7 @@ from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 from gateway.wire import sse
 from gateway.wire.dialect import CALL, ERROR, PLAIN, STREAM_END, TURN_END, Signals, UnreadableFrame
+from gateway.wire.hidden import hides_typed_calls
 from gateway.wire.messages_blocks import as_call, is_client_call, is_hosted, read_usage, refused, text_chars
 from gateway.wire.messages_errors import error_frame
 from gateway.wire.renumber import Renumber
@@ -24,6 +25,8 @@ _TEXTS = {"text_delta": "text", "thinking_delta": "thinking"}
 _EVENTS = frozenset(
     {_DELTA, "content_block_start", "content_block_stop", "message_start", "message_delta", "message_stop"}
 )
+_WRITTEN = frozenset({"input"})
+"""What the model wrote for a tool: nobody looks for calls in it."""
 _NAMES_OF_CALLS = (b"tool_use", b"_json", b"\\u")
 
 
@@ -72,8 +75,10 @@ class MessagesReader:
         if document is None:
             return PLAIN
         kind, name = document.get("type"), event.decode("utf-8", "replace")
+        kind = kind if isinstance(kind, str) else None
         if name not in ("", kind) and (kind in _EVENTS or name in _EVENTS):
             raise UnreadableFrame(f"an event named {name[:64]!r} whose type is {str(kind)[:64]!r}")
+        check_places(document, _blocks_of(document))
         if kind == "error" or (kind is None and document.get("error")):
             return ERROR
         if kind == "message_start":
@@ -189,6 +194,20 @@ class MessagesReader:
             if index not in self._calls:
                 places.place(index)
         return {**message, "content": kept}
+
+
+def check_places(document: dict[str, Any], read: object) -> None:
+    """Raise UnreadableFrame if the document has calls of the client that are not among the list `read`."""
+    if hides_typed_calls(document, read if isinstance(read, list) else (), is_client_call, _WRITTEN):
+        raise UnreadableFrame("it has tool calls where no client should look")
+
+
+def _blocks_of(event: dict[str, Any]) -> object:
+    """The content blocks that the reader looks at in this event."""
+    if event.get("type") == "content_block_start":
+        return [event.get("content_block")]
+    message = event.get("message")
+    return message.get("content") if event.get("type") == "message_start" and isinstance(message, dict) else None
 
 
 def _stops(event: dict[str, Any]) -> bool:

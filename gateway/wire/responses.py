@@ -12,7 +12,15 @@ from gateway.model.errors import Refusal
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
-from gateway.wire.responses_items import as_call, is_client_call, is_hosted, note_response, offered, result
+from gateway.wire.responses_items import (
+    as_call,
+    check_places,
+    is_client_call,
+    is_hosted,
+    note_response,
+    offered,
+    result,
+)
 from gateway.wire.responses_refusal import without_calls
 from gateway.wire.responses_stream import ResponsesReader
 
@@ -41,6 +49,7 @@ class Responses:
         note_response(answer, document)
         output = document.get("output")
         items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+        check_places(document, items)
         if calls := [as_call(item) for item in items if is_client_call(item)]:
             answer.calls[0] = calls
         answer.hosted = [as_call(item) for item in items if is_hosted(item)]

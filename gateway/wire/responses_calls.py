@@ -158,7 +158,7 @@ class Calls:
         stream = event.rpartition(".")[0]
         if index not in self._tellings:
             kind = self._others.get(index)
-            if not tells_of_call(event) or (kind is not None and event.startswith(f"response.{kind}")):
+            if not tells_of_call(event) or (kind is not None and _is_about(event, kind)):
                 return False
             if kind is not None:
                 raise UnreadableFrame(f"{event} for an item of type {kind[:64]!r}")
@@ -195,6 +195,11 @@ class Calls:
             if any(copy.get(key) == identity for copy in telling.copies):
                 return index
         return position if told is not None and not told.copies else _UNTOLD + position
+
+
+def _is_about(event: str, kind: str) -> bool:
+    """Whether the event's name says that it belongs to a hosted call of this type."""
+    return kind.endswith("_call") and event.startswith(f"response.{kind}")
 
 
 _UNTOLD = 1 << 32

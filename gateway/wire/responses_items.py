@@ -12,6 +12,8 @@ from gateway.model.ask import OfferedTool, ToolResult
 from gateway.model.errors import UnreadableRequest
 from gateway.model.tool_call import ToolCall
 from gateway.wire import governed, tolerant
+from gateway.wire.dialect import UnreadableFrame
+from gateway.wire.hidden import hides_typed_calls
 from gateway.wire.strict_json import read_arguments
 
 _HOSTED = frozenset(
@@ -37,6 +39,8 @@ _KNOWN = frozenset(
         "tool_search_call",
     }
 )
+_REPEATED = frozenset({"input", "instructions", "prompt", "tools"})
+"""Members in which a response repeats its request."""
 _PAYLOADS = ("action", "actions", "operation", "arguments", "input")
 _NAMED = {"function_call": "function", "custom_tool_call": "custom", "mcp_approval_request": "mcp_approval_request"}
 
@@ -56,6 +60,12 @@ def is_client_call(item: dict[str, Any]) -> bool:
     """Whether the client would execute this item, or approve its execution."""
     kind = item.get("type")
     return isinstance(kind, str) and kind.endswith(("_call", "_approval_request")) and not is_hosted(item)
+
+
+def check_places(document: dict[str, Any], read: list[Any]) -> None:
+    """Raise UnreadableFrame if the document has calls of the client that are not among those `read`."""
+    if hides_typed_calls(document, read, is_client_call, _REPEATED):
+        raise UnreadableFrame("it has tool calls where no client should look")
 
 
 def payload(item: dict[str, Any]) -> str:

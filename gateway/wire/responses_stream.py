@@ -27,7 +27,7 @@ from gateway.wire.responses_events import (
     is_innocent,
     load,
 )
-from gateway.wire.responses_items import as_call, is_client_call, is_hosted, note_response
+from gateway.wire.responses_items import as_call, check_places, is_client_call, is_hosted, note_response
 from gateway.wire.responses_refusal import Rewriter, failed_event
 
 _END: Signals = (*TURN_END, *STREAM_END)
@@ -76,6 +76,7 @@ class ResponsesReader:
             return PLAIN
         kind = document.get("type")
         name = event.decode("utf-8", "replace")
+        check_places(document, _items_of(kind, document))
         if not isinstance(kind, str):
             return self._read_untyped(document, name)
         if name not in ("", kind) and (is_delicate(kind) or is_delicate(name)):
@@ -140,3 +141,14 @@ class ResponsesReader:
         if is_hosted(item) and identity not in self._hosted:
             self._hosted.add(identity)
             self.answer.hosted.append(as_call(item))
+
+
+def _items_of(kind: object, event: dict[str, Any]) -> list[Any]:
+    """The items that the reader looks at in an event of this type."""
+    response = event.get("response")
+    if not isinstance(kind, str):
+        return []
+    if kind in (ADDED, DONE):
+        return [event.get("item")]
+    output = response.get("output") if isinstance(response, dict) else None
+    return output if (kind in STARTS or kind in ENDS) and isinstance(output, list) else []

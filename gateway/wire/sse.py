@@ -16,6 +16,12 @@ _BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
 
 _ID_LINE = re.compile(rb"(?:\A|[\r\n])id(?:[:\r\n]|\Z)")
 
+# What only lenient readers take for data: those that strip white space or a byte order mark, ignore case, or split text
+# where Python's `str.splitlines` does.
+_OTHER_LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(?!data:)[^\r\n{]*+\{[^\r\n]*+")
+_OTHER_FIELD = re.compile(rb"(?:event|id|retry)?:")
+_OTHER_LINE_END = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
+
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -111,6 +117,12 @@ def _parse_slowly(frame: bytes) -> tuple[bytes, bytes, bool]:
         elif name == b"event":
             event = value.removeprefix(b" ")
     return event, b"\n".join(data), bool(data)
+
+
+def has_stray_data(frame: bytes) -> bool:
+    """Whether a line that is not `data` holds an object that a lenient reader could take for data."""
+    lines: list[bytes] = _OTHER_LINE.findall(frame)
+    return any(not _OTHER_FIELD.match(line) or _OTHER_LINE_END.search(line) for line in lines)
 
 
 def has_id(frame: bytes) -> bool:
