@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.model.tool_call import ToolCall
+from gateway.wire.dialect import CALLS_LIMIT, UnreadableFrame
 from gateway.wire.strict_json import read_arguments
 
 # The member that holds a call of this type, and in it the member that holds what the model wrote.
@@ -135,6 +136,8 @@ class CallsInParts:
         return 0
 
     def _new(self, problem: str | None = None) -> _Draft:
+        if len(self._drafts) >= CALLS_LIMIT:
+            raise UnreadableFrame("its turn has too many calls")
         draft = _Draft(problem)
         self._drafts.append(draft)
         return draft

@@ -35,6 +35,10 @@ STREAM_END: Signals = ((0, Signal.STREAM_END),)
 ERROR: Signals = ((0, Signal.ERROR),)
 
 
+CALLS_LIMIT = 512
+"""Calls in one turn of a stream; they are put together anew each time the turn ends."""
+
+
 class UnreadableFrame(Exception):
     """A frame or a whole answer that could carry a call and cannot be read. Nothing after it may pass unjudged."""
 

@@ -17,6 +17,12 @@ TURN_LIMIT = 4 * 1024 * 1024
 """Bytes held back for each turn that waits for its end."""
 
 
+TURNS_LIMIT = 128
+"""Turns with calls in one stream, and half of the times that calls may be judged. No provider answers more often."""
+REWRITE_LIMIT = 64 * 1024 * 1024
+"""Bytes held back, times the turns to be taken out of them."""
+_TOO_LONG = "The provider's tool calls are too long to be judged."
+_TOO_MANY = "The provider's stream has too many turns with tool calls."
 _TWO_LINES = len(b"event: \ndata: \n\n")
 """Bytes of a frame in its usual form that are neither name nor data; less than this more is no call."""
 
@@ -237,6 +243,9 @@ class Interdiction:
                 return False  # it comes after the provider's error
             # It may say more than parts of the refused calls: the reader takes those out.
             self._withheld.update({turn: self._refusals[turn] for turn in refused})
+        if len(turns) > TURNS_LIMIT or len(self._states.keys() | turns) > TURNS_LIMIT:
+            self._fail("upstream_invalid", _TOO_MANY)
+            return False
         self._step(turns, Signal.CALL)
         self._hold(frame, turns)
         return True
@@ -244,7 +253,7 @@ class Interdiction:
     def _hold(self, frame: bytes, turns: frozenset[int]) -> None:
         holding = sum(state is State.HOLDING for state in self._states.values())
         if self.held_bytes + len(frame) > self._turn_limit * max(1, holding):
-            self._fail("upstream_invalid", "The provider's tool calls are too long to be judged.")
+            self._fail("upstream_invalid", _TOO_LONG)
         elif not self._budget.take(len(frame)):
             self._fail("overloaded", "The gateway holds back too many tool calls at the moment.")
         else:
@@ -256,7 +265,10 @@ class Interdiction:
         self._step(turns, Signal.TURN_END)
         for turn in turns:
             if self._states.get(turn) is State.JUDGING and self.failure is None:
-                self._rule(turn, self._judged(turn))
+                if len(self.rulings) >= 2 * TURNS_LIMIT:
+                    self._fail("upstream_invalid", _TOO_MANY)
+                else:
+                    self._rule(turn, self._judged(turn))
 
     def _judged(self, turn: int) -> Ruling:
         calls = self._reader.calls(turn)
@@ -297,6 +309,9 @@ class Interdiction:
         if waiting or not self._withheld:
             return
         frames = [frame for frame, _ in self._queue]
+        if self.held_bytes * len(self._withheld) > REWRITE_LIMIT:
+            self._fail("upstream_invalid", _TOO_LONG)
+            return
         self._queue.clear()
         self._budget.give(self.held_bytes)
         self.held_bytes = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.tool_call import ToolCall
-from gateway.wire.dialect import UnreadableFrame
+from gateway.wire.dialect import CALLS_LIMIT, UnreadableFrame
 from gateway.wire.responses_events import NOWHERE, index_of, tells_of_call
 from gateway.wire.responses_items import as_call, is_client_call, is_hosted, payload
 
@@ -114,6 +114,7 @@ class Calls:
     def __init__(self) -> None:
         self._tellings: dict[int, _Telling] = {}
         self._others: dict[int, str] = {}
+        self._by_identity: dict[tuple[str, str], int] = {}
 
     def add(self, index: int, item: dict[str, Any]) -> bool:
         """An item was added. True if it is a call the client would execute. Raises UnreadableFrame."""
@@ -123,13 +124,14 @@ class Calls:
         if telling.added is not None:
             raise UnreadableFrame("two items with one output_index")
         telling.added = item
+        self._remember(index, item)
         return True
 
     def finish(self, index: int, item: dict[str, Any]) -> bool:
         """An item is finished. True if it is a call the client would execute. Raises UnreadableFrame."""
         if not self._is_call(index, item):
             return False
-        self._telling(index).finished.append(item)
+        self._finish(index, item)
         return True
 
     def _is_call(self, index: int, item: dict[str, Any]) -> bool:
@@ -148,7 +150,7 @@ class Calls:
         found = False
         for position, item in enumerate(output):
             if isinstance(item, dict) and is_client_call(item):
-                self._telling(self._place(position, item)).finished.append(item)
+                self._finish(self._place(position, item), item)
                 found = True
         return found
 
@@ -182,7 +184,24 @@ class Calls:
         return [telling.call() for _, telling in sorted(self._tellings.items())]
 
     def _telling(self, index: int) -> _Telling:
-        return self._tellings.setdefault(index, _Telling())
+        telling = self._tellings.get(index)
+        if telling is None:
+            if len(self._tellings) >= CALLS_LIMIT:
+                raise UnreadableFrame("its turn has too many calls")
+            telling = self._tellings[index] = _Telling()
+        return telling
+
+    def _finish(self, index: int, item: dict[str, Any]) -> None:
+        finished = self._telling(index).finished
+        if len(finished) >= _COPIES_LIMIT:
+            raise UnreadableFrame("a call that was told too often")
+        finished.append(item)
+        self._remember(index, item)
+
+    def _remember(self, index: int, item: dict[str, Any]) -> None:
+        for key in ("call_id", "id"):
+            if isinstance(identity := item.get(key), str):
+                self._by_identity.setdefault((key, identity), index)
 
     def _place(self, position: int, item: dict[str, Any]) -> int:
         """The index under which this item of a finished response was told before, or a new one."""
@@ -191,9 +210,9 @@ class Calls:
         told = self._tellings.get(position)
         if not isinstance(identity, str):
             return position if told is not None else _UNTOLD + position
-        for index, telling in self._tellings.items():
-            if any(copy.get(key) == identity for copy in telling.copies):
-                return index
+        index = self._by_identity.get((key, identity))
+        if index is not None:
+            return index
         return position if told is not None and not told.copies else _UNTOLD + position
 
 
@@ -203,3 +222,4 @@ def _is_about(event: str, kind: str) -> bool:
 
 
 _UNTOLD = 1 << 32
+_COPIES_LIMIT = 16
