@@ -1,5 +1,6 @@
 """The real gateway in a process of its own, as an operator would start it."""
 
+import atexit
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ class GatewayProcess:
         self.process = process
         self.lines: list[str] = []
         self.url = ""
+        atexit.register(self._do_not_outlive_the_tests)
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -57,6 +59,11 @@ class GatewayProcess:
             raise AssertionError(f"the gateway did not stop:\n{self.output}") from None
         self._reader.join(WITHIN)
         return code
+
+    def _do_not_outlive_the_tests(self) -> None:
+        """A test that failed before it stopped the gateway leaves it behind."""
+        if self.process.poll() is None:
+            self.process.terminate()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
