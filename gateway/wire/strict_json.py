@@ -58,7 +58,8 @@ def loads(body: bytes) -> Any:
     large = len(body) > _LARGE
     if len(body) > 2 * CONTAINER_LIMIT:
         check_counts(body)
-    if large and members_at_most(body) > MEMBER_LIMIT:
+    # Counting single bytes is many times quicker than counting pairs, and nearly always enough.
+    if large and body.count(b":") > MEMBER_LIMIT and members_at_most(body) > MEMBER_LIMIT:
         raise _too_many("object members", MEMBER_LIMIT)
     try:
         document = orjson.loads(body)
