@@ -19,7 +19,11 @@ _OURS = frozenset(b"x-agent-id x-agent-key x-agent-session x-intent-token x-admi
 _OUR_PREFIX = b"x-gateway-"
 _TRACE = frozenset(b"traceparent tracestate baggage".split())
 
-_NOT_SENT = _HOP_BY_HOP | _OURS | frozenset([b"host", b"content-length", b"expect"])
+# Frameworks take these for another method or path than the one that was judged.
+_OVERRIDES = frozenset(
+    b"x-http-method-override x-http-method x-method-override x-original-url x-original-method x-rewrite-url".split()
+)
+_NOT_SENT = _HOP_BY_HOP | _OURS | _OVERRIDES | frozenset([b"host", b"content-length", b"expect"])
 # What gives a message its meaning may not be declared a matter of one connection; who strips it then would be a guess.
 _END_TO_END = (
     frozenset(

@@ -32,6 +32,11 @@ _JUDGED = {
     "/messages": "messages",
     "/messages/count_tokens": "messages",
 }
+_OPERATION = re.compile(
+    r"/(chat/completions|completions|responses|embeddings|messages(/count_tokens)?)\Z", re.IGNORECASE
+)
+"""The end of a path that asks for an answer, also below a prefix: `/engines/{model}/completions`."""
+_THREAD_MESSAGES = re.compile(r"/threads/[^/]+/messages", re.IGNORECASE)
 _STORED_ANSWER = re.compile(r"/(responses|chat/completions)/[^/]+(/cancel)?", re.IGNORECASE)
 
 
@@ -66,20 +71,33 @@ def data_plane_route(method: str, path: str) -> Route | None:
     below, deployment = _below_v1(path)
     if below is None:
         return None
-    dialect = _judged(method, below)
-    if dialect:
-        return Route(dialect, below, provider, deployment)
-    if method in ("GET", "POST") and _STORED_ANSWER.fullmatch(below):
-        stored = "responses" if below[1] in "rR" else "chat_completions"
-        return Route(stored, below, provider, deployment, reads_request=False)
-    if _judged(method, _SLASHES_TEXT.sub("/", below).rstrip("./")):
-        raise UnreadableRequest("The path could be taken for a judged one; send it without escapes or trailing dots.")
+    # What a provider may see that decodes slashes, or drops what a file system would.
+    whole = below if deployment is None else f"/{deployment}{below}"
+    decoded = _SLASHES_TEXT.sub("/", whole).replace("%20", " ").rstrip("./ ")
+    operation = _operation(method, below, decoded)
+    if operation is not None:
+        return Route(_JUDGED[operation], below, provider, deployment)
+    if method in ("GET", "POST"):
+        if _STORED_ANSWER.fullmatch(below):
+            stored = "responses" if below[1] in "rR" else "chat_completions"
+            return Route(stored, below, provider, deployment, reads_request=False)
+        if _STORED_ANSWER.fullmatch(decoded):
+            raise _ambiguous()
     return Route(None, below, provider, deployment)
 
 
-def _judged(method: str, below: str) -> str | None:
-    # Some providers route without regard to case; a path that differs only there is judged all the same.
-    return _JUDGED.get(below.lower()) if method == "POST" else None
+def _operation(method: str, below: str, decoded: str) -> str | None:
+    """The key of `_JUDGED` that a path asks for. Some providers route without regard to case."""
+    found = _OPERATION.search(decoded) if method == "POST" else None
+    if found is None or _THREAD_MESSAGES.fullmatch(below):
+        return None
+    if not below.endswith(found[0]):
+        raise _ambiguous()
+    return found[0].lower()
+
+
+def _ambiguous() -> UnreadableRequest:
+    return UnreadableRequest("The path could be taken for a judged one; send it without escapes or trailing dots.")
 
 
 def _below_v1(path: str) -> tuple[str | None, str | None]:

@@ -53,10 +53,11 @@ def test_a_key_set_by_the_gateway_takes_the_place_of_every_credential_header() -
     [
         b"x-agent-id", b"x-agent-key", b"x-agent-session", b"x-intent-token", b"x-admin-key", b"x-gateway-execution",
         b"x-gateway-anything", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"keep-alive", b"proxy-connection",
-        b"proxy-authorization", b"host", b"content-length", b"expect", b"http2-settings",
+        b"proxy-authorization", b"host", b"content-length", b"expect", b"http2-settings", b"x-http-method-override",
+        b"x-http-method", b"x-method-override", b"x-original-url", b"x-original-method", b"x-rewrite-url",
     ],
 )  # fmt: skip
-def test_headers_of_ours_and_of_one_connection_stay_here(name: bytes) -> None:
+def test_headers_of_ours_of_one_connection_and_of_another_request_stay_here(name: bytes) -> None:
     assert sent([(name, b"1"), (b"x-a", b"2")]) == [(b"x-a", b"2")]
 
 

@@ -126,6 +126,45 @@ def test_a_relayed_path_that_could_be_taken_for_a_judged_one_is_refused(path: st
 
 
 @pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/v1/engines/gpt-4/completions", "completions"),
+        ("/v1/engines/gpt-4/Chat/Completions", "chat_completions"),
+        ("/v1/deployments/my-gpt/chat/completions", "chat_completions"),
+        ("/v1/openai/v1/responses", "responses"),
+        ("/openai/v1/openai/deployments/my-gpt/chat/completions", "chat_completions"),
+        ("/openai/deployments/my-gpt/extensions/chat/completions", "chat_completions"),
+        ("/models/chat/completions", "chat_completions"),
+        ("/v1/anthropic/v1/messages", "messages"),
+        ("/v1/threads/thread_1/messages", None),
+        ("/v1/x/threads/thread_1/messages", "messages"),
+        ("/v1/messages/batches", None),
+    ],
+)
+def test_an_operation_below_a_prefix_is_judged_too(path: str, dialect: str | None) -> None:
+    route = data_plane_route("POST", path)
+    assert route is not None
+    assert (route.dialect, route.reads_request) == (dialect, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/responses%2Fresp_1"),
+        ("GET", "/v1/chat%2Fcompletions/chatcmpl_1"),
+        ("POST", "/v1/responses%2fresp_1/cancel"),
+        ("POST", "/openai/deployments/my-gpt%2Fchat/completions"),
+        ("POST", "/v1/engines/a%2Fchat%2fcompletions"),
+        ("POST", "/v1/chat/completions%20"),
+        ("POST", "/v1/chat/completions.%2F."),
+    ],
+)
+def test_a_path_that_names_another_operation_once_decoded_is_refused(method: str, path: str) -> None:
+    with pytest.raises(UnreadableRequest):
+        data_plane_route(method, path)
+
+
+@pytest.mark.parametrize(
     ("method", "path", "dialect"),
     [
         ("GET", "/v1/responses/resp_1", "responses"),
