@@ -12,7 +12,9 @@ import pytest
 import uvloop
 
 from tests.faults.figures import Figures
+from tests.faults.world import Relay
 from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.upstream import ThreadedUpstream, threaded
 
 SUMMARY = Path(__file__).with_name("summary.json")
 
@@ -51,6 +53,30 @@ def stub_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayPr
         assert gateway.process.poll() is None
         assert gateway.stop() == 0
     assert "Traceback" not in gateway.output, gateway.output
+
+
+@pytest.fixture(scope="module")
+def _provider() -> Iterator[ThreadedUpstream]:
+    with threaded(b"") as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def _relay(tmp_path_factory: pytest.TempPathFactory, _provider: ThreadedUpstream) -> Iterator[Relay]:
+    env = {"GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("relay")), "LLM_UPSTREAM_URL": _provider.url}
+    with running_gateway(env=env) as gateway:
+        yield Relay(gateway, _provider)
+        assert gateway.process.poll() is None
+        assert gateway.stop() == 0
+    assert "Traceback" not in gateway.output, gateway.output
+
+
+@pytest.fixture
+def relay(_relay: Relay) -> Iterator[Relay]:
+    """A gateway before a scripted provider, shared by the tests of one file."""
+    yield _relay
+    errors, _relay.provider.inner.errors = _relay.provider.inner.errors, []
+    assert not errors, errors
 
 
 def _machine() -> dict[str, object]:

@@ -133,7 +133,7 @@ async def lose_and_find(redis: RedisServer, loss: str, *, times: int, rate: floa
 async def test_requests_pass_while_redis_is_lost_and_are_counted_when_it_is_back(
     own_redis: RedisServer, loss: str
 ) -> None:
-    await lose_and_find(own_redis, loss, times=1, rate=100, seconds=0.4)
+    await lose_and_find(own_redis, loss, times=1, rate=100, seconds=0.3)
 
 
 @pytest.mark.faults
@@ -156,9 +156,9 @@ async def test_redis_is_lost_again_and_again_under_load(own_redis: RedisServer, 
 async def test_the_added_wait_is_bounded_for_every_request(own_redis: RedisServer) -> None:
     """The same load with Redis and without it; most answers take as long."""
     async with gateway_process(own_redis.url, "--stub") as gateway, Pool(address(gateway)) as pool:
-        with_redis = await paced(pool, numbered, rate=100, over=1.0)
+        with_redis = await paced(pool, numbered, rate=100, over=0.6)
         own_redis.freeze()
-        without = await paced(pool, numbered, rate=100, over=1.0)
+        without = await paced(pool, numbered, rate=100, over=0.6)
         for path in ("/api/gateway/stats", "/api/gateway/agents", "/api/gateway/agents/agt_x"):
             said = await ask(gateway, request(path, method="GET", x_admin_key=ADMIN_KEY))
             assert (said.status, said.header("retry-after")) == (503, "1")  # what is kept there cannot be known now

@@ -111,10 +111,6 @@ async def roll(redis_url: str, *, count: int, restarts: int, streams: int, askin
     return seen, stops
 
 
-async def test_the_replacement_of_a_replica_breaks_no_answer(redis_url: str) -> None:
-    await roll(redis_url, count=2, restarts=1, streams=20, asking=3)
-
-
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 async def test_a_rolling_restart_of_three_replicas_breaks_no_answer(redis_url: str, figures: Figures) -> None:

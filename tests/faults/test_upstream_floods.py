@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.faults.world import MIB, Peak, ask, chat, gateway_process, pulse, request, settled
+from tests.faults.world import MIB, Peak, Pool, Relay, address, chat, pulse, request
 from tests.support.chat_streams import chunk, part
 from tests.support.raw_http import Response
-from tests.support.upstream import Conversation, Request, ScriptedUpstream
+from tests.support.upstream import Conversation, Request
 
 JSON = [("content-type", "application/json")]
 GZIP = ("content-encoding", "gzip")
@@ -81,20 +81,17 @@ def check(said: Response, stream: bool) -> None:
 
 
 @pytest.mark.parametrize("flood", list(FLOODS))
-async def test_more_than_anybody_can_hold_becomes_an_error(flood: str, redis_url: str) -> None:
+async def test_more_than_anybody_can_hold_becomes_an_error(flood: str, relay: Relay) -> None:
     send, stream, bound = FLOODS[flood]
 
     async def provider(request: Request, talk: Conversation) -> None:
         await send(talk)
 
-    async with (
-        ScriptedUpstream(provider) as upstream,
-        gateway_process(redis_url, upstream=upstream.url) as gateway,
-    ):
-        peak = Peak(gateway.pid)
-        async with pulse(gateway) as felt, asyncio.timeout(30):
-            said = await ask(gateway, request(document=chat("m", stream=stream)))
-        assert peak.grown < bound * MIB
-        assert felt.worst < 2
-        await settled(gateway, 1)
+    relay.says(provider)
+    peak = Peak(relay.gateway.pid)
+    async with Pool(address(relay.gateway)) as pool, pulse(relay.gateway) as felt, asyncio.timeout(30):
+        said = await relay.ask(pool, request(document=chat("m", stream=stream)))
+    assert peak.grown < bound * MIB
+    assert felt.worst < 2
+    await relay.settled()
     check(said, stream)

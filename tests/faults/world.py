@@ -14,6 +14,7 @@ import psutil
 from tests.faults.figures import Stopwatch
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, start_gateway
 from tests.support.raw_http import RawConnection, Response
+from tests.support.upstream import Script, ThreadedUpstream
 
 CHAT = "/v1/chat/completions"
 MIB = 2**20
@@ -133,6 +134,29 @@ async def settled(gateway: GatewayProcess, executions: int) -> dict[str, Any]:
     await until(enough, lambda: f"{totals.get('executions')} of {executions} exchanges were settled")
     assert totals["executions"] == executions
     return totals
+
+
+class Relay:
+    """A gateway that outlives a test, with the provider behind it, and how many exchanges it has had."""
+
+    def __init__(self, gateway: GatewayProcess, provider: ThreadedUpstream) -> None:
+        self.gateway = gateway
+        self.provider = provider
+        self._asked = 0
+
+    def says(self, script: Script) -> None:
+        """What the provider answers from now on; runs in a loop of its own."""
+        self.provider.inner.script = script
+        self.provider.inner.conversations.clear()
+        self.provider.requests.clear()
+
+    async def ask(self, pool: Pool, data: bytes) -> Response:
+        self._asked += 1
+        return await pool.ask(data)
+
+    async def settled(self) -> None:
+        """Return when every exchange so far is."""
+        await settled(self.gateway, self._asked)
 
 
 async def agents(gateway: GatewayProcess) -> list[dict[str, Any]]:
