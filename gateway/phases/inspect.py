@@ -98,7 +98,8 @@ class Inspect:
         self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
     ) -> None:
         encoding = header_value(headers, b"content-encoding")
-        decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
+        plain = encoding is None or encoding.strip().lower() in (b"", b"identity")
+        decoder = None if encoding is None or plain else Decoder(encoding.decode("latin-1"))
         reader = dialect.reader()
         machine = Interdiction(reader, self._judge, budget=self._budget, strip=exchange.strips_usage)
         exchange.answer, exchange.in_band, exchange.streaming = reader.answer, reader.error_frame, True

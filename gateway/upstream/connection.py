@@ -317,6 +317,8 @@ class Connection(asyncio.Protocol):
         if len(head) > HEADER_COUNT_LIMIT:
             raise _Malformed("too many headers")
         status = parser.get_status_code()
+        if not 100 <= status < 600:  # RFC 9110 section 15: anything else is invalid
+            raise _Malformed("a status that does not exist")
         if status < 200:
             self._informational += 1
             if status == 101 or self._informational > INFORMATIONAL_LIMIT:

@@ -139,6 +139,17 @@ async def test_an_answer_compressed_unasked_is_judged_and_leaves_decoded(stream:
     assert upstream.requests[0].header("accept-encoding") == "identity"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("coding", ["identity", " Identity", ""])
+async def test_an_answer_may_say_that_it_has_no_content_coding(coding: str, stream: bool) -> None:
+    plain = event("[DONE]") if stream else b'{"choices": []}'
+    kind = "text/event-stream" if stream else "application/json"
+    said = answer(200, plain, [("content-type", kind), ("content-encoding", coding)])
+    async with ScriptedUpstream(said) as upstream, running_path(upstream.url) as path:
+        got = await path.client.post("/v1/chat/completions", json={"model": "m", "messages": [], "stream": stream})
+    assert (got.status_code, got.content) == (200, plain)
+
+
 async def test_a_stream_is_told_from_a_whole_answer_by_what_the_provider_sends() -> None:
     frames = [event({"choices": []}), event("[DONE]")]
     answers = [sse_answer(frames), json_answer({"choices": []})]

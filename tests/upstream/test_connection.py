@@ -248,6 +248,9 @@ MALFORMED = {
     "many headers": head(200, [(f"x-{n}", "1") for n in range(10_000)]),
     "a second answer behind the first": answer(200, b"abc") + answer(200, b"of another caller"),
     "a body where there is none": head(204) + b"body",
+    "a status past the last one": answer(600, b"x"),
+    "a status that does not exist": answer(999, b"x"),
+    "a status below the first one": answer(99, b"x").replace(b" 99 ", b" 099 ") + answer(200, b"x"),
     "an endless chunk extension": head(200, [("transfer-encoding", "chunked")]) + b"1;" + b"e" * (1 << 20),
     "an endless trailer": head(200, [("transfer-encoding", "chunked")]) + b"0\r\nx: " + b"e" * (1 << 20),
 }
