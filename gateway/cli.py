@@ -106,11 +106,15 @@ def serve(
 @app.command()
 def check(config: Config = None) -> None:
     """Check the settings without starting anything."""
-    with _plain_errors():
+    from gateway.edge.sockets import TLSUnusable, tls_context
+
+    with _plain_errors(TLSUnusable):
         settings = _load(config)
         from gateway.settings import check_kept
 
         check_kept(settings)
+        if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+            tls_context(settings.tls_cert_file, settings.tls_key_file)
     for notice in settings.notices:
         print(f"leuko: warning: {notice}", file=sys.stderr)
     print("OK", *_summary(settings), sep="\n")

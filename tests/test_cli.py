@@ -200,6 +200,15 @@ def test_check_warns_and_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not any(secret in result.output for secret in (ADMIN, ROOT, "hush"))
 
 
+def test_check_loads_the_certificate_with_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "some.pem").write_text("nothing of the kind\n")
+    monkeypatch.setenv("GATEWAY_TLS_CERT_FILE", str(tmp_path / "some.pem"))
+    monkeypatch.setenv("GATEWAY_TLS_KEY_FILE", str(tmp_path / "some.pem"))
+    result = leuko("check")
+    assert result.exit_code == 1
+    assert "not readable as PEM" in errors(result)[0]
+
+
 def test_check_looks_at_kept_secrets_too(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "admin_key").write_text("admin\n")
