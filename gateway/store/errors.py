@@ -62,9 +62,8 @@ class AlreadyRunning(StoreUnfit):
     """Another process holds the data directory. `pid` is 0 if its number could not be read."""
 
     def __init__(self, pid: int, where: str) -> None:
-        super().__init__(
-            f"another gateway (process {pid or 'unknown'}) is running on {where}; give this one its own GATEWAY_DATA_DIR"
-        )
+        owner = f"another gateway (process {pid or 'unknown'}) is running on {where}"
+        super().__init__(f"{owner}; give this one its own GATEWAY_DATA_DIR")
         self.pid = pid
         self.where = where
 
