@@ -57,6 +57,7 @@ log = logging.getLogger("gateway")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _BACKLOG = 2048
 _MOST_CONNECTIONS = 500_000
+_BODY_BYTES = 512 * 1024 * 1024
 _HELD_BYTES = 256 * 1024 * 1024
 
 
@@ -78,7 +79,11 @@ class Gateway:
         self.client = Client(connect=timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name))
         self.pipeline = Pipeline(
             Identify(Fingerprinter(kept.secret.get_secret_value().encode()), own_keys),
-            Admit(judged_limit=settings.max_body_bytes, relayed_limit=settings.max_relayed_bytes),
+            Admit(
+                HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
+                judged_limit=settings.max_body_bytes,
+                relayed_limit=settings.max_relayed_bytes,
+            ),
             Rewrite(),
             self._forward(breaker, timeouts, own_keys),
             Inspect(judge, HoldBudget(_HELD_BYTES), timeouts, time.monotonic),

@@ -69,6 +69,7 @@ class Pipeline:
                 await self._refuse(exchange, caller, exchange.failure)
         finally:
             self.active.discard(exchange)
+            self.admit.release(exchange)
             self.settle(exchange)
 
     async def _phases(self, exchange: Exchange, caller: Caller) -> None:
@@ -78,6 +79,7 @@ class Pipeline:
         await self.admit(exchange, caller)
         self.rewrite(exchange)
         reply = await self.forward(exchange)
+        self.admit.release(exchange)
         try:
             await self.inspect(exchange, reply, caller)
         finally:

@@ -1,15 +1,17 @@
 """One request and its answer on their way through the six phases: the only mutable noun."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.model.agent import Agent
 from gateway.model.answer import Answer
-from gateway.model.ask import Ask
+from gateway.model.ask import Ask, OfferedTool
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.route import Route
 from gateway.model.verdict import Denial
+
+_SMALL = 64 * 1024  # bytes of a request that may as well stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,17 @@ class Exchange:
     `patience` bounds what the exchange waits for right now, `patience_kind` names it; `touched` is when it last moved.
     One watcher per process compares them, so that no request arms a timer of its own.
 
-    `plain` is a judged body decoded; `changed` says that `body` is no longer what was received; `own_headers` go on
-    every answer; `in_band` writes a refusal into an answer that has begun; `refusal` was decided before the first phase
-    (no such path) and is raised once the agent is known; `failure` is how the exchange ended, if it did not end well.
+    `plain` is a judged body decoded, `body_bytes` what both count in the budget of bodies; `changed` says that `body`
+    is no longer what was received; `own_headers` go on every answer; `in_band` writes a refusal into an answer that has
+    begun; `refusal` was decided before the first phase (no such path) and is raised once the agent is known; `failure`
+    is how the exchange ended, if it did not end well.
     """
 
     __slots__ = (
-        "agent", "answer", "ask", "body", "breaker_key", "changed", "credential", "deadline", "denied", "failure",
-        "first_byte_at", "id", "in_band", "interruption", "model", "on_tick", "own_headers", "patience",
-        "patience_kind", "plain", "provider", "refusal", "request", "route", "settled", "started", "status",
-        "streaming", "strips_usage", "task", "touched",
+        "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "credential", "deadline", "denied",
+        "failure", "first_byte_at", "id", "in_band", "interruption", "model", "on_tick", "own_headers", "patience",
+        "patience_kind", "plain", "plain_size", "provider", "refusal", "request", "route", "settled", "started",
+        "status", "streaming", "strips_usage", "task", "touched",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -74,6 +77,8 @@ class Exchange:
         self.credential: bytes | None = None
         self.body: bytes | AsyncIterator[bytes] | None = None
         self.plain: bytes = b""
+        self.plain_size = 0
+        self.body_bytes = 0
         self.changed = False
         self.provider: str | None = None
         self.model: str | None = None
@@ -93,6 +98,13 @@ class Exchange:
         self.patience_kind = kind
         self.patience = seconds
         self.touched = now
+
+    def forget_text(self) -> None:
+        """Let go of what was asked, which the answer does not need and may take minutes; names and sizes stay."""
+        self.body, self.plain = None, b""
+        if self.ask is not None and self.plain_size > _SMALL:
+            tools = tuple(OfferedTool(tool.name, tool.kind, {}, tool.namespace) for tool in self.ask.tools)
+            self.ask = replace(self.ask, document={}, tools=tools, results=())
 
     def interrupt(self, reason: Refusal | ClientGone) -> None:
         """End the exchange from outside, for this reason: wakes whatever it waits for. The first reason stands."""

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-from gateway.model.errors import UnreadableRequest
+from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.model.exchange import Exchange
 from gateway.phases.caller import Caller
 from gateway.upstream.decode import decode
 from gateway.wire import DIALECTS
+from gateway.wire.interdiction import HoldBudget
 from gateway.wire.strict_json import check_case_variants, loads
 
 
@@ -14,11 +15,13 @@ class Admit:
     """Sets `exchange.ask` and `exchange.body`.
 
     Args:
+        bodies: bytes of judged bodies that the process may hold together, until their providers answer.
         judged_limit: bytes of a judged body, as sent and once decoded.
         relayed_limit: bytes of a relayed body.
     """
 
-    def __init__(self, *, judged_limit: int, relayed_limit: int) -> None:
+    def __init__(self, bodies: HoldBudget, *, judged_limit: int, relayed_limit: int) -> None:
+        self._bodies = bodies
         self._judged_limit = judged_limit
         self._relayed_limit = relayed_limit
 
@@ -26,15 +29,32 @@ class Admit:
         if exchange.route.dialect is None or not exchange.route.reads_request:
             exchange.body = self._relayed_body(exchange, caller)
             return
+        self._hold(exchange, self._declared(exchange))
         body = await caller.body(self._judged_limit)
         exchange.body = body
         encoding = exchange.request.header(b"content-encoding")
         exchange.plain = body if encoding is None else decode(body, encoding, limit=self._judged_limit)
+        exchange.plain_size = len(exchange.plain)
+        self._hold(exchange, len(body) + (0 if exchange.plain is body else exchange.plain_size))
         document = loads(exchange.plain)
         if type(document) is not dict:
             raise UnreadableRequest(f"The body is a JSON {type(document).__name__}; it must be an object.")
         check_case_variants(document)
         exchange.ask = DIALECTS[exchange.route.dialect].read_request(document)
+
+    def release(self, exchange: Exchange) -> None:
+        """The bodies of this request are sent, or will never be. Idempotent."""
+        self._bodies.give(exchange.body_bytes)
+        exchange.body_bytes = 0
+
+    def _declared(self, exchange: Exchange) -> int:
+        return min(int(exchange.request.fields.get(b"content-length", b"0")), self._judged_limit)
+
+    def _hold(self, exchange: Exchange, size: int) -> None:
+        """Count this request's bodies as `size` bytes, until `release`."""
+        if not self._bodies.take(size - exchange.body_bytes):
+            raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
+        exchange.body_bytes = size
 
     def _relayed_body(self, exchange: Exchange, caller: Caller) -> AsyncIterator[bytes] | None:
         fields = exchange.request.fields

@@ -72,6 +72,7 @@ class Forward:
         body = exchange.body
         if provider.name == STUB and exchange.ask is not None and not exchange.changed:
             body = exchange.plain  # the stub models know no content coding
+        exchange.forget_text()
         return await opener.open(provider, request.method, provider.path(route), request.query, headers, body)
 
     async def _list_models(self, exchange: Exchange, model_list: ModelList) -> Reply:

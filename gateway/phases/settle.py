@@ -112,6 +112,6 @@ def _was_cut(exchange: Exchange) -> bool:
 def _estimate(exchange: Exchange, answer: Answer) -> Usage:
     """What was probably used where the provider did not say, or the caller left before it could; never nothing."""
     return Usage(
-        input_tokens=max(1, len(exchange.plain) // _CHARS_PER_TOKEN),
+        input_tokens=max(1, exchange.plain_size // _CHARS_PER_TOKEN),
         output_tokens=max(1, answer.text_chars // _CHARS_PER_TOKEN),
     )

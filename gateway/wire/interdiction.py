@@ -68,7 +68,7 @@ TRANSITIONS: dict[State, dict[Signal | Outcome, State]] = {
 
 
 class HoldBudget:
-    """Bytes that all streams of a process may hold back together. For one thread."""
+    """Bytes that a process may hold for one purpose, such as held frames or request bodies. For one thread."""
 
     def __init__(self, limit: int = 256 * 1024 * 1024) -> None:
         self._limit = limit

@@ -1,15 +1,17 @@
 """Bodies on their way in."""
 
+import asyncio
 import gzip
 import json
 import zlib
+from typing import Any
 
 import pytest
 import zstandard
 
 from tests.support.path import running_path
 from tests.support.raw_http import RawConnection
-from tests.support.upstream import ScriptedUpstream, json_answer
+from tests.support.upstream import Conversation, Request, ScriptedUpstream, event, json_answer
 
 CHAT = "/v1/chat/completions"
 BODY = b'{ "model": "m",\t"messages": [], "temperature": 1.00, "seed": 123456789012345678901, "x": "\\u00e9" }'
@@ -115,3 +117,46 @@ async def test_a_stored_answer_is_asked_for_without_a_body_to_read() -> None:
         answer = await path.client.get("/v1/responses/resp_1")
     assert answer.json() == stored
     assert upstream.requests[0].target == b"/v1/responses/resp_1"
+
+
+async def test_bodies_count_until_their_provider_answers_and_more_than_fits_is_refused() -> None:
+    ask = {"model": "m", "messages": [{"role": "user", "content": "x" * 600}], "stream": True}
+    begin = asyncio.Event()
+
+    async def late(request: Request, talk: Conversation) -> None:
+        await begin.wait()
+        await talk.start()
+        await talk.chunk(event({"choices": []}))
+        await talk.hang()
+
+    async with ScriptedUpstream(late) as upstream, running_path(upstream.url, bodies_limit=1000) as path:
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(path.client.send(path.client.build_request("POST", CHAT, json=ask), stream=True))
+            await upstream.arrived()
+            refused = await path.client.post(CHAT, json=ask)
+            begin.set()
+        assert path.bodies.used == 0
+        await first.result().aclose()
+        await path.sightings.settled(2)
+        assert path.bodies.used == 0
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+    assert refused.headers["retry-after"] == "2"
+
+
+async def test_a_large_request_is_forgotten_once_it_is_on_its_way() -> None:
+    tool = {"type": "function", "function": {"name": "get_status", "description": "x" * 70_000}}
+    ask = {"model": "m", "messages": [{"role": "tool", "tool_call_id": "c", "content": "y"}], "tools": [tool]}
+
+    async def look(request: Request, talk: Conversation) -> None:
+        (exchange,) = path.pipeline.active
+        seen.append((exchange.plain, exchange.body, exchange.ask))
+        await talk.json({"choices": []})
+
+    seen: list[Any] = []
+    async with ScriptedUpstream(look) as upstream, running_path(upstream.url) as path:
+        await path.client.post(CHAT, json=ask)
+        settled = await path.sightings.settled()
+    ((plain, body, kept),) = seen
+    assert (plain, body, kept.document, kept.results) == (b"", None, {}, ())
+    assert settled.tools == ("get_status",)
+    assert settled.vitals.input_tokens > 17_000

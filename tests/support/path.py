@@ -81,6 +81,7 @@ class Path:
     serving: "asyncio.Task[None]"
     sightings: Sightings
     budget: HoldBudget
+    bodies: HoldBudget
     client: httpx.AsyncClient
 
     @property
@@ -99,6 +100,7 @@ async def running_path(
     openers: Mapping[str, Opener] | None = None,
     default_key: str | None = None,
     judged_limit: int = 1_000_000,
+    bodies_limit: int = 100_000_000,
     relayed_limit: int = 10_000_000,
     limits: Limits | None = None,
     change: Callable[[Pipeline], None] = lambda pipeline: None,
@@ -106,13 +108,14 @@ async def running_path(
     """Serve on a free port for the length of a block. `change` may replace phases before the first request."""
     timeouts = timeouts or Timeouts()
     sightings, breaker, budget = Sightings(), Breaker(lambda: 0.5), HoldBudget()
+    bodies = HoldBudget(bodies_limit)
     outgoing = Client(connect=timeouts.connect)
     stub: dict[str, Opener] = {STUB: StubModels(clock=lambda: 1.8e9, new_id=lambda: "0" * 24)}
     clock = time.monotonic
     providers = Providers(default_url=upstream, default_key=default_key, named=named, stub=True)
     pipeline = Pipeline(
         Identify(Fingerprinter(b"secret"), (OWN_KEY,)),
-        Admit(judged_limit=judged_limit, relayed_limit=relayed_limit),
+        Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit),
         Rewrite(),
         Forward(providers, {**stub, **(openers or {})}, outgoing, breaker, timeouts, (OWN_KEY,), clock),
         Inspect(judge, budget, timeouts, clock),
@@ -132,7 +135,7 @@ async def running_path(
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
         try:
-            yield Path(url, pipeline, server, serving, sightings, budget, client)
+            yield Path(url, pipeline, server, serving, sightings, budget, bodies, client)
         finally:
             watcher.cancel()
             server.stop()
