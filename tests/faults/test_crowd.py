@@ -67,6 +67,11 @@ async def begin_streams(gateway: GatewayProcess, count: int) -> list[RawConnecti
     return clients
 
 
+def leave(clients: list[RawConnection]) -> None:
+    for client in clients:
+        client.writer.transport.abort()
+
+
 @asynccontextmanager
 async def churn(gateway: GatewayProcess) -> AsyncIterator[list[float]]:
     """Clients that begin a stream and leave, one after the other; the seconds to each first event."""
@@ -109,7 +114,7 @@ async def hold(redis_url: str, count: int, seconds: float) -> Felt:
         await until(lambda: not connected)
         before, open_before = resident(gateway.pid), descriptors(gateway.pid)
         clients = await begin_streams(gateway, count)
-        ends.callback(lambda: [client.writer.transport.abort() for client in clients])
+        ends.callback(leave, clients)
         felt = Felt((resident(gateway.pid) - before) / count, [], [], [])
         async with pulse(gateway) as probe, churn(gateway) as first_event:
             watch = Stopwatch()

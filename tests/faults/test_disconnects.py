@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ class Stage:
             connection.reset()
         await connection.close()
 
-    def asked(self, place: str, number: int, *, stream: bool = False, **headers: str) -> bytes:
+    def asked(self, place: str, number: int, *, stream: bool = False, **headers: Any) -> bytes:
         return request(document=chat("gpt-x", user=f"{place}:{number}", stream=stream), **headers)
 
 

@@ -27,20 +27,17 @@ from tests.faults.world import (
 )
 from tests.support.gateway import GatewayProcess
 from tests.support.raw_http import RawConnection, Response
-from tests.support.upstream import Conversation, Request, ScriptedUpstream, json_answer
+from tests.support.upstream import Conversation, Request, ScriptedUpstream, http_chunk, json_answer
 
 GIB = 2**30
 BODY_LIMIT = 32 * MIB
 PIECE = b"x" * MIB
+CHUNK = http_chunk(PIECE)
 HEAD = b"POST %b HTTP/1.1\r\nhost: localhost\r\n%b\r\n"
 
 
 def head(path: str = CHAT, **headers: str) -> bytes:
     return HEAD % (path.encode(), b"".join(f"{k.replace('_', '-')}: {v}\r\n".encode() for k, v in headers.items()))
-
-
-def http_chunks(pieces: int) -> Iterator[bytes]:
-    return repeat(b"%x\r\n%b\r\n" % (len(PIECE), PIECE), pieces)
 
 
 # -- bodies without end
@@ -88,7 +85,7 @@ async def send_and_read(to: tuple[str, int], beginning: bytes, pieces: Iterator[
 
 BODIES: dict[str, tuple[bytes, Callable[[], Iterator[bytes]]]] = {
     "an honest length": (head(content_length=str(GIB)), lambda: repeat(PIECE, 1024)),
-    "no length": (head(transfer_encoding="chunked"), lambda: http_chunks(1024)),
+    "no length": (head(transfer_encoding="chunked"), lambda: repeat(CHUNK, 1024)),
     "one huge chunk": (head(transfer_encoding="chunked") + b"40000000\r\n", lambda: repeat(PIECE, 1024)),
 }
 
@@ -150,11 +147,11 @@ async def test_a_relayed_body_is_cut_at_its_limit_and_never_held(framing: str, r
         gateway_process(redis_url, upstream=upstream.url, GATEWAY_MAX_RELAYED_BYTES=str(limit)) as gateway,
     ):
         if framing == "length":
-            beginning, pieces = head("/v1/files", content_length=str(GIB)), repeat(PIECE, 1024)
+            beginning, piece = head("/v1/files", content_length=str(GIB)), PIECE
         else:
-            beginning, pieces = head("/v1/files", transfer_encoding="chunked"), http_chunks(1024)
+            beginning, piece = head("/v1/files", transfer_encoding="chunked"), CHUNK
         peak = Peak(gateway.pid)
-        _, answer = await asyncio.to_thread(send_then_read, address(gateway), beginning, pieces)
+        _, answer = await asyncio.to_thread(send_then_read, address(gateway), beginning, repeat(piece, 1024))
         assert peak.grown < 12 * MIB
         await settled(gateway, 1)
         if framing == "chunked":

@@ -49,11 +49,11 @@ class Run:
         assert answer.status == 200  # without Redis the gateway is still worth sending traffic to
         return bool(answer.json()["status"] == status)
 
-    async def lose(self, how: Callable[[], None]) -> None:
+    async def lose(self, how: Callable[[], object]) -> None:
         await asyncio.to_thread(how)
         self.missed.append(await until(lambda: self.says("degraded")))
 
-    async def find(self, how: Callable[[], None]) -> None:
+    async def find(self, how: Callable[[], object]) -> None:
         await asyncio.to_thread(how)
         self.found.append(await until(lambda: self.says("ok")))
 

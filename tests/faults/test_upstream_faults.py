@@ -54,7 +54,14 @@ def typed(*documents: dict[str, Any]) -> list[bytes]:
 
 RESPONSE = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "in_progress", "output": []}
 ITEM = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f"}
-MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None}
+MESSAGE: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [],
+    "stop_reason": None,
+}
 
 DIALECTS = {
     "chat": Dialect(

@@ -49,11 +49,11 @@ def address(gateway: GatewayProcess) -> tuple[str, int]:
 
 
 def request(
-    path: str = CHAT, document: Any = None, *, method: str = "POST", body: bytes | None = None, **headers: str
+    path: str = CHAT, document: Any = None, *, method: str = "POST", body: bytes = b"", **headers: Any
 ) -> bytes:
     """A request's bytes; `_` in header names stands for `-`."""
-    if body is None:
-        body = b"" if document is None else json.dumps(document).encode()
+    if document is not None:
+        body = json.dumps(document).encode()
     lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
