@@ -1,56 +1,25 @@
-"""The composition root: builds every object, owns start and stop. Nobody imports it but the command line."""
+"""The process: Redis, sockets, workers, start and stop. Nobody imports it but the command line."""
 
 import asyncio
 import contextlib
 import gc
 import logging
 import os
-import random
 import resource
-import secrets
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 
 import uvloop
 
 from gateway import __version__
-from gateway.background.watch_deadlines import watch_deadlines
-from gateway.demo.stub import StubModels
-from gateway.demo.stub_turns import read_script
-from gateway.edge.admin.access import AdminAccess
-from gateway.edge.admin.application import admin_application
-from gateway.edge.data_plane import DataPlane
-from gateway.edge.dispatch import Dispatch
-from gateway.edge.drain import Drain
-from gateway.edge.probes import Probes
-from gateway.edge.server import Listener, Server
-from gateway.edge.sockets import bind, inherited_sockets, tls_context, url_of
+from gateway.assembly import Gateway
+from gateway.edge.server import Server
+from gateway.edge.sockets import bind, inherited_sockets, url_of
 from gateway.edge.workers import run_workers, watch_parent
-from gateway.identity.fingerprint import Fingerprinter
-from gateway.model.verdict import Judge, allow_all
-from gateway.phases.admit import Admit
-from gateway.phases.forward import Forward
-from gateway.phases.identify import Identify
-from gateway.phases.inspect import Inspect
-from gateway.phases.model_list import ModelList
-from gateway.phases.rewrite import Rewrite
-from gateway.phases.settle import Settle
-from gateway.phases.timeouts import Timeouts
-from gateway.pipeline import Pipeline
-from gateway.settings import Secrets, Settings, SettingsError, read_yaml, resolve_secrets
-from gateway.store.agents import Agents
-from gateway.store.connection import Connection
+from gateway.settings import Secrets, Settings, SettingsError, resolve_secrets
 from gateway.store.embedded import EmbeddedRedis
-from gateway.store.schema import prepare
-from gateway.store.stats import Stats
 from gateway.telemetry import logs
-from gateway.upstream.breaker import Breaker
-from gateway.upstream.client import Client
-from gateway.upstream.providers import STUB, Provider, Providers
-from gateway.wire.interdiction import HoldBudget
 
 log = logging.getLogger("gateway")
 
@@ -59,123 +28,6 @@ _BACKLOG = 2048
 _MOST_CONNECTIONS = 500_000
 _BODY_BYTES = 512 * 1024 * 1024
 _HELD_BYTES = 256 * 1024 * 1024
-
-
-class Gateway:
-    """Everything one process serves with.
-
-    Args:
-        redis_url: where the state is; the embedded server has been started by now.
-        judge: decides about tool calls.
-    """
-
-    def __init__(self, settings: Settings, kept: Secrets, redis_url: str, *, judge: Judge = allow_all) -> None:
-        self.settings = settings
-        own_keys = _own_keys(kept)
-        timeouts = Timeouts(**settings.timeouts.model_dump())
-        self.store = Connection(redis_url, prefix=settings.redis_prefix)
-        self.agents = Agents(self.store, clock=time.time)  # noqa: TID251 - records are dated by the wall clock
-        breaker = Breaker(random.random)
-        self.client = Client(connect=timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name))
-        self.pipeline = Pipeline(
-            Identify(Fingerprinter(kept.secret.get_secret_value().encode()), own_keys),
-            Admit(
-                HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
-                judged_limit=settings.max_body_bytes,
-                relayed_limit=settings.max_relayed_bytes,
-            ),
-            Rewrite(),
-            self._forward(breaker, timeouts, own_keys),
-            Inspect(judge, HoldBudget(_HELD_BYTES), timeouts, time.monotonic),
-            Settle(self.agents, breaker, clock=time.monotonic, wall_clock=time.time),  # noqa: TID251 - as above
-        )
-        self.drain = Drain(
-            self.pipeline.active,
-            whole_seconds=timeouts.drain_whole,
-            stream_seconds=timeouts.drain_stream,
-            clock=time.monotonic,
-        )
-        self.tick = min(0.25, min(timeouts.first_byte, timeouts.idle, timeouts.whole, timeouts.total) / 8)
-        self.ready = False
-        self._access = AdminAccess(kept.admin_key.get_secret_value())
-
-    def listeners(self, sockets: Mapping[str, Sequence[socket.socket]]) -> list[Listener]:
-        """The data plane on `main`, the admin API beside it or, if there are such sockets, on `admin` alone."""
-        settings = self.settings
-        context = None
-        if settings.tls_cert_file is not None and settings.tls_key_file is not None:
-            context = tls_context(settings.tls_cert_file, settings.tls_key_file)
-        probes = Probes(ready=lambda: self.ready and not self.drain.draining, missing=self._missing)
-        data_plane = DataPlane(
-            self.pipeline, new_id=_request_ids(), clock=time.monotonic, degraded=lambda: ",".join(self._missing())
-        )
-        totals = Stats(self.store, clock=time.time)  # noqa: TID251 - runtime counts from a date
-        admin = admin_application(
-            access=self._access, agent_store=self.agents, totals=totals, cors_origins=settings.cors_origins
-        )
-        hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
-        apart = "admin" in sockets
-        beside = Dispatch(data_plane=data_plane, admin=None if apart else admin, probe=probes, allowed_hosts=hosts)
-        found = [Listener(beside, sockets["main"], context)]
-        if apart:
-            alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts)
-            found.append(Listener(alone, sockets["admin"], context))
-        return found
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Prepare the store and keep the duties going for the length of the block."""
-        try:
-            await self.client.prepare(self.pipeline.forward.providers.by_name.values())
-        except ValueError as error:
-            raise SettingsError([str(error)]) from None
-        for warning in (await prepare(self.store)).warnings:
-            log.warning("%s", warning)
-        duties = [
-            asyncio.create_task(duty)
-            for duty in (
-                self.store.watch(),
-                self.agents.run(),
-                watch_deadlines(self.pipeline.active, time.monotonic, tick=self.tick),
-            )
-        ]
-        self.ready = True
-        try:
-            yield
-        finally:
-            self.ready = False
-            for duty in duties:
-                duty.cancel()
-            await asyncio.gather(*duties, return_exceptions=True)
-            await self.client.close()
-            await self.store.close()
-
-    def _forward(self, breaker: Breaker, timeouts: Timeouts, own_keys: tuple[bytes, ...]) -> Forward:
-        settings, client, model_list = self.settings, self.client, None
-        openers = _openers(settings)
-        if settings.stub:
-            model_list = ModelList(openers[STUB], client)
-        providers = _providers(settings)
-        return Forward(
-            providers,
-            openers,
-            client,
-            breaker,
-            timeouts,
-            own_keys,
-            time.monotonic,
-            model_list,
-            propagate_trace=settings.propagate_trace,
-        )
-
-    def use(self, settings: Settings, kept: Secrets) -> None:
-        """From now on these providers and keys; all else stays as it was started."""
-        self.pipeline.forward.providers = _providers(settings)
-        self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
-        self._access.use(kept.admin_key.get_secret_value())
-
-    def _missing(self) -> list[str]:
-        return [] if self.store.healthy else ["redis"]
 
 
 def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
@@ -289,58 +141,6 @@ def _room_for_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return max(16, soft // 2 - 32) if soft != resource.RLIM_INFINITY else _MOST_CONNECTIONS
-
-
-def _own_keys(kept: Secrets) -> tuple[bytes, ...]:
-    return tuple(key.get_secret_value().encode() for key in (kept.admin_key, kept.ingest_api_key) if key)
-
-
-def _providers(settings: Settings) -> Providers:
-    named = [
-        Provider(
-            name,
-            given.url,
-            given.dialect,
-            given.api_key.get_secret_value() if given.api_key else None,
-            given.api_key_env,
-            given.models,
-            given.upstream_proxy or settings.upstream_proxy,
-            _path(given.upstream_ca_file or settings.upstream_ca_file),
-        )
-        for name, given in settings.providers.items()
-    ]
-    key = settings.llm_upstream_api_key
-    return Providers(
-        default_url=settings.llm_upstream_url,
-        default_key=key.get_secret_value() if key else None,
-        named=named,
-        stub=settings.stub,
-        proxy=settings.upstream_proxy,
-        ca_file=_path(settings.upstream_ca_file),
-    )
-
-
-def _openers(settings: Settings) -> dict[str, StubModels]:
-    if not settings.stub:
-        return {}
-    script = None
-    if settings.stub_script is not None:
-        try:
-            script = read_script(read_yaml(settings.stub_script))
-        except ValueError as error:
-            raise SettingsError([f"{settings.stub_script}: {error}"]) from None
-    wall_clock = time.time  # noqa: TID251 - answers carry a date
-    return {STUB: StubModels(script, clock=wall_clock, new_id=lambda: secrets.token_hex(12))}
-
-
-def _path(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _request_ids() -> Callable[[], str]:
-    """Ids that never meet, on any replica; they are no secret, so they need no system call each."""
-    bits = random.Random(secrets.randbits(256)).getrandbits
-    return lambda: f"req_{bits(96):024x}"
 
 
 def _worker_command() -> list[str]:

@@ -73,7 +73,7 @@ class Pipeline:
             self.settle(exchange)
 
     async def _phases(self, exchange: Exchange, caller: Caller) -> None:
-        self.identify(exchange)
+        await self.identify(exchange)
         if exchange.refusal is not None:
             raise exchange.refusal
         await self.admit(exchange, caller)

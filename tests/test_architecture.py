@@ -17,11 +17,12 @@ MAX_FUNCTION = 40
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("wire", "identity", "policy", "intents", "immune", "ledger"),
-    ("store", "upstream", "enforcement", "telemetry", "demo"),
+    ("store", "spool", "upstream", "enforcement", "telemetry", "demo"),
     ("phases",),
     ("pipeline",),
     ("edge", "background"),
     ("settings",),
+    ("assembly",),
     ("app", "cli", "__main__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -29,7 +30,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # The stub models answer in a provider's place, so they speak the seam's words, and no more than those.
 MAY_ALSO = {"demo": ("gateway.upstream.reply", "gateway.upstream.providers"), "cli": ("gateway.app",)}
 MAY_ALSO["__main__"] = ("gateway.cli",)
-SETTINGS_READERS = ("app", "cli", "__main__")
+SETTINGS_READERS = ("assembly", "app", "cli", "__main__")
 LEAVES = ("app", "cli", "__main__")
 
 IMPURE = (
@@ -43,6 +44,7 @@ KEPT_TO = {
     "aiohttp": ("upstream",),
     "typer": ("cli",),
     "yaml": ("settings", "policy", "app"),
+    "opentelemetry": ("telemetry",),
 }
 
 # Modules that no test file names, with the reason.

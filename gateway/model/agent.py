@@ -7,10 +7,17 @@ from dataclasses import dataclass
 class Agent:
     """An agent as `identify` knows it.
 
-    `credential` is a hint a person can recognise (`…a1b2`), never the credential itself.
+    `credential` is a hint a person can recognise (`…a1b2`), never the credential itself; `credential_id` the keyed hash
+    of what was shown, the same for every agent behind one credential. `verified` agents proved who they are, with the
+    agent key `key_id` or with a token of the configured issuer. `owner_team` and `environment` are what operators gave
+    it; only verified agents have them.
     """
 
     agent_id: str
     verified: bool = False
     credential: str | None = None
     name: str | None = None
+    credential_id: str = ""
+    key_id: str | None = None
+    owner_team: str | None = None
+    environment: str | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.model.agent import Agent
 from gateway.model.answer import Answer
@@ -49,13 +49,19 @@ class Exchange:
     is no longer what was received; `own_headers` go on every answer; `in_band` writes a refusal into an answer that has
     begun; `refusal` was decided before the first phase (no such path) and is raised once the agent is known; `failure`
     is how the exchange ended, if it did not end well.
+
+    `profile` is what the request says beside its ask: hashes, conversation, turn. `reservation` is what limits and
+    budgets set aside for it, `output_cap` the `max_tokens` they leave, `decision` the audit entry that let it pass,
+    `routed` the provider an operator chose for its agent, `span` its trace; `dispatched` once a provider is asked.
+    Each belongs to the one who sets it; to everybody else it is opaque.
     """
 
     __slots__ = (
-        "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "credential", "deadline", "denied",
-        "failure", "first_byte_at", "id", "in_band", "interruption", "model", "on_tick", "own_headers", "patience",
-        "patience_kind", "plain", "plain_size", "provider", "refusal", "request", "route", "settled", "started",
-        "status", "streaming", "strips_usage", "task", "touched",
+        "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "credential", "deadline", "decision",
+        "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band", "interruption",
+        "model", "on_tick", "output_cap", "own_headers", "patience", "patience_kind", "plain", "plain_size", "profile",
+        "provider", "refusal", "request", "reservation", "route", "routed", "settled", "span", "started", "status",
+        "streaming", "strips_usage", "task", "touched",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -92,6 +98,18 @@ class Exchange:
         self.status = 0
         self.first_byte_at: float | None = None
         self.failure: Refusal | ClientGone | None = None
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        """Room for what the phases note for each other."""
+        self.first_content_at: float | None = None
+        self.profile: Any = None
+        self.reservation: Any = None
+        self.output_cap: int | None = None
+        self.decision: str | None = None
+        self.routed: str | None = None
+        self.span: Any = None
+        self.dispatched = False
 
     def wait_for(self, kind: str, seconds: float, now: float) -> None:
         """From now on the exchange may stand still for `seconds`; `kind` names the time-out in messages."""

@@ -1,6 +1,7 @@
-"""admit: reads the body of a judged request into an `Ask`; the body of a relayed one stays a stream."""
+"""admit: reads the body of a judged request into an `Ask`; the body of a relayed one stays a stream. Then the gates
+decide whether it may go on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.model.exchange import Exchange
@@ -10,22 +11,36 @@ from gateway.wire import DIALECTS
 from gateway.wire.interdiction import HoldBudget
 from gateway.wire.strict_json import check_case_variants, loads
 
+Gate = Callable[[Exchange], Awaitable[None] | None]
+"""Looks at an exchange whose request has been read; raises Refusal to stop it."""
+
 
 class Admit:
-    """Sets `exchange.ask` and `exchange.body`.
+    """Sets `exchange.ask` and `exchange.body`, then asks the gates in order.
 
     Args:
         bodies: bytes of judged bodies that the process may hold together, until their providers answer.
+        gates: asked about every exchange, relayed ones too.
         judged_limit: bytes of a judged body, as sent and once decoded.
         relayed_limit: bytes of a relayed body.
     """
 
-    def __init__(self, bodies: HoldBudget, *, judged_limit: int, relayed_limit: int) -> None:
+    def __init__(
+        self, bodies: HoldBudget, *, judged_limit: int, relayed_limit: int, gates: Sequence[Gate] = ()
+    ) -> None:
         self._bodies = bodies
+        self._gates = tuple(gates)
         self._judged_limit = judged_limit
         self._relayed_limit = relayed_limit
 
     async def __call__(self, exchange: Exchange, caller: Caller) -> None:
+        await self._read(exchange, caller)
+        for gate in self._gates:
+            waiting = gate(exchange)
+            if waiting is not None:
+                await waiting
+
+    async def _read(self, exchange: Exchange, caller: Caller) -> None:
         if exchange.route.dialect is None or not exchange.route.reads_request:
             exchange.body = self._relayed_body(exchange, caller)
             return

@@ -58,7 +58,7 @@ class Forward:
         if self._model_list is not None and self._model_list.answers(request.method, route):
             return await self._list_models(exchange, self._model_list)
         model = exchange.ask.model if exchange.ask else None
-        provider = self.providers.choose(route, route.deployment or model)
+        provider = self.providers.choose(route, route.deployment or model, exchange.routed)
         exchange.provider = provider.name
         if route.deployment is not None and (model is None or provider.takes_deployments):
             model = route.deployment  # there the path decides, whatever the body says
@@ -73,6 +73,7 @@ class Forward:
         if provider.name == STUB and exchange.ask is not None and not exchange.changed:
             body = exchange.plain  # the stub models know no content coding
         exchange.forget_text()
+        exchange.dispatched = True
         return await opener.open(provider, request.method, provider.path(route), request.query, headers, body)
 
     async def _list_models(self, exchange: Exchange, model_list: ModelList) -> Reply:

@@ -22,7 +22,7 @@ class Identify:
         self._fingerprinter = fingerprinter
         self.own_keys = own_keys
 
-    def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         credential = credential_of(request.headers)
         if credential is not None and self._is_ours(credential):

@@ -1,6 +1,7 @@
 """settle: always, once. Turns an exchange into vitals; nothing it does may fail the exchange or wait."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.model.agent import Agent
@@ -9,6 +10,8 @@ from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
 from gateway.upstream.breaker import Breaker, outcome_of
+
+log = logging.getLogger(__name__)
 
 _CHARS_PER_TOKEN = 4
 
@@ -19,11 +22,16 @@ class Sightings(Protocol):
     def seen(self, agent: Agent, vitals: Vitals, *, client: str | None, tools: tuple[str, ...], ok: bool) -> None: ...
 
 
+Observer = Callable[[Exchange, Vitals], None]
+"""Told of every exchange of a known agent once it is over, in memory; must neither wait nor raise."""
+
+
 class Settle:
     """Records how an exchange ended.
 
     Args:
         sightings: takes one line per exchange, in memory.
+        observers: told in order, after `sightings`; one that fails keeps none of the others from hearing.
         breaker: learns how the provider did.
         clock: monotonic seconds. wall_clock: seconds since the epoch.
     """
@@ -35,11 +43,13 @@ class Settle:
         *,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._sightings = sightings
         self._breaker = breaker
         self._clock = clock
         self._wall_clock = wall_clock
+        self._observers = tuple(observers)
 
     def __call__(self, exchange: Exchange) -> None:
         exchange.settled = True
@@ -59,6 +69,11 @@ class Settle:
             tools=tuple(tool.name for tool in ask.tools) if ask and ask.tools else (),
             ok=answered and 200 <= exchange.status < 300,
         )
+        for observe in self._observers:
+            try:
+                observe(exchange, vitals)
+            except Exception:  # broad: what is counted may never fail what was answered
+                log.exception("%s: an observer failed", exchange.id)
 
     def _vitals(self, exchange: Exchange, agent: Agent) -> Vitals:
         now = self._clock()

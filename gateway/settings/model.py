@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic import ValidationInfo as Info
 
+from gateway.settings.sections import Documents, JWTSettings, Network, Retention
 from gateway.settings.shapes import (
     Bytes,
     ExistingFile,
@@ -43,6 +44,13 @@ _SECRET = "16 characters or more, not a familiar word"
 _FILE = "the path of a file that can be read"
 _URL = "http(s)://host, perhaps with a port and a path"
 _LIST = "a list, or text separated by commas"
+
+
+def _networks(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
 def setting(default: object, meaning: str, allowed: str, *, secret: bool = False, shown: str | None = None) -> Any:
@@ -195,6 +203,53 @@ class Settings(BaseModel):
 
     propagate_trace: bool = setting(True, "whether W3C trace context travels on to providers", "true or false")
 
+    allow_private_upstreams: bool = setting(
+        False, "whether providers that come in over the admin API may have private addresses", "true or false"
+    )
+    prices_file: ExistingFile | None = setting(
+        None, "prices (YAML) that replace or add to the bundled ones", _FILE, shown="the bundled table"
+    )
+
+    require_agent_key: bool = setting(False, "refuse callers without an agent key or a token", "true or false")
+    jwt: JWTSettings | None = setting(
+        None,
+        "tokens that prove who an agent is, as JSON: `issuer`, `audience`, `jwks` (URL or file), `claim` (`sub`)",
+        "a JSON object of issuer, audience, jwks and claim",
+        shown="none",
+    )
+    trusted_proxies: Networks = setting(
+        (), "networks whose `X-Forwarded-For` counts", f"addresses or networks (CIDR): {_LIST}", shown="none"
+    )
+    on_state_loss: Literal["available", "strict"] = setting(
+        "available",
+        "without Redis: `available` lets plain answers pass for 60 s, `strict` refuses all",
+        "available or strict",
+    )
+    policy_dir: Path | None = setting(
+        None, "directory of policy documents", "a directory", shown="./policies if it is there, else the packaged one"
+    )
+    policies: Documents = setting(
+        (), "policy documents beside the files, as a JSON array", "a JSON array of objects", shown="none"
+    )
+
+    audit: Literal["group", "strict"] = setting(
+        "group",
+        "`group` syncs the audit record every 50 ms; `strict` before anything is forwarded",
+        "group or strict",
+    )
+    audit_allow_reads: bool = setting(
+        False, "whether requests that offer no tools pass while the audit record cannot be written", "true or false"
+    )
+    retention: Retention = setting(
+        Retention(),
+        "how long what was recorded is kept, as JSON; names left out keep their defaults",
+        "a JSON object: vitals_count, and durations such as 7d for vitals, calls, incidents, audit, idle_agents",
+        shown="vitals_count 1000, vitals 7d, calls 7d, incidents 90d, audit 30d, idle_agents 30d",
+    )
+    signing_key_file: ExistingFile | None = setting(
+        None, "Ed25519 key (PEM) that signs the audit record", _FILE, shown="made once, kept in Redis encrypted"
+    )
+
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
         "info", "least severe messages that are logged", "debug, info, warning, error or critical"
     )
@@ -206,7 +261,7 @@ class Settings(BaseModel):
 
     notices: tuple[str, ...] = Field(default=(), description="What whoever starts the gateway should read.")
 
-    @field_validator("timeouts", "providers", mode="before")
+    @field_validator("timeouts", "providers", "jwt", "retention", mode="before")
     @classmethod
     def _read_json(cls, value: object) -> object:
         return json_object(value)

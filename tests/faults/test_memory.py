@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gateway.app import Gateway
+from gateway.assembly import Gateway
 from gateway.edge import data_plane
 from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind

@@ -1,0 +1,42 @@
+"""Settings that are objects: durations, networks, lists."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.settings.sections import Documents, Duration, JWTSettings, Network, Retention
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("45m", 2700), ("12h", 43_200), ("30d", 2_592_000), (7, 7)])
+def test_a_duration_is_a_number_with_a_unit_or_seconds(text: object, seconds: int) -> None:
+    assert TypeAdapter(Duration).validate_python(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "1w", "-1d", "1.5h", 0, "9999999d"])
+def test_another_duration_is_refused(text: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Duration).validate_python(text)
+
+
+def test_an_address_is_a_network_of_one() -> None:
+    assert str(TypeAdapter[Any](Network).validate_python("10.1.2.3")) == "10.1.2.3/32"
+    with pytest.raises(ValidationError, match="is not an address or a network"):
+        TypeAdapter(Network).validate_python("10.1.2.3/8")
+
+
+def test_documents_are_a_json_array_of_objects() -> None:
+    documents = TypeAdapter(Documents)
+    assert (
+        documents.validate_python('[{"name": "a"}]') == documents.validate_python([{"name": "a"}]) == ({"name": "a"},)
+    )
+    for wrong in ("{}", "[1]", "["):
+        with pytest.raises(ValidationError):
+            documents.validate_python(wrong)
+
+
+def test_what_is_left_out_keeps_its_default() -> None:
+    assert Retention.model_validate({"vitals": "1d"}) == Retention(vitals=86_400)
+    assert JWTSettings(issuer="i", audience="a", jwks="/keys.json").claim == "sub"
+    with pytest.raises(ValidationError):
+        Retention.model_validate({"vital": "1d"})
