@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from gateway.store.breaker import Breaker
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.keys import Keys
-from gateway.store.lane import Argument, Call, Command, Lane
+from gateway.store.lane import Argument, Call, Command, Lane, opened
 from gateway.store.links import link_maker
 from gateway.store.replies import NO_SERVICE, NO_WRITES, meaning
 from gateway.store.scripts import load_scripts
@@ -67,7 +68,8 @@ class Connection:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._scripts = load_scripts()
-        make_link = link_maker(url, connect_timeout=connect_timeout)
+        self._connect_timeout = connect_timeout
+        make_link = self._make_link = link_maker(url, connect_timeout=connect_timeout)
         mark = secrets.token_hex(4)
         self._lanes = [Lane(make_link, connect_timeout=connect_timeout, mark=f"{mark}{n}") for n in range(lanes)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,6 +120,17 @@ class Connection:
         if refusal is not None:
             results += [refusal] * (len(calls) - len(futures))
         return results
+
+    async def open_link(self, key: str) -> AbstractConnection:
+        """A link of the caller's own to the server that has `key` now, for what the lanes cannot do, such as Pub/Sub.
+
+        Use its `send_command` and `read_response`; replies have no time-out. Close it with `disconnect(nowait=True)`,
+        after any error too, and open another one: the server may have moved.
+
+        Raises:
+            StoreUnavailable: no link could be opened.
+        """
+        return await opened(self._make_link(), within=self._connect_timeout)
 
     async def watch(self) -> None:
         """Notice loss and recovery without traffic, until cancelled. While it runs, it alone tries a lost store."""

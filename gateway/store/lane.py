@@ -97,10 +97,9 @@ class Lane:
             if self._link is not None and not self._stale and self.connected and not await self._link.can_read():
                 return
             await self.close()
-            await self._connect()
         except Exception as error:
-            # Broad because a peer that is no Redis makes the handshake raise nearly anything.
             raise _failure(error, sent=False) from error
+        await self._connect()
 
     async def carry(self, calls: Sequence[Call]) -> list[Any]:
         """Send `calls` and return their replies in order; an error reply is an exception in the list.
@@ -136,15 +135,8 @@ class Lane:
             await link.disconnect(nowait=True)
 
     async def _connect(self) -> None:
-        link = self._make_link()
         self._stale = False
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                await link.connect()  # type: ignore[no-untyped-call]
-        except BaseException:
-            await link.disconnect(nowait=True)
-            raise
-        self._link = link
+        self._link = await opened(self._make_link(), within=self._connect_timeout)
 
     async def _converse(self, link: AbstractConnection, calls: Sequence[Call]) -> list[Any]:
         """One round trip; a second one only for scripts that Redis does not know (any more)."""
@@ -174,6 +166,24 @@ class Lane:
         if echo != mark:
             raise StoreUnavailable("garbage", "the replies are out of step with the commands")
         return replies
+
+
+async def opened(link: AbstractConnection, within: float) -> AbstractConnection:
+    """Connect `link`, including the handshake, in at most `within` seconds.
+
+    Raises:
+        StoreUnavailable: it did not work; the link is closed.
+    """
+    try:
+        async with asyncio.timeout(within):
+            await link.connect()  # type: ignore[no-untyped-call]
+        return link
+    except BaseException as error:
+        await link.disconnect(nowait=True)
+        if not isinstance(error, Exception):
+            raise
+        # Broad because a peer that is no Redis makes the handshake raise nearly anything.
+        raise _failure(error, sent=False) from error
 
 
 async def _read(link: AbstractConnection) -> Any:

@@ -282,6 +282,22 @@ async def test_nothing_there_is_unavailable_not_a_crash(tmp_path_factory: pytest
     await connection.close()
 
 
+async def test_a_link_of_ones_own_hears_what_is_published(connection: Connection) -> None:
+    link = await connection.open_link("news")
+    await link.send_command("SUBSCRIBE", "news")
+    assert await link.read_response() == [b"subscribe", b"news", 1]
+    assert await connection.execute("PUBLISH", "news", "hello") == 1
+    assert await link.read_response() == [b"message", b"news", b"hello"]
+    await link.disconnect(nowait=True)
+
+
+async def test_a_link_that_cannot_be_opened_is_unavailable() -> None:
+    connection = Connection("unix:///tmp/leuko-there-is-nothing.sock")
+    with pytest.raises(StoreUnavailable):
+        await connection.open_link("news")
+    await connection.close()
+
+
 async def test_a_closed_connection_refuses(redis_url: str) -> None:
     connection = Connection(redis_url, op_timeout=5)
     await connection.execute("PING")
