@@ -16,7 +16,7 @@ MAX_FUNCTION = 40
 # A room imports from the rooms of the lines above its own; rooms on one line are strangers.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
-    ("wire", "identity", "policy", "intents", "immune", "ledger"),
+    ("wire", "identity", "pricing", "policy", "intents", "immune", "ledger"),
     ("store", "spool", "upstream", "enforcement", "telemetry", "demo"),
     ("phases",),
     ("pipeline",),
@@ -36,7 +36,7 @@ LEAVES = ("app", "cli", "__main__")
 IMPURE = (
     "asyncio httpx redis socket starlette time opentelemetry aiohttp fastapi uvicorn uvloop requests subprocess random"
 )
-PURE_ROOMS = ("model", "wire", "identity", "policy", "intents", "immune", "ledger")
+PURE_ROOMS = ("model", "wire", "identity", "pricing", "policy", "intents", "immune", "ledger")
 # One room each knows these; everybody else goes through it.
 KEPT_TO = {
     "redis": ("store",),
@@ -45,6 +45,7 @@ KEPT_TO = {
     "typer": ("cli",),
     "yaml": ("settings", "policy", "app"),
     "opentelemetry": ("telemetry",),
+    "genai_prices": ("pricing",),
 }
 
 # Modules that no test file names, with the reason.

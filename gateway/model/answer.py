@@ -7,12 +7,18 @@ from gateway.model.tool_call import ToolCall
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counts them. `input_tokens` includes cached, `output_tokens` includes reasoning ones."""
+    """Tokens as the provider counts them.
+
+    `input_tokens` includes those read from and written to a cache, `cache_write_tokens` those written for an hour,
+    `output_tokens` the reasoning ones.
+    """
 
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_hour_tokens: int = 0
 
 
 @dataclass(slots=True)

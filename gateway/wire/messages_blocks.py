@@ -71,6 +71,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         output_tokens=tolerant.count(usage, "output_tokens"),
         cached_tokens=cached,
         reasoning_tokens=tolerant.count(usage.get("output_tokens_details"), "thinking_tokens"),
+        cache_write_tokens=written,
+        cache_write_hour_tokens=tolerant.count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
     )
 
 

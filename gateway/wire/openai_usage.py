@@ -21,6 +21,7 @@ def read_usage(usage: object) -> Usage | None:
         outputs,
         cached_tokens=tolerant.count(usage.get("prompt_tokens_details"), "cached_tokens"),
         reasoning_tokens=tolerant.count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        cache_write_tokens=tolerant.count(usage.get("prompt_tokens_details"), "cache_write_tokens"),
     )
 
 

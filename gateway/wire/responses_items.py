@@ -157,4 +157,5 @@ def note_response(answer: Answer, response: dict[str, Any]) -> None:
     counts = [tolerant.count(usage, "input_tokens"), tolerant.count(usage, "output_tokens")]
     counts.append(tolerant.count(usage.get("input_tokens_details"), "cached_tokens"))
     counts.append(tolerant.count(usage.get("output_tokens_details"), "reasoning_tokens"))
+    counts.append(tolerant.count(usage.get("input_tokens_details"), "cache_write_tokens"))
     answer.usage = Usage(*counts)

@@ -1,0 +1,1 @@
+"""What tokens cost. Pure: time and the configured providers are arguments."""
