@@ -1,7 +1,7 @@
 """A stub model's answer, read as a provider's is. Never blocks: waiting ends when the reply is closed."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gateway.demo.stub_frames import Frame
 from gateway.model.errors import Refusal
@@ -34,6 +34,9 @@ class StubReply:
             if len(whole) > limit:
                 raise Refusal("upstream_invalid", f"the stub's answer is longer than {limit} bytes")
         return bytes(whole)
+
+    def hand_to(self, taker: Callable[[bytes], bool]) -> None:
+        """Nothing arrives by itself here: every frame comes out of `chunk`."""
 
     def close(self) -> None:
         """Stop at once; whoever waits for the next frame is told so."""

@@ -7,6 +7,7 @@ from gateway.edge.asgi import Receive, Send
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers
+from gateway.phases.caller import Direct
 from gateway.wire import DIALECTS
 from gateway.wire.openai_errors import error_body
 
@@ -17,18 +18,26 @@ class ASGICaller:
     Args:
         own: headers that every answer carries: request id, agent id, degradation.
         cut: closes the connection without a proper end, so that a truncated answer is noticed.
+        direct: writes without waiting, if the server can.
     """
 
-    __slots__ = ("_cut", "_fields", "_own", "_receive", "_send", "_started")
+    __slots__ = ("_cut", "_fields", "_own", "_receive", "_send", "_started", "direct")
 
     def __init__(
-        self, receive: Receive, send: Send, fields: dict[bytes, bytes], own: Headers, cut: Callable[[], None]
+        self,
+        receive: Receive,
+        send: Send,
+        fields: dict[bytes, bytes],
+        own: Headers,
+        cut: Callable[[], None],
+        direct: Direct | None = None,
     ) -> None:
         self._receive = receive
         self._send = send
         self._fields = fields
         self._own = own
         self._cut = cut
+        self.direct = direct
         self._started = False
 
     async def body(self, limit: int) -> bytes:

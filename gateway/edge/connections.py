@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 EXTENSION = "leuko"
 """`scope["extensions"][EXTENSION]` is the request's `Connection`."""
@@ -45,11 +45,13 @@ class Connection:
     must not touch the next request on the same connection.
     """
 
-    __slots__ = ("_abort", "gone", "on_gone", "peer")
+    __slots__ = ("_abort", "direct", "gone", "on_gone", "peer")
 
-    def __init__(self, peer: str, abort: Callable[[], None]) -> None:
+    def __init__(self, peer: str, abort: Callable[[], None], direct: Any = None) -> None:
         self.peer = peer
         """The client's IP address, empty if unknown."""
+        self.direct = direct
+        """Writes the response without waiting: a `phases.caller.Direct`, or None."""
         self.gone = False
         self.on_gone: Callable[[], None] | None = None
         self._abort: Callable[[], None] | None = abort

@@ -151,6 +151,14 @@ class RequestCycle:
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
 
+    def ready(self) -> bool:
+        """Whether `push` may be called now."""
+        return self.started and not (self._wire.write_paused or self.gone or self.complete)
+
+    def push(self, body: bytes) -> None:
+        """`send` of a part of the response body that is not its last, at once."""
+        self._send_body(body, True)
+
     # Details
 
     def _wake(self) -> None:

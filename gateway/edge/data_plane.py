@@ -47,7 +47,7 @@ class DataPlane:
             own.append((b"x-gateway-degraded", degraded.encode()))
         fields = _fields(scope["headers"])
         connection = scope["extensions"]["leuko"]
-        caller = ASGICaller(receive, send, fields, own, connection.abort)
+        caller = ASGICaller(receive, send, fields, own, connection.abort, connection.direct)
         refusal = None
         try:
             if fields.get(b"upgrade", b"").lower() == b"websocket":

@@ -233,7 +233,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def _begin(self, head: Head) -> None:
         cycle = self._cycle = RequestCycle(self, head)
-        handle = self._handle = Connection(self._peer, self.abort)
+        handle = self._handle = Connection(self._peer, self.abort, cycle)
         path = head.path.decode("ascii")
         scope = self._base_scope.copy()
         scope["http_version"] = "1.1" if head.http_11 else "1.0"

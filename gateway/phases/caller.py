@@ -6,8 +6,23 @@ from typing import Protocol
 from gateway.model.headers import Headers
 
 
+class Direct(Protocol):
+    """Writing without waiting."""
+
+    def ready(self) -> bool:
+        """Whether `push` may be called now: the answer has begun, the caller is there and keeps up."""
+
+    def push(self, data: bytes) -> None:
+        """What `Caller.write` does, at once."""
+
+
 class Caller(Protocol):
-    """The other end of one exchange. Every method raises ClientGone where there is nobody left."""
+    """The other end of one exchange. Every method raises ClientGone where there is nobody left.
+
+    `direct` is None where the server knows no such thing.
+    """
+
+    direct: Direct | None
 
     async def body(self, limit: int) -> bytes:
         """The whole request body; Refusal `payload_too_large` past `limit` bytes, before more is read."""

@@ -11,7 +11,7 @@ from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers, header_value
 from gateway.model.verdict import Judge, Withhold
-from gateway.phases.caller import Caller
+from gateway.phases.caller import Caller, Direct
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
@@ -107,8 +107,14 @@ class Inspect:
         exchange.on_tick = _Heartbeat(machine, caller)
         exchange.wait_for("idle", self._timeouts.idle, self._clock())
         await caller.start(reply.status, _stream_headers(headers))
+        short_cut = None
+        if decoder is None and caller.direct is not None:
+            short_cut = _ShortCut(exchange, machine, caller.direct, self._clock)
+            reply.hand_to(short_cut)
         try:
             while chunk := await reply.chunk():
+                if short_cut is not None and short_cut.failure is not None:
+                    raise short_cut.failure
                 exchange.touched = self._clock()
                 if decoder is not None:
                     chunk = decoder.decode(chunk)
@@ -129,6 +135,39 @@ class Inspect:
             exchange.on_tick = None
             machine.discard()
         await caller.finish()
+
+
+class _ShortCut:
+    """Passes a chunk on where it arrives, while the task that carries the exchange sleeps.
+
+    Called by the reply. False where that task has to act: the caller does not keep up, or the answer has failed.
+    """
+
+    __slots__ = ("_clock", "_direct", "_exchange", "_machine", "failure")
+
+    def __init__(self, exchange: Exchange, machine: Interdiction, direct: Direct, clock: Callable[[], float]) -> None:
+        self._exchange = exchange
+        self._machine = machine
+        self._direct = direct
+        self._clock = clock
+        self.failure: Exception | None = None
+
+    def __call__(self, chunk: bytes) -> bool:
+        if self.failure is not None or not self._direct.ready():
+            return False
+        machine = self._machine
+        try:
+            out = machine.feed(chunk)
+        except Exception as error:  # a broken judge: raised by the task, and there refused
+            self.failure = error
+            return False
+        if out:
+            self._direct.push(out)
+        self._exchange.touched = self._clock()
+        if machine.ended:
+            self._exchange.in_band = _said_already
+        self.failure = machine.failure
+        return self.failure is None
 
 
 class _Heartbeat:

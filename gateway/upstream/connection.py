@@ -34,7 +34,7 @@ class HttpReply:
     """A `Reply` over HTTP. Filled by its connection, read by one task."""
 
     __slots__ = (
-        "_buffer", "_connection", "_failure", "_loop", "_size", "_waiter", "done", "head_only", "headers",
+        "_buffer", "_connection", "_failure", "_loop", "_size", "_taker", "_waiter", "done", "head_only", "headers",
         "length", "paused", "provider", "status", "upload",
     )  # fmt: skip
 
@@ -52,6 +52,7 @@ class HttpReply:
         self._size = 0
         self.paused = False
         self._failure: BaseException | None = None
+        self._taker: Callable[[bytes], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     async def started(self) -> None:
@@ -85,8 +86,13 @@ class HttpReply:
                 self._too_long(limit)
         return b"".join(parts)
 
+    def hand_to(self, taker: Callable[[bytes], bool]) -> None:
+        """See `Reply.hand_to`."""
+        self._taker = taker
+
     def close(self) -> None:
         """See `Reply.close`."""
+        self._taker = None
         if not self.done:
             self.done = True
             if self._failure is None:
@@ -98,6 +104,10 @@ class HttpReply:
     # Called by the connection.
 
     def feed(self, data: bytes) -> None:
+        waiter = self._waiter
+        # Only while its reader waits: so both never act at once, and nothing overtakes what is in the buffer.
+        if self._taker is not None and waiter is not None and not waiter.done() and self._taker(data):
+            return
         self._buffer.append(data)
         self._size += len(data)
         if self._size > BUFFER_LIMIT and not self.paused:

@@ -1,6 +1,6 @@
 """The seam between `forward` and whatever answers: a provider over HTTP, or the stub models."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from gateway.model.errors import Refusal
@@ -29,6 +29,10 @@ class Reply(Protocol):
 
     async def read(self, limit: int) -> bytes:
         """The whole rest; Refusal `upstream_invalid` past `limit` bytes."""
+
+    def hand_to(self, taker: Callable[[bytes], bool]) -> None:
+        """Bytes that arrive while somebody waits in `chunk` may go to `taker` at once, which saves waking a task; what
+        it answers False to comes out of `chunk` as ever. It must neither wait nor raise."""
 
     def close(self) -> None:
         """Release the connection if the answer ended properly, else close it at once. Idempotent, never raises."""

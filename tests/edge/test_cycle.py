@@ -259,3 +259,25 @@ async def test_every_response_closes_while_the_server_drains() -> None:
     await answer(cycle_on(paper).send, b"ok")
     assert b"connection: close\r\n" in paper.written
     assert paper.events == ["complete, keep alive False"]
+
+
+async def test_a_part_is_pushed_at_once_only_while_the_client_is_there_and_keeps_up() -> None:
+    paper = Paper()
+    cycle = cycle_on(paper)
+    assert not cycle.ready()  # nothing has begun
+    await cycle.send(start_message())
+    assert cycle.ready()
+    cycle.push(b"one")
+    assert paper.written.endswith(b"\r\n\r\n3\r\none\r\n")
+    paper.write_paused = True
+    assert not cycle.ready()
+    paper.write_paused = False
+    cycle.lose()
+    assert not cycle.ready()
+
+
+async def test_nothing_is_pushed_after_the_end() -> None:
+    cycle = cycle_on(Paper())
+    await cycle.send(start_message())
+    await cycle.send(body_message(b""))
+    assert not cycle.ready()

@@ -15,8 +15,19 @@ from gateway.model.verdict import Denial, Ruling, Withhold, allow_all
 from gateway.phases import inspect
 from gateway.wire.chat_stream import ChatReader
 from gateway.wire.interdiction import HoldBudget, Interdiction
+from tests.support.chat_streams import DONE, chunk, part
 from tests.support.path import running_path
-from tests.support.upstream import Conversation, Request, ScriptedUpstream, answer, event, json_answer, sse_answer
+from tests.support.upstream import (
+    SSE,
+    Conversation,
+    Request,
+    Script,
+    ScriptedUpstream,
+    answer,
+    event,
+    json_answer,
+    sse_answer,
+)
 
 SECRET_ARGUMENT = "payments-7731"
 PARAMETERS = {"type": "object", "properties": {"service": {"enum": [SECRET_ARGUMENT]}}, "required": ["service"]}
@@ -288,3 +299,53 @@ async def test_comments_are_written_while_frames_are_held_and_no_id_was_seen(str
         tick(now)
         await asyncio.sleep(0)
     assert told.said == [b": held\n\n"] * comments
+
+
+def paced_stream(*frames: bytes) -> Script:
+    """Each frame in a segment of its own, so that the gateway has read one before the next comes."""
+
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start(200, SSE)
+        for frame in frames:
+            await talk.chunk(frame)
+            await asyncio.sleep(0.005)
+        await talk.end()
+
+    return script
+
+
+CALL_BY_CALL = (
+    chunk({"content": "Let me look."}),
+    chunk(part(id="call_1", name="restart_service", arguments='{"service":')),
+    chunk(part(arguments=f'"{SECRET_ARGUMENT}"}}')),
+    chunk({}, finish="tool_calls"),
+    DONE,
+)
+
+
+async def test_a_call_that_comes_frame_by_frame_is_withheld_too() -> None:
+    async with (
+        ScriptedUpstream(paced_stream(*CALL_BY_CALL)) as upstream,
+        running_path(upstream.url, judge=refuse) as running,
+    ):
+        said = await running.client.post("/v1/chat/completions", json={"model": "m", "stream": True, "messages": []})
+    assert not leaks(said.text)
+    assert "Not now: restart_service is refused." in said.text
+    assert said.text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("what", ["refusal", "defect"])
+async def test_a_stream_that_comes_frame_by_frame_ends_in_band_when_its_judge_refuses_or_breaks(what: str) -> None:
+    def broken(calls: Sequence[ToolCall]) -> Ruling:
+        raise RuntimeError("a defect")
+
+    judge = error if what == "refusal" else broken
+    async with (
+        ScriptedUpstream(paced_stream(*CALL_BY_CALL)) as upstream,
+        running_path(upstream.url, judge=judge) as running,
+    ):
+        said = await running.client.post("/v1/chat/completions", json={"model": "m", "stream": True, "messages": []})
+        seen = await running.sightings.settled()
+    assert not leaks(said.text)
+    assert "[DONE]" not in said.text
+    assert seen.vitals.error_type == ("tool_call_denied" if what == "refusal" else "internal_error")

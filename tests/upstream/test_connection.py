@@ -85,6 +85,39 @@ async def test_each_write_of_the_provider_arrives_as_a_chunk_of_its_own(client: 
         assert await reply.chunk() == b""
 
 
+async def test_what_arrives_while_somebody_waits_goes_to_the_taker_and_what_it_leaves_is_a_chunk(
+    client: Client,
+) -> None:
+    said = [b"first", b"taken", b"left", b"last"]
+    heard, taken = asyncio.Event(), []
+
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        for one in said:
+            await talk.chunk(one)
+            await heard.wait()
+            heard.clear()
+        await talk.end()
+
+    def take(chunk: bytes) -> bool:
+        if chunk == b"left":
+            return False
+        taken.append(chunk)
+        heard.set()
+        return True
+
+    async with ScriptedUpstream(script) as upstream:
+        reply = await ask(client, upstream.url)
+        assert await reply.chunk() == b"first"
+        reply.hand_to(take)
+        heard.set()
+        async with asyncio.timeout(5):
+            assert await reply.chunk() == b"left"
+            heard.set()
+            assert await reply.chunk() == b""
+    assert taken == [b"taken", b"last"]
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 7])
 async def test_the_body_is_the_same_wherever_the_wire_is_cut(client: Client, cut: int) -> None:
     async def script(request: Request, talk: Conversation) -> None:
