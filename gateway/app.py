@@ -130,6 +130,7 @@ def _announce(settings: Settings, kept: Secrets, sockets: Mapping[str, Sequence[
         lines.append(f"  admin key      {kept.kept_in['admin_key']}")
     if settings.stub:
         body = '{"model":"stub-echo","messages":[{"role":"user","content":"Hello"}]}'
+        lines.append(f"  models         stub-*; any other goes to {settings.llm_upstream_url or 'https://api.openai.com'}")
         lines.append(f"  try it         curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")
     print(*lines, sep="\n", flush=True)
 
