@@ -10,11 +10,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
+from fastapi import APIRouter
+
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
+from gateway.edge.admin import admin_keys, agents, stats
 from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
+from gateway.edge.admin.backoff import Backoff
+from gateway.edge.admin.changes import Changes
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.dispatch import Dispatch
 from gateway.edge.drain import Drain
@@ -33,6 +38,7 @@ from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings, SettingsError, read_yaml
+from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.schema import prepare
@@ -85,7 +91,13 @@ class Gateway:
         )
         self.tick = min(0.25, min(timeouts.first_byte, timeouts.idle, timeouts.whole, timeouts.total) / 8)
         self.ready = False
-        self._access = AdminAccess(kept.admin_key.get_secret_value())
+        root = kept.secret.get_secret_value().encode()
+        wall_clock = time.time  # noqa: TID251 - records are dated by the wall clock
+        self.admin_keys = AdminKeys(self.store, root, clock=wall_clock, choose=secrets.choice)
+        self._changes = Changes(audit=lambda entry: None, notify=lambda kind, data: None, clock=wall_clock)
+        self._access = AdminAccess(
+            kept.admin_key.get_secret_value(), self.admin_keys, Backoff(time.monotonic), self._changes.refused
+        )
 
     def listeners(self, sockets: Mapping[str, Sequence[socket.socket]]) -> list[Listener]:
         """The data plane on `main`, the admin API beside it or, if there are such sockets, on `admin` alone."""
@@ -97,9 +109,11 @@ class Gateway:
         data_plane = DataPlane(
             self.pipeline, new_id=_request_ids(), clock=time.monotonic, degraded=lambda: ",".join(self._missing())
         )
-        totals = Stats(self.store, clock=time.time)  # noqa: TID251 - runtime counts from a date
         admin = admin_application(
-            access=self._access, agent_store=self.agents, totals=totals, cors_origins=settings.cors_origins
+            access=self._access,
+            changes=self._changes,
+            routers=self._admin_routers(),
+            cors_origins=settings.cors_origins,
         )
         hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
         apart = "admin" in sockets
@@ -137,6 +151,15 @@ class Gateway:
             await asyncio.gather(*duties, return_exceptions=True)
             await self.client.close()
             await self.store.close()
+
+    def _admin_routers(self) -> list[APIRouter]:
+        """One a noun, in the order of the documentation."""
+        wall_clock = time.time  # noqa: TID251 - dates
+        return [
+            agents.router(self.agents),
+            stats.router(Stats(self.store, clock=wall_clock)),
+            admin_keys.router(self.admin_keys, clock=wall_clock),
+        ]
 
     def _forward(self, breaker: Breaker, timeouts: Timeouts, own_keys: tuple[bytes, ...]) -> Forward:
         settings, client, model_list = self.settings, self.client, None

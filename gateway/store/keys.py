@@ -10,6 +10,18 @@ used by one script.
 | `stats` | hash | totals over all agents | for ever |
 | `agents` | sorted set | agent ids by the time first seen, ms | for ever |
 | `agent:{id}` | hash | what is known of one agent | for ever |
+| `vitals:{id}` | stream | the vitals of an agent's exchanges | the last 1,000, 7 days (`GATEWAY_RETENTION`) |
+| `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
+| `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
+| `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
+| `agent_names` | hash | whose name that is | for ever |
+| `{registry}:{kind}` | hash | what operators defined: admin keys, providers, routes | for ever |
+| `{registry}:version` | string | how often any of them was changed | for ever |
+| `events` | stream | what happened, for operators who watch | the last 1,000 or so |
+| `{control}:log` | stream | which fields of the control state changed; an entry's id is its epoch | the last 10,000 |
+| `{control}:state` | hash | the newest change of everything that operators switch, by kind and id | for ever |
+| `{control}:replicas` | hash | the epoch each replica has applied, and when it said so | a minute after its last word |
+| `{control}:news` | channel | nothing kept; a message for every change | |
 """
 
 from dataclasses import dataclass
@@ -39,3 +51,46 @@ class Keys:
 
     def agent(self, agent_id: str) -> str:
         return f"{self.prefix}agent:{{{agent_id}}}"
+
+    def vitals(self, agent_id: str) -> str:
+        return f"{self.prefix}vitals:{{{agent_id}}}"
+
+    def usage(self, day: str, by: str) -> str:
+        return f"{self.prefix}usage:{{{day}}}:{by}"
+
+    def agent_key(self, digest: str) -> str:
+        return f"{self.prefix}agent_key:{{{digest}}}"
+
+    def keys_of(self, agent_id: str) -> str:
+        return f"{self.prefix}agent_keys:{{{agent_id}}}"
+
+    @property
+    def agent_names(self) -> str:
+        return f"{self.prefix}agent_names"
+
+    def registry(self, kind: str) -> str:
+        return f"{self.prefix}{{registry}}:{kind}"
+
+    @property
+    def registry_version(self) -> str:
+        return f"{self.prefix}{{registry}}:version"
+
+    @property
+    def events(self) -> str:
+        return f"{self.prefix}events"
+
+    @property
+    def control_log(self) -> str:
+        return f"{self.prefix}{{control}}:log"
+
+    @property
+    def control_state(self) -> str:
+        return f"{self.prefix}{{control}}:state"
+
+    @property
+    def control_replicas(self) -> str:
+        return f"{self.prefix}{{control}}:replicas"
+
+    @property
+    def control_news(self) -> str:
+        return f"{self.prefix}{{control}}:news"

@@ -44,6 +44,11 @@ class GatewayProcess:
     def admin(self, path: str) -> httpx.Response:
         return httpx.get(f"{self.url}/api/gateway{path}", headers={"x-admin-key": ADMIN_KEY}, timeout=WITHIN)
 
+    def ask(self, method: str, path: str, *, key: str = ADMIN_KEY, json: object = None) -> httpx.Response:
+        """Any request to the admin API, with any key."""
+        url = f"{self.url}/api/gateway{path}"
+        return httpx.request(method, url, headers={"x-admin-key": key}, json=json, timeout=WITHIN)
+
     def wait_until_listening(self) -> None:
         assert self._listening.wait(WITHIN) and self.url, f"the gateway did not start:\n{self.output}"
 

@@ -4,15 +4,17 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from fastapi import Depends
 from starlette.requests import Request
 
+from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.problems import Problem
 
 Role = Literal["viewer", "operator", "admin"]
-_RANK: dict[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
+ROOT = "root"
+_RANK: dict[str, int] = {"viewer": 0, "operator": 1, "admin": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,44 @@ class Principal:
         return _RANK[self.role] >= _RANK[role]
 
 
-class AdminAccess:
-    """A dependency that sets `request.state.principal`, from `X-Admin-Key` or a bearer token; 401 without a key that is
-    known."""
+class KnownKey(Protocol):
+    """What is known of an admin key."""
 
-    def __init__(self, admin_key: str) -> None:
+    @property
+    def key_id(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+
+class KnownKeys(Protocol):
+    """The admin keys beside the one of the settings (`store.admin_keys`). Both raise StoreUnavailable."""
+
+    async def find(self, shown: str) -> KnownKey | None: ...
+
+    async def get(self, key_id: str) -> KnownKey | None: ...
+
+
+class AdminAccess:
+    """Sets `request.state.principal`, from `X-Admin-Key` or a bearer token.
+
+    Raises Problem 401 without a key that is known, 429 for a wrong one from where many wrong ones came.
+
+    Args:
+        keys: None: there is the key of the settings only.
+        refused: told of a source's wrong keys beyond the free ones: (address, path, how many beyond).
+    """
+
+    def __init__(
+        self,
+        admin_key: str,
+        keys: KnownKeys | None = None,
+        backoff: Backoff | None = None,
+        refused: Callable[[str, str, int], None] = lambda address, path, beyond: None,
+    ) -> None:
+        self._keys = keys
+        self._backoff = backoff
+        self.refused = refused
         self.use(admin_key)
 
     def use(self, admin_key: str) -> None:
@@ -38,19 +73,52 @@ class AdminAccess:
         self._digest = hashlib.sha256(admin_key.encode()).digest()
 
     async def __call__(self, request: Request) -> None:
+        shown = _shown(request)
+        found = await self._principal(shown)
+        if found is None:
+            raise self._refusal(request, shown)
+        request.state.principal = found
+
+    async def still(self, known: Principal) -> bool:
+        """Whether a key that was right is so now, for answers that go on and on. Raises StoreUnavailable."""
+        if known.key_id == ROOT or self._keys is None:
+            return True
+        return await self._keys.get(known.key_id) is not None
+
+    async def _principal(self, shown: str) -> Principal | None:
         # Digests have one length, so that the comparison says nothing about the key's.
-        if not hmac.compare_digest(hashlib.sha256(_shown(request).encode()).digest(), self._digest):
-            raise Problem(401, "Send the admin key as `X-Admin-Key` or as a bearer token.")
-        request.state.principal = Principal("root", "admin")
+        if hmac.compare_digest(hashlib.sha256(shown.encode()).digest(), self._digest):
+            return Principal(ROOT, "admin")
+        known = None if self._keys is None else await self._keys.find(shown)
+        if known is None or known.role not in _RANK:
+            return None
+        return Principal(known.key_id, known.role)  # type: ignore[arg-type]  # it is one of `_RANK`
+
+    def _refusal(self, request: Request, shown: str) -> Problem:
+        message = "Send an admin key as `X-Admin-Key` or as a bearer token."
+        if not shown or self._backoff is None:
+            return Problem(401, message)
+        address = request.client.host if request.client else ""
+        wait = self._backoff.wait(address)
+        if wait:
+            return Problem(429, "Too many wrong keys came from this address.", retry_after=wait)
+        beyond = self._backoff.wrong(address)
+        if beyond:
+            self.refused(address, request.scope["path"], beyond)
+        return Problem(401, message)
 
 
 def needs(role: Role) -> Any:
-    """For a route's `dependencies`: only principals of this role or a higher one pass, others get 403."""
+    """For a route's `dependencies`: only principals of this role or a higher one pass, others get 403.
+
+    A route that changes anything must have one.
+    """
 
     def check(request: Request) -> None:
         if not principal(request).may(role):
             raise Problem(403, f"This takes the role {role}; the key shown has {principal(request).role}.")
 
+    check.role = role  # type: ignore[attr-defined]  # for the documentation, and the test that every route has one
     dependency: Callable[[Request], None] = check
     return Depends(dependency)
 

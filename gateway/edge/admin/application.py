@@ -1,23 +1,27 @@
-"""The admin API as one FastAPI application; the order of its routers is the order in its documentation."""
+"""The admin API as one FastAPI application."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
-from gateway.edge.admin import agents, problems, stats
+from gateway.edge.admin import problems
 from gateway.edge.admin.access import AdminAccess
-from gateway.store.agents import Agents
-from gateway.store.stats import Stats
+from gateway.edge.admin.changes import Changes
+from gateway.edge.admin.frame import Frame
 
 BASE = "/api/gateway"
+_BODY = 1024 * 1024
 
 
 def admin_application(
-    *, access: AdminAccess, agent_store: Agents, totals: Stats, cors_origins: Sequence[str] = ()
+    *, access: AdminAccess, changes: Changes, routers: Iterable[APIRouter], cors_origins: Sequence[str] = ()
 ) -> FastAPI:
-    """Every route below `/api/gateway` asks `access` first; pages of `cors_origins` may call them."""
+    """The routers below `/api/gateway`, in the order of their documentation; pages of `cors_origins` may call them.
+
+    A request without a key that is known reaches none of them. Routes say with `needs` which role they take.
+    """
     app = FastAPI(
         title="Leuko admin API",
         version=__version__,
@@ -25,13 +29,17 @@ def admin_application(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        max_body_size=_BODY,
     )
     problems.install(app)
-    if cors_origins:
+    app.add_middleware(Frame, access=access, changes=changes, base=BASE)
+    if cors_origins:  # outside the frame: a browser's question before the request carries no key
         app.add_middleware(
-            CORSMiddleware, allow_origins=list(cors_origins), allow_methods=["*"], allow_headers=["x-admin-key"]
+            CORSMiddleware,
+            allow_origins=list(cors_origins),
+            allow_methods=["*"],
+            allow_headers=["x-admin-key", "authorization", "content-type", "if-match", "last-event-id"],
         )
-    guard = [Depends(access)]
-    app.include_router(agents.router(agent_store), prefix=BASE, dependencies=guard)
-    app.include_router(stats.router(totals), prefix=BASE, dependencies=guard)
+    for router in routers:
+        app.include_router(router, prefix=BASE)
     return app

@@ -16,13 +16,21 @@ log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
-    """Raised by a route; `detail` is what the operator reads, `errors` name fields."""
+    """Raised by a route; `detail` is what the operator reads, `errors` name fields, `retry_after` is in seconds."""
 
-    def __init__(self, status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, errors: list[dict[str, Any]] | None = None, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
+        self.retry_after = retry_after
+
+
+def invalid(field: str, message: str) -> Problem:
+    """A 422 about one field, named by its path: `body.name`, `query.limit`."""
+    return Problem(422, "Some fields are not valid.", [{"field": field, "message": message}])
 
 
 def install(app: FastAPI) -> None:
@@ -46,9 +54,21 @@ def _answer(status: int, detail: str, errors: list[dict[str, Any]] | None = None
     return JSONResponse(document, status, media_type="application/problem+json")
 
 
+def answer_to(error: Problem | StoreUnavailable) -> JSONResponse:
+    """The same answer for errors raised before the application is asked."""
+    if isinstance(error, StoreUnavailable):
+        error = Problem(503, "Redis does not answer; what is asked for is kept there.", retry_after=1)
+    answer = _answer(error.status, error.detail, error.errors)
+    if error.status == 401:
+        answer.headers["www-authenticate"] = "Bearer"  # RFC 9110 section 15.5.2
+    if error.retry_after is not None:
+        answer.headers["retry-after"] = str(error.retry_after)
+    return answer
+
+
 async def _problem(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, Problem)
-    return _answer(problem.status, problem.detail, problem.errors)
+    return answer_to(problem)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -65,9 +85,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _state(request: Request, error: Exception) -> JSONResponse:
-    answer = _answer(503, "Redis does not answer; what is asked for is kept there.")
-    answer.headers["retry-after"] = "1"
-    return answer
+    assert isinstance(error, StoreUnavailable)
+    return answer_to(error)
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

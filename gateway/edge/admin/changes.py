@@ -1,0 +1,104 @@
+"""What every request that may change something leaves behind: two lines in the audit record, and an event."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from gateway.edge.admin.access import Principal
+from gateway.edge.admin.problems import Problem
+from gateway.model.audit import AuditEntry
+
+log = logging.getLogger(__name__)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_VERBS = {"POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
+_PATH = 300  # characters of a path that are recorded
+
+Audit = Callable[[AuditEntry], object]
+Notify = Callable[[str, dict[str, Any]], None]
+
+
+class Change:
+    """One request that may change something. `entry` is what the audit record called its first line."""
+
+    __slots__ = ("action", "entry", "resource", "source")
+
+    def __init__(self, source: str, action: str, resource: str) -> None:
+        self.source = source
+        self.action = action
+        self.resource = resource
+        self.entry: object = None
+
+
+class Changes:
+    """Records changes.
+
+    Args:
+        audit: takes a line; what it raises says that the line is not written.
+        notify: takes an event, at once.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, audit: Audit, notify: Notify, clock: Callable[[], float]) -> None:
+        self._audit = audit
+        self._notify = notify
+        self._clock = clock
+
+    def begin(self, who: Principal, method: str, path: str) -> Change | None:
+        """Write down who wants what; None for a request that only reads. Raises Problem 503 if that cannot be done:
+        nothing is changed that leaves no trace."""
+        if method in _SAFE:
+            return None
+        change = Change(f"admin:{who.key_id}", action_of(method, path), path[:_PATH])
+        entry = AuditEntry(self._clock(), "admin", change.action, change.source, resource=change.resource)
+        try:
+            change.entry = self._audit(entry)
+        except Exception as error:  # whatever it is, the line is not written
+            log.error("an admin change is refused, for it cannot be recorded: %s", error)
+            raise Problem(503, "The audit record cannot be written, so nothing is changed.", retry_after=5) from None
+        return change
+
+    def end(self, change: Change, status: int) -> None:
+        """Write down how it ended; the change is made by now, so nothing is raised."""
+        entry = AuditEntry(
+            self._clock(),
+            "admin",
+            change.action,
+            change.source,
+            resource=change.resource,
+            allowed=status != 403,
+            result="success" if status < 400 else "error",
+            of=str(change.entry) if change.entry is not None else None,
+            metadata={"status": status},
+        )
+        try:
+            self._audit(entry)
+        except Exception as error:  # the line before it stands, and says that the outcome is unknown
+            log.error("the outcome of an admin change is not recorded: %s", error)
+        if status < 400:
+            data = {"source": change.source, "action": change.action, "resource": change.resource, "status": status}
+            self._notify("admin.change", data)
+
+    def refused(self, address: str, path: str, beyond: int) -> None:
+        """Write down that somebody tries keys. Called for tries that had to wait, so that it cannot flood."""
+        details = {"address": address[:100], "wrong_keys": beyond}
+        entry = AuditEntry(
+            self._clock(), "admin", "use:admin_key", "admin:unknown",
+            resource=path[:_PATH], allowed=False, result="error", metadata=details,
+        )  # fmt: skip
+        try:
+            self._audit(entry)
+        except Exception as error:  # the key is refused in any case
+            log.error("wrong admin keys are not recorded: %s", error)
+        self._notify("admin.refused", details)
+
+
+def action_of(method: str, path: str) -> str:
+    """`verb:noun` for a path below the API's base: `create:key` for POST /agents/{id}/keys, `merge:agent` for POST
+    /agents/{id}/merge."""
+    parts = [part.replace("-", "_")[:40] for part in path.strip("/").split("/")]
+    nouns = parts[::2]
+    verb = _VERBS.get(method, method.lower()[:20])
+    if method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):
+        verb = nouns.pop()
+    return f"{verb}:{nouns[-1].removesuffix('s')}"
