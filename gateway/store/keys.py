@@ -6,7 +6,7 @@ used by one script.
 | key | type | holds | life |
 |---|---|---|---|
 | `schema` | string | the number of this layout | for ever |
-| `probe` | string | nothing; written to see whether writes are taken | 60 s |
+| `probe:{tag}` | string | nothing; written to see whether the node with that tag takes writes | 60 s |
 | `stats` | hash | totals over all agents | for ever |
 | `agents` | sorted set | agent ids by the time first seen, ms | for ever |
 | `agent:{id}` | hash | what is known of one agent | for ever |
@@ -15,13 +15,16 @@ used by one script.
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
 | `agent_names` | hash | whose name that is | for ever |
-| `{registry}:{kind}` | hash | what operators defined: admin keys, providers, routes | for ever |
-| `{registry}:version` | string | how often any of them was changed | for ever |
+| `admin_keys` | hash | what is known of each admin key, and a keyed hash of it | until it is deleted |
 | `events` | stream | what happened, for operators who watch | the last 1,000 or so |
 | `{control}:log` | stream | which fields of the control state changed; an entry's id is its epoch | the last 10,000 |
 | `{control}:state` | hash | the newest change of everything that operators switch, by kind and id | for ever |
 | `{control}:replicas` | hash | the epoch each replica has applied, and when it said so | a minute after its last word |
 | `{control}:news` | channel | nothing kept; a message for every change | |
+| `{limits}:reservation:{id}` | string | what is set aside for one exchange | until it is settled, 2 h at most |
+| `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min; days 2 d, months 32 d, conversations 7 d |
+| `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 61 s |
+| `{limits}:leases:{subject}` | sorted set | exchanges under way by the end of their lease, us | 2 min |
 """
 
 from dataclasses import dataclass
@@ -37,9 +40,8 @@ class Keys:
     def schema(self) -> str:
         return f"{self.prefix}schema"
 
-    @property
-    def probe(self) -> str:
-        return f"{self.prefix}probe"
+    def probe(self, tag: str) -> str:
+        return f"{self.prefix}probe:{{{tag}}}"
 
     @property
     def stats(self) -> str:
@@ -68,12 +70,9 @@ class Keys:
     def agent_names(self) -> str:
         return f"{self.prefix}agent_names"
 
-    def registry(self, kind: str) -> str:
-        return f"{self.prefix}{{registry}}:{kind}"
-
     @property
-    def registry_version(self) -> str:
-        return f"{self.prefix}{{registry}}:version"
+    def admin_keys(self) -> str:
+        return f"{self.prefix}admin_keys"
 
     @property
     def events(self) -> str:
@@ -94,3 +93,15 @@ class Keys:
     @property
     def control_news(self) -> str:
         return f"{self.prefix}{{control}}:news"
+
+    def reservation(self, exchange_id: str) -> str:
+        return f"{self.prefix}{{limits}}:reservation:{exchange_id}"
+
+    def counts(self, subject: str) -> str:
+        return f"{self.prefix}{{limits}}:counts:{subject}"
+
+    def minute(self, measure: str, subject: str) -> str:
+        return f"{self.prefix}{{limits}}:minute:{measure}:{subject}"
+
+    def leases(self, subject: str) -> str:
+        return f"{self.prefix}{{limits}}:leases:{subject}"

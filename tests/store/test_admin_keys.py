@@ -40,12 +40,12 @@ async def test_an_expired_key_opens_nothing(connection: Connection) -> None:
 
 async def test_redis_never_has_the_key(connection: Connection) -> None:
     _, shown = await keys_of(connection).make("admin", None, None)
-    stored = await connection.execute("HGETALL", connection.keys.registry("admin_keys"))
+    stored = await connection.execute("HGETALL", connection.keys.admin_keys)
     assert shown.split("_")[2].encode() not in b"".join(stored)
 
 
 async def test_there_is_an_end_to_making_keys(connection: Connection) -> None:
     fill = [part for n in range(MOST) for part in (f"adk_{n}", "{}")]
-    await connection.execute("HSET", connection.keys.registry("admin_keys"), *fill)
+    await connection.execute("HSET", connection.keys.admin_keys, *fill)
     with pytest.raises(TooMany):
         await keys_of(connection).make("viewer", None, None)

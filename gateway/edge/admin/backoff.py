@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_FREE = 5  # wrong keys before the first wait: people mistype
+_FREE = 10  # wrong keys before the first wait: people mistype
 _LONGEST = 60.0
 _FORGOTTEN = 900.0
 _SOURCES = 10_000
@@ -19,7 +19,7 @@ class _Source:
 
 
 class Backoff:
-    """After 5 wrong keys a source waits 1 s, then 2, 4, … 60 s between two further ones; 15 quiet minutes and it is
+    """After 10 wrong keys a source waits 1 s, then 2, 4, … 60 s between two further ones; 15 quiet minutes and it is
     forgotten. The 10,000 sources seen last are known.
 
     Args:

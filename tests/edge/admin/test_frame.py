@@ -7,6 +7,7 @@ import httpx
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from gateway.edge.admin.access import AdminAccess
+from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.changes import Changes
 from gateway.edge.admin.frame import Frame
 from gateway.model.audit import AuditEntry
@@ -67,3 +68,16 @@ async def test_where_keys_cannot_be_looked_up_it_is_not_the_keys_fault() -> None
         assert (await client.get("/api/things")).status_code == 503
         right = {"x-admin-key": "another-key-of-the-settings"}
         assert (await client.get("/api/things", headers=right)).text == "in"
+
+
+async def test_wrong_keys_from_one_address_have_to_wait_and_a_right_one_passes() -> None:
+    entries: list[AuditEntry] = []
+    changes = Changes(entries.append, lambda kind, data: None, lambda: 5.0)
+    access = AdminAccess("a-key-of-the-settings", None, Backoff(lambda: 1000.0), changes.refused)
+    async with framed(PlainTextResponse("in"), [], access) as client:
+        answers = [await client.get("/api/things", headers={"x-admin-key": f"wrong-{n}"}) for n in range(20)]
+        assert [answer.status_code for answer in answers] == [401] * 11 + [429] * 9
+        assert answers[-1].headers["retry-after"] == "1"
+        assert (await client.get("/api/things", headers={"x-admin-key": ""})).status_code == 401
+        assert (await client.get("/api/things")).text == "in"
+    assert [entry.metadata["wrong_keys"] for entry in entries] == [1]
