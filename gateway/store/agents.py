@@ -18,6 +18,7 @@ from gateway.store.connection import Connection
 from gateway.store.errors import CommandRefused, StoreError, StoreUnavailable
 from gateway.store.sighting import MODELS, PROVIDERS, TOOLS, Sighting, add_names
 from gateway.store.stats import Totals
+from gateway.store.vitals import Kept, nanodollars
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class AgentRecord:
     requests: int
     input_tokens: int
     output_tokens: int
+    cost: int = 0  # nanodollars
 
 
 class Agents:
@@ -50,9 +52,12 @@ class Agents:
         clock: seconds since the epoch.
         interval: seconds between two flushes while there is something to write.
         max_pending: agents with something unwritten; exchanges of further ones count in the totals only.
+        max_rows: vitals unwritten; further ones are counted only.
+        kept: how many vitals of an agent are kept, and for how long.
 
     Attributes:
         dropped: exchanges that were not noted for their agent because of `max_pending`, or refused by Redis.
+        rows_dropped: vitals lost because of `max_rows`.
     """
 
     def __init__(
@@ -62,11 +67,16 @@ class Agents:
         clock: Callable[[], float],
         interval: float = 0.05,
         max_pending: int = 10_000,
+        max_rows: int = 20_000,
+        kept: Kept = Kept(),
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._interval = interval
         self._max_pending = max_pending
+        self._max_rows = max_rows
+        self._rows = 0
+        self._kept = kept
         self._writer = secrets.token_hex(4)
         self._number = 0
         self._pending: dict[str, Sighting] = {}
@@ -76,7 +86,7 @@ class Agents:
         self._totals_sending: Totals | None = None
         self._dirty = asyncio.Event()
         self._flushing = asyncio.Lock()
-        self.dropped = 0
+        self.dropped = self.rows_dropped = 0
 
     @property
     def pending(self) -> int:
@@ -106,6 +116,12 @@ class Agents:
         sighting.last = vitals.time
         sighting.input_tokens += vitals.input_tokens
         sighting.output_tokens += vitals.output_tokens
+        sighting.cost += nanodollars(vitals)
+        if self._rows < self._max_rows:
+            self._rows += 1
+            sighting.vitals.append(vitals)
+        else:
+            self.rows_dropped += 1
         if client is not None:
             sighting.client = client
         if ok:
@@ -189,7 +205,10 @@ class Agents:
                 sighting.number = self._number
                 self._sending.append(sighting)
         keys = self._connection.keys
-        calls = [([keys.agent(s.agent.agent_id)], s.arguments(self._writer)) for s in self._sending]
+        calls = [
+            ([keys.agent(s.agent.agent_id), keys.vitals(s.agent.agent_id)], s.arguments(self._writer, self._kept))
+            for s in self._sending
+        ]
         replies = await self._connection.scripts("see_agent", calls)
         sent, self._sending = self._sending, []
         complete = True
@@ -199,9 +218,12 @@ class Agents:
                 self._keep(sighting, reply)
             elif isinstance(reply, StoreError):
                 self.dropped += sighting.requests
+                self._rows -= len(sighting.vitals)
                 logger.error("Redis refused what was seen of agent %s: %s", sighting.agent.agent_id, reply)
-            elif (first := int(reply[0])) >= 0:
-                self._unlisted[sighting.agent.agent_id] = first
+            else:
+                self._rows -= len(sighting.vitals)
+                if (first := int(reply[0])) >= 0:
+                    self._unlisted[sighting.agent.agent_id] = first
         return complete
 
     def _keep(self, sighting: Sighting, failure: StoreUnavailable) -> None:
@@ -276,6 +298,7 @@ def _record(flat: Sequence[bytes]) -> AgentRecord:
         requests=int(fields["requests"]),
         input_tokens=int(fields["input_tokens"]),
         output_tokens=int(fields["output_tokens"]),
+        cost=int(fields.get("cost", 0)),
     )
 
 

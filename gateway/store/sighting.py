@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from gateway.model.agent import Agent
+from gateway.model.vitals import Vitals
 from gateway.store.lane import Argument
+from gateway.store.vitals import Kept, packed
 
 MODELS, TOOLS, PROVIDERS = 20, 100, 20
 """How many different names are kept of one agent; the first ones stay."""
@@ -22,6 +24,7 @@ class Sighting:
         "agent",
         "asked",
         "client",
+        "cost",
         "first",
         "input_tokens",
         "last",
@@ -32,6 +35,7 @@ class Sighting:
         "providers",
         "requests",
         "tools",
+        "vitals",
     )
 
     def __init__(self, agent: Agent, time: float) -> None:
@@ -40,6 +44,8 @@ class Sighting:
         self.first = self.last = time
         self.ok = False
         self.requests = self.input_tokens = self.output_tokens = 0
+        self.cost = 0  # nanodollars
+        self.vitals: list[Vitals] = []
         self.models: set[str] = set()
         self.providers: set[str] = set()
         self.tools: set[str] = set()
@@ -55,12 +61,15 @@ class Sighting:
         self.requests += older.requests
         self.input_tokens += older.input_tokens
         self.output_tokens += older.output_tokens
+        self.cost += older.cost
+        self.vitals[:0] = older.vitals
         add_names(self.models, older.models, MODELS)
         add_names(self.providers, older.providers, PROVIDERS)
         add_names(self.tools, older.tools, TOOLS)
 
-    def arguments(self, writer: str) -> list[Argument]:
+    def arguments(self, writer: str, kept: Kept) -> list[Argument]:
         """What `see_agent.lua` takes."""
+        rows = self.vitals[-kept.count :]
         agent = self.agent
         fields: list[Argument] = ["agent_id", agent.agent_id, "verified", int(agent.verified)]
         for name, value in (("credential", agent.credential), ("name", agent.name), ("client", self.client)):
@@ -75,11 +84,14 @@ class Sighting:
             self.requests,
             amount(self.input_tokens),
             amount(self.output_tokens),
+            amount(self.cost),
             len(fields) // 2,
             *fields,
             *_group(MODELS, self.models),
             *_group(TOOLS, self.tools),
             *_group(PROVIDERS, self.providers),
+            *(kept.count, kept.seconds, len(rows)),
+            *map(packed, rows),
         ]
 
 

@@ -1,5 +1,6 @@
 from gateway.model.agent import Agent
 from gateway.store.sighting import LONGEST_NAME, TOOLS, Sighting, add_names, amount
+from gateway.store.vitals import Kept
 
 
 def make(time: float, requests: int, *, ok: bool, client: str | None, tools: set[str]) -> Sighting:
@@ -29,12 +30,14 @@ def test_arguments_are_what_the_script_takes() -> None:
     sighting = make(1.5, 2, ok=True, client=None, tools={"\ud800" + "x" * 999})
     sighting.number = 7
     sighting.input_tokens = -1
-    assert sighting.arguments("ab12") == [
-        *("ab12", 7, 1, 1500, 1500, 2, 0, 0),
+    sighting.cost = 12
+    assert sighting.arguments("ab12", Kept(5, 60)) == [
+        *("ab12", 7, 1, 1500, 1500, 2, 0, 0, 12),
         *(2, "agent_id", "agt_1", "verified", 0),
         *(20, 0),
         *(100, 1, b"?" + b"x" * (LONGEST_NAME - 1)),
         *(20, 0),
+        *(5, 60, 0),
     ]
 
 

@@ -1,11 +1,12 @@
 -- Add what one gateway process saw of one agent since it last said so. Saying the same thing twice counts once.
--- KEYS[1]   agent:{id}
+-- KEYS[1]   agent:{id}                       KEYS[2]  vitals:{id}
 -- ARGV[1]   writer: who counts, [0-9a-f]+       ARGV[2]  its running number, growing
 -- ARGV[3]   1: make the agent if it is unknown
 -- ARGV[4]   first time seen, ms                 ARGV[5]  last time seen, ms
--- ARGV[6-8] how much to add to requests, input_tokens, output_tokens
--- ARGV[9]   number n of plain fields, then n pairs: field, value
+-- ARGV[6-9] how much to add to requests, input_tokens, output_tokens, cost
+-- ARGV[10]  number n of plain fields, then n pairs: field, value
 -- then, for each of the sets m (models), t (tools), p (providers): the most it may hold, number n, then n names
+-- then, for the vitals: how many of them are kept, for how many seconds, number n, then n rows, the oldest first
 -- reply     {KEYS[1], time first seen in ms, or -1 if the agent is unknown}
 local key = KEYS[1]
 local first = redis.call('HGET', key, 'first_seen')
@@ -37,7 +38,7 @@ if not last or tonumber(last) < tonumber(ARGV[5]) then
   fields[#fields + 1] = 'last_seen'
   fields[#fields + 1] = ARGV[5]
 end
-local at = 9
+local at = 10
 for _ = 1, 2 * tonumber(ARGV[at]) do
   at = at + 1
   fields[#fields + 1] = ARGV[at]
@@ -46,6 +47,7 @@ redis.call('HSET', key, unpack(fields))
 redis.call('HINCRBY', key, 'requests', ARGV[6])
 redis.call('HINCRBY', key, 'input_tokens', ARGV[7])
 redis.call('HINCRBY', key, 'output_tokens', ARGV[8])
+redis.call('HINCRBY', key, 'cost', ARGV[9])
 
 for _, set in ipairs({'m', 't', 'p'}) do
   local most, names = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -61,5 +63,14 @@ for _, set in ipairs({'m', 't', 'p'}) do
     redis.call('HSET', key, 'n:' .. set, size)
   end
   at = at + names
+end
+
+local most, age, rows = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+for n = at + 4, at + 3 + rows do
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', most, '*', 'v', ARGV[n])
+end
+if rows > 0 then
+  redis.call('XTRIM', KEYS[2], 'MINID', '~', string.format('%d000', redis.call('TIME')[1] - age))
+  redis.call('EXPIRE', KEYS[2], age)
 end
 return {key, first}

@@ -1,0 +1,90 @@
+"""The vitals of an agent's latest exchanges, one row each. Written by `Agents.flush`, with what else was seen."""
+
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+
+import orjson
+
+from gateway.model.vitals import Vitals
+from gateway.store.connection import Connection
+from gateway.store.lane import Argument
+
+_FIELDS = tuple(field.name for field in fields(Vitals) if field.name != "agent_id")
+_DEFAULTS = {field.name: field.default for field in fields(Vitals) if field.default is not MISSING}
+_NO_DEFAULT = object()
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many rows of one agent are kept, and for how many seconds."""
+
+    count: int = 1000
+    seconds: int = 7 * 86_400
+
+
+def packed(vitals: Vitals) -> bytes:
+    """One row: JSON of what is not as it usually is. The agent's id is in the key."""
+    row = {
+        name: value[:_LONGEST] if type(value) is str else value
+        for name in _FIELDS
+        if (value := getattr(vitals, name)) != _DEFAULTS.get(name, _NO_DEFAULT)
+    }
+    try:
+        return orjson.dumps(row)
+    except orjson.JSONEncodeError:  # a model's name can hold lone surrogates, a provider name a huge number
+        return orjson.dumps({name: _plain(value) for name, value in row.items()})
+
+
+def unpacked(agent_id: str, row: bytes) -> Vitals:
+    """A row of this or of a newer version, whose further members are left out."""
+    document = orjson.loads(row)
+    members = {name: document[name] for name in _FIELDS if name in document}
+    members["tool_names"] = tuple(members.get("tool_names", ()))
+    return Vitals(agent_id=agent_id, **{"dialect": None, "provider": None, "model": None, **members})
+
+
+def nanodollars(vitals: Vitals) -> int:
+    """What an exchange cost, as an integer to add up."""
+    return 0 if vitals.cost_usd is None else round(vitals.cost_usd * 1e9)
+
+
+class VitalsLog:
+    """Reads rows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def latest(
+        self, agent_id: str, limit: int, *, since: float = 0.0, cursor: str | None = None
+    ) -> tuple[Sequence[Vitals], str | None]:
+        """One page of an agent's vitals, the latest first, and the cursor of the next page or None.
+
+        Args:
+            since: seconds since the epoch; exchanges that ended before it are left out.
+            cursor: as an earlier page gave it; raises ValueError for anything else.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        end = "+" if cursor is None else "(" + _checked(cursor)
+        arguments: list[Argument] = [end, int(since * 1000), limit]
+        flat = await self._connection.script("latest_rows", [self._connection.keys.vitals(agent_id)], arguments)
+        rows = [unpacked(agent_id, row) for row in flat[1::2]]
+        following = flat[-2].decode() if len(rows) == limit and rows else None
+        return [row for row in rows if row.time >= since], following
+
+
+def _checked(cursor: str) -> str:
+    left, dash, right = cursor.partition("-")
+    if not (dash and left.isascii() and left.isdigit() and right.isascii() and right.isdigit() and len(cursor) < 40):
+        raise ValueError(f"not a cursor: {cursor[:80]!r}")
+    return cursor
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, tuple | list):
+        return [_plain(member) for member in value]
+    return min(value, 2**53) if isinstance(value, int) else value
