@@ -174,7 +174,7 @@ class Settings(BaseModel):
     redis_url: RedisUrl | None = setting(
         None,
         "the Redis that holds all state",
-        "redis://, rediss:// or unix:// and an address",
+        "redis://, rediss:// or unix:// and an address, or redis+sentinel://, redis+cluster:// and several",
         secret=True,
         shown="a private Redis of its own",
     )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+from gateway.store.address import read_address
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -79,9 +79,10 @@ def proxy_url(url: str) -> str:
 
 
 def redis_url(url: str) -> str:
+    """One of the forms in `gateway.store.address`."""
+    if read_address(url).kind != "server":
+        return url
     scheme, _, rest = url.partition("://")
-    if scheme not in REDIS_SCHEMES:
-        raise ValueError("does not start with " + " or ".join(f"{scheme}://" for scheme in REDIS_SCHEMES))
     if scheme != "unix":
         return _url(url, ("redis", "rediss"), userinfo=True)
     if not rest.rpartition("@")[2].startswith("/"):

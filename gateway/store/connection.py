@@ -1,51 +1,40 @@
-"""The gateway's way to Redis: commands of concurrent callers share round trips, and nobody waits longer than agreed.
-
-It never retries a command, never queues without bound, and never gives a caller the reply of another one.
-"""
+"""The gateway's way to Redis, be it one server, the master of a Sentinel service, or a cluster."""
 
 import asyncio
-import contextlib
 import logging
 import random
-import secrets
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
 
-from gateway.store.breaker import Breaker
+from gateway.store.address import RedisAddress, read_address
+from gateway.store.cluster import Cluster
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.keys import Keys
-from gateway.store.lane import Argument, Call, Command, Lane, opened
-from gateway.store.links import link_maker
-from gateway.store.replies import NO_SERVICE, NO_WRITES, meaning
+from gateway.store.lane import Argument
+from gateway.store.links import Links, OpenLink
+from gateway.store.node import Bounds, Node
 from gateway.store.scripts import load_scripts
+from gateway.store.sentinel import Sentinels
 
 logger = logging.getLogger(__name__)
 
-_STALL = 0.02  # a timer this late means that the loop itself stood still: replies may be there, unread
-_PATIENCE = 5  # such timers in a row that are excused
-_IDLE = 1.0  # seconds without an answer after which `watch` asks by itself
 _TICK = 0.25  # seconds between two looks of `watch`
 
 
 class Connection:
     """Redis at `url`, for one event loop.
 
-    Calls made in one turn of the loop leave in one batch; while `lanes` batches are under way, later calls gather
-    for the next. Every call ends within `op_timeout` seconds (and a few ms), whatever Redis does.
-
     Args:
-        url: redis://, rediss:// or unix://.
+        url: one of the forms in `address`.
         prefix: of every key the gateway uses.
-        op_timeout: seconds a caller waits, including queueing and connecting.
+        op_timeout: seconds a caller waits, including queueing, connecting and being sent on to another node.
         connect_timeout: seconds for opening a link, in the background of calls that have given up.
-        lanes: links, so batches under way at a time.
+        lanes: links to a server, so batches under way at a time.
         max_batch: commands in one batch.
         max_queue: calls waiting for a lane; more are refused.
-        jitter: a number in [0, 1) for the breaker.
+        jitter: a number in [0, 1) for the breakers.
     """
 
     def __init__(
@@ -61,31 +50,29 @@ class Connection:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.keys = Keys(prefix)
-        self.breaker = Breaker(lambda: self._now(), jitter=jitter)
         self.on_change: list[Callable[[bool], None]] = []
         self.healthy = False
-        self._op_timeout = op_timeout
-        self._max_batch = max_batch
-        self._max_queue = max_queue
         self._scripts = load_scripts()
-        self._connect_timeout = connect_timeout
-        make_link = self._make_link = link_maker(url, connect_timeout=connect_timeout)
-        mark = secrets.token_hex(4)
-        self._lanes = [Lane(make_link, connect_timeout=connect_timeout, mark=f"{mark}{n}") for n in range(lanes)]
-        self._tasks: list[asyncio.Task[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: deque[Call] = deque()
-        self._waiting: deque[Call] = deque()
-        self._idle: list[asyncio.Future[None]] = []
-        self._dispatching = False
-        self._sweep_timer: asyncio.TimerHandle | None = None
-        self._forgiven = 0
-        self._answered_at = 0.0
-        self._answered = False
-        self._writable = True
-        self._why = ""
-        self._watched = False
-        self._closed = False
+        bounds = Bounds(op_timeout, lanes, max_batch, max_queue, jitter)
+        address = read_address(url)
+        self._duties: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        if address.kind == "cluster":
+            self._way: Node | Cluster = Cluster(
+                address, bounds, connect_timeout=connect_timeout, probe=self.keys.probe, on_change=self._report
+            )
+        else:
+            self._way = self._one_server(address, bounds, connect_timeout)
+        self._submit = self._way.submit
+
+    @property
+    def serving(self) -> bool:
+        """Nothing says that Redis is lost; it may not have been asked yet."""
+        return self._way.serving
+
+    @property
+    def trips(self) -> int:
+        """How often Redis was given up for a while."""
+        return self._way.trips
 
     async def execute(self, *command: Argument) -> Any:
         """Send one command; the reply as RESP2 has it: bytes, int, list or None.
@@ -130,34 +117,35 @@ class Connection:
         Raises:
             StoreUnavailable: no link could be opened.
         """
-        return await opened(self._make_link(), within=self._connect_timeout)
+        return await self._way.open_link(key)
 
     async def watch(self) -> None:
         """Notice loss and recovery without traffic, until cancelled. While it runs, it alone tries a lost store."""
-        self._watched = True
+        self._way.watched = True
         try:
-            while True:
-                await self._look()
-                await asyncio.sleep(_TICK)
+            async with asyncio.TaskGroup() as group:
+                for duty in self._duties:
+                    group.create_task(duty())
+                while True:
+                    await self._way.look()
+                    await asyncio.sleep(_TICK)
         finally:
-            self._watched = False
+            self._way.watched = False
 
     async def close(self) -> None:
         """Fail what waits, close the links. The connection cannot be used again."""
-        self._closed = True
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for lane in self._lanes:
-            await lane.close()
-        for call in (*self._queue, *self._waiting):
-            call.settle(StoreUnavailable("closed"))
-        self._queue.clear()
-        self._waiting.clear()
+        await self._way.close()
 
-    # Calls come in
+    def _one_server(self, address: RedisAddress, bounds: Bounds, connect_timeout: float) -> Node:
+        node: Node
+        if address.kind == "sentinel":
+            sentinels = Sentinels(address, connect_timeout=connect_timeout, on_move=lambda: node.refresh())
+            self._duties.append(sentinels.watch)
+            open_link: OpenLink = sentinels.open
+        else:
+            open_link = Links(address.url, connect_timeout=connect_timeout).open
+        node = Node(open_link, bounds, probe=lambda: self.keys.probe("all"), on_change=self._report)
+        return node
 
     def _submit_script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> "asyncio.Future[Any]":
         script = self._scripts[name]
@@ -165,194 +153,21 @@ class Connection:
         whole = ("EVAL", script.source, *rest)
         return self._submit(("EVALSHA", script.digest, *rest), tag=keys[0].encode(), whole=whole)
 
-    def _submit(self, command: Command, *, probe: bool = False, **extra: Any) -> "asyncio.Future[Any]":
-        if self._closed:
-            raise StoreUnavailable("closed", sent=False)
-        if not (self.breaker.closed or probe or (not self._watched and self.breaker.begin_probe())):
-            raise StoreUnavailable("open", "it did not answer lately", sent=False)
-        if len(self._queue) >= self._max_queue:
-            raise StoreUnavailable("overload", f"{self._max_queue} calls wait already", sent=False)
-        loop = self._loop or self._start()
-        call = Call(command, loop.create_future(), loop.time() + self._op_timeout, **extra)
-        self._queue.append(call)
-        self._waiting.append(call)
-        if self._sweep_timer is None:
-            self._sweep_timer = loop.call_at(call.deadline, self._sweep, call.deadline)
-        if not self._dispatching and self._idle:
-            # Not now but after the callbacks that are ready: what they call shares the round trip.
-            self._dispatching = True
-            loop.call_soon(self._dispatch)
-        return call.future
-
-    def _start(self) -> asyncio.AbstractEventLoop:
-        self._loop = asyncio.get_running_loop()
-        self._tasks = [self._loop.create_task(self._serve(lane)) for lane in self._lanes]
-        return self._loop
-
-    def _now(self) -> float:
-        return (self._loop or asyncio.get_running_loop()).time()
-
-    # Batches go out
-
-    def _dispatch(self) -> None:
-        """Wake one idle lane; it takes all it can carry."""
-        self._dispatching = False
-        if self._queue and self._idle and not self._closed:
-            self._idle.pop().set_result(None)
-
-    async def _serve(self, lane: Lane) -> None:
-        rest = False
-        while True:
-            if rest or not self._queue:
-                idle = asyncio.get_running_loop().create_future()
-                self._idle.append(idle)
-                await idle
-            try:
-                await lane.open()
-            except StoreUnavailable as error:
-                rest = True  # not at once again: the next call, or the other lane, goes on
-                self._unreachable(error)
-                continue
-            rest = False
-            batch = self._take()
-            self._dispatch()  # if more than one batch waits
-            if batch:
-                await self._carry(lane, batch)
-
-    def _take(self) -> list[Call]:
-        batch: list[Call] = []
-        while self._queue and len(batch) < self._max_batch:
-            call = self._queue.popleft()
-            if not call.future.done():  # given up before it was sent: never carried out
-                batch.append(call)
-        return batch
-
-    async def _carry(self, lane: Lane, batch: list[Call]) -> None:
-        try:
-            replies = await lane.carry(batch)
-        except StoreUnavailable as error:
-            for call in batch:
-                call.settle(StoreUnavailable(error.reason, error.detail, sent=error.sent))
-            self._lost(error)
-            return
-        except asyncio.CancelledError:
-            for call in batch:
-                call.settle(StoreUnavailable("closed"))
-            raise
-        codes = set()
-        for call, reply in zip(batch, replies, strict=True):
-            if isinstance(reply, ResponseError):
-                said = meaning(reply)
-                codes.add(said.code)
-                reply = said.error
-            call.settle(reply)
-        self._heard(codes)
-
-    # What it says about the store
-
-    def _heard(self, codes: set[str]) -> None:
-        """A batch came back. Error codes in it may still say that Redis cannot be our store."""
-        refused = codes & NO_SERVICE
-        if refused:
-            for lane in self._lanes:
-                lane.refresh()
-            self.breaker.trip()
-            self._why = f"it says {', '.join(sorted(refused))}"
-            self._fail_queue("open", self._why)
-        else:
-            self._answered = True
-            self._answered_at = self._now()
-            self.breaker.succeeded()
-        if codes & NO_WRITES:
-            self._writable = False
-            self._why = f"it says {', '.join(sorted(codes & NO_WRITES))}"
-        self._report()
-
-    def _unreachable(self, error: StoreUnavailable) -> None:
-        """A link did not open. Calls wait on only if another lane can take them."""
-        if not any(lane.connected for lane in self._lanes):
-            self._fail_queue(error.reason, error.detail)
-        self._lost(error)
-        self._dispatch()
-
-    def _lost(self, error: StoreUnavailable) -> None:
-        """A batch did not come back."""
-        if error.reason.upper() in NO_SERVICE:
-            self.breaker.trip()
-        else:
-            self.breaker.failed()
-        if not self.breaker.closed:
-            self._fail_queue("open", error.detail)
-        self._why = error.detail
-        self._report()
-
-    def _fail_queue(self, reason: str, detail: str) -> None:
-        while self._queue:
-            self._queue.popleft().settle(StoreUnavailable(reason, detail, sent=False))
-
     def _report(self) -> None:
-        healthy = self._answered and self._writable and self.breaker.closed
+        healthy = self._way.healthy
         if healthy is self.healthy:
             return
         self.healthy = healthy
         logger.log(
-            logging.INFO if healthy else logging.WARNING, "Redis is %s", "there" if healthy else f"lost: {self._why}"
+            logging.INFO if healthy else logging.WARNING,
+            "Redis is %s",
+            "there" if healthy else f"lost: {self._way.why}",
         )
         for listener in self.on_change:
             try:
                 listener(healthy)
             except Exception:  # a listener's defect must not end the lane that reports
                 logger.exception("a listener to the state of Redis failed")
-
-    # Time
-
-    def _sweep(self, due: float) -> None:
-        """Tell callers whose time is over. One timer for all of them."""
-        loop = self._loop
-        assert loop is not None
-        now = loop.time()
-        self._sweep_timer = None
-        if now - due > _STALL and self._forgiven < _PATIENCE:
-            # The loop stood still, not Redis: let the lanes read first what has come meanwhile.
-            self._forgiven += 1
-            self._sweep_at(now + _STALL / 2)
-            return
-        self._forgiven = 0
-        late = False
-        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].deadline <= now):
-            call = self._waiting.popleft()
-            if not call.future.done():
-                call.settle(StoreUnavailable("timeout", "no reply in time"))
-                late = True
-        for lane in self._lanes:
-            if lane.sent_at is not None and lane.sent_at + self._op_timeout <= now:
-                lane.expire()
-        if late:
-            self._lost(StoreUnavailable("timeout", "no reply in time"))
-        times = [lane.sent_at + self._op_timeout for lane in self._lanes if lane.sent_at is not None]
-        times += [self._waiting[0].deadline] if self._waiting else []
-        if times:
-            self._sweep_at(max(min(times), now + 0.001))
-
-    def _sweep_at(self, when: float) -> None:
-        assert self._loop is not None
-        self._sweep_timer = self._loop.call_at(when, self._sweep, when)
-
-    # Without traffic
-
-    async def _look(self) -> None:
-        lost = not (self.breaker.closed and self._writable)
-        if not self.breaker.closed and not self.breaker.begin_probe():
-            return
-        if not lost and self._answered and self._now() - self._answered_at < _IDLE:
-            return
-        with contextlib.suppress(StoreError):
-            # A store that was lost must take a write before it counts as there again.
-            command = ("SET", self.keys.probe, 1, "EX", 60) if lost else ("PING",)
-            reply = await self._submit(command, probe=True)
-            if lost and not isinstance(reply, StoreError):
-                self._writable = True
-                self._report()
 
 
 def _unwrap(reply: Any) -> Any:

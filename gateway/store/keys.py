@@ -22,7 +22,7 @@ used by one script.
 | `{control}:replicas` | hash | the epoch each replica has applied, and when it said so | a minute after its last word |
 | `{control}:news` | channel | nothing kept; a message for every change | |
 | `{limits}:reservation:{id}` | string | what is set aside for one exchange | until it is settled, 2 h at most |
-| `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min; days 2 d, months 32 d, conversations 7 d |
+| `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min to 32 d, by what it counts |
 | `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 61 s |
 | `{limits}:leases:{subject}` | sorted set | exchanges under way by the end of their lease, us | 2 min |
 """

@@ -11,12 +11,10 @@ from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from gateway.store.errors import StoreUnavailable
-from gateway.store.links import MakeLink
-from gateway.store.replies import meaning
+from gateway.store.links import OpenLink, failure
 
 Argument = str | bytes | int | float
 
@@ -24,6 +22,8 @@ Command = tuple[Argument, ...]
 
 # Its stub says tuple[x] where it means tuple[x, ...].
 _pack = cast(Callable[[Command], bytes], hiredis.pack_command)
+
+_ASKING = _pack(("ASKING",))
 
 
 class Call:
@@ -35,12 +35,14 @@ class Call:
         deadline: in loop time; the caller hears by then.
         tag: what the first element of the reply must be, for scripts.
         whole: sent instead if Redis does not know the script.
+        hops: nodes of a cluster that sent it on to another one.
+        asking: sent with ASKING in front, which lets a node answer for a slot that is on its way to it.
 
     Raises:
         TypeError, UnicodeEncodeError: the command has something in it that cannot be sent.
     """
 
-    __slots__ = ("deadline", "future", "packed", "tag", "whole")
+    __slots__ = ("asking", "deadline", "future", "hops", "packed", "tag", "whole")
 
     def __init__(
         self,
@@ -57,6 +59,8 @@ class Call:
         self.deadline = deadline
         self.tag = tag
         self.whole = whole
+        self.hops = 0
+        self.asking = False
 
     def settle(self, reply: Any) -> None:
         """Give the caller its reply, or a `StoreError`, unless it has left."""
@@ -68,14 +72,12 @@ class Lane:
     """Carries one batch at a time. Opens its link when it needs one.
 
     Args:
-        make_link: opens a link; looks the host up anew each time.
-        connect_timeout: seconds for connecting including the handshake.
+        open_link: opens a link; looks the host up anew each time.
         mark: distinguishes this lane's check values from every other lane's and process's.
     """
 
-    def __init__(self, make_link: MakeLink, *, connect_timeout: float, mark: str) -> None:
-        self._make_link = make_link
-        self._connect_timeout = connect_timeout
+    def __init__(self, open_link: OpenLink, *, mark: str) -> None:
+        self._open_link = open_link
         self._marks = (f"{mark}:{n}".encode() for n in itertools.count())
         self._link: AbstractConnection | None = None
         self._scope: asyncio.Timeout | None = None
@@ -98,8 +100,9 @@ class Lane:
                 return
             await self.close()
         except Exception as error:
-            raise _failure(error, sent=False) from error
-        await self._connect()
+            raise failure(error, sent=False) from error
+        self._stale = False
+        self._link = await self._open_link()
 
     async def carry(self, calls: Sequence[Call]) -> list[Any]:
         """Send `calls` and return their replies in order; an error reply is an exception in the list.
@@ -114,7 +117,7 @@ class Lane:
                 return await self._converse(self._link, calls)
         except Exception as error:
             # Broad because garbage makes the parser raise nearly anything, and it all means the same: out of step.
-            raise _failure(error, sent=True) from error
+            raise failure(error, sent=True) from error
         finally:
             self._scope = self.sent_at = None
 
@@ -134,18 +137,15 @@ class Lane:
         if link is not None:
             await link.disconnect(nowait=True)
 
-    async def _connect(self) -> None:
-        self._stale = False
-        self._link = await opened(self._make_link(), within=self._connect_timeout)
-
     async def _converse(self, link: AbstractConnection, calls: Sequence[Call]) -> list[Any]:
         """One round trip; a second one only for scripts that Redis does not know (any more)."""
         intact = False
         try:
-            replies = await self._round_trip(link, [call.packed for call in calls])
+            replies = await self._round_trip(link, calls, [call.packed for call in calls])
             unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError) and calls[n].whole]
             if unknown:
-                again = await self._round_trip(link, [_pack(calls[n].whole or ()) for n in unknown])
+                some = [calls[n] for n in unknown]
+                again = await self._round_trip(link, some, [_pack(call.whole or ()) for call in some])
                 for n, reply in zip(unknown, again, strict=True):
                     replies[n] = reply
             _check_tags(calls, replies)
@@ -155,35 +155,25 @@ class Lane:
             if not intact:
                 await self.close()
 
-    async def _round_trip(self, link: AbstractConnection, commands: Sequence[bytes]) -> list[Any]:
+    async def _round_trip(self, link: AbstractConnection, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
         # The ECHO behind the batch comes back last, and as sent, only if every reply before it is one of this batch.
         mark = next(self._marks)
-        await link.send_packed_command(b"".join((*commands, _pack(("ECHO", mark)))), check_health=False)
-        replies = [await _read(link) for _ in commands]
+        for n, call in enumerate(calls):
+            if call.asking:
+                packed[n] = _ASKING + packed[n]
+        packed.append(_pack(("ECHO", mark)))
+        await link.send_packed_command(b"".join(packed), check_health=False)
+        replies = []
+        for call in calls:
+            if call.asking:
+                await _read(link)
+            replies.append(await _read(link))
         echo = await _read(link)
         if isinstance(echo, ResponseError):
             raise echo
         if echo != mark:
             raise StoreUnavailable("garbage", "the replies are out of step with the commands")
         return replies
-
-
-async def opened(link: AbstractConnection, within: float) -> AbstractConnection:
-    """Connect `link`, including the handshake, in at most `within` seconds.
-
-    Raises:
-        StoreUnavailable: it did not work; the link is closed.
-    """
-    try:
-        async with asyncio.timeout(within):
-            await link.connect()  # type: ignore[no-untyped-call]
-        return link
-    except BaseException as error:
-        await link.disconnect(nowait=True)
-        if not isinstance(error, Exception):
-            raise
-        # Broad because a peer that is no Redis makes the handshake raise nearly anything.
-        raise _failure(error, sent=False) from error
 
 
 async def _read(link: AbstractConnection) -> Any:
@@ -199,22 +189,3 @@ def _check_tags(calls: Sequence[Call], replies: Sequence[Any]) -> None:
             continue
         if not isinstance(reply, list) or not reply or reply[0] != call.tag:
             raise StoreUnavailable("garbage", "a reply belongs to another key")
-
-
-def _failure(error: Exception, sent: bool) -> StoreUnavailable:
-    if isinstance(error.__cause__, RedisError):
-        error = error.__cause__  # an error reply in the handshake comes wrapped, without its code
-    match error:
-        case StoreUnavailable():
-            return error
-        case TimeoutError():
-            return StoreUnavailable("timeout", "no reply in time", sent=sent)
-        case RedisError() if error.status_code or isinstance(error, ResponseError):
-            said = meaning(error).error
-            return StoreUnavailable(
-                said.reason if isinstance(said, StoreUnavailable) else "refused", str(error), sent=sent
-            )
-        case Disconnected() | OSError():
-            return StoreUnavailable("connection", f"{type(error).__name__}: {error}", sent=sent)
-        case _:
-            return StoreUnavailable("garbage", f"{type(error).__name__}: {error}", sent=sent)

@@ -13,8 +13,11 @@ _CODE = re.compile(r"(?:^|-)([A-Z]{3,})\b")
 NO_WRITES = frozenset({"OOM", "MISCONF", "NOREPLICAS"})
 """Redis answers reads, but takes no writes: full, its disk fails, or too few replicas."""
 
-NO_SERVICE = frozenset({"READONLY", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "WRONGPASS"})
+NO_SERVICE = frozenset({"READONLY", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "WRONGPASS"})
 """This server cannot be our store now. READONLY: it was demoted, so what it would let us read may be old as well."""
+
+ELSEWHERE = frozenset({"MOVED", "ASK", "TRYAGAIN"})
+"""Nothing is wrong with this node of a cluster, but it does not have the keys, or not all of them, at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +37,6 @@ def meaning(reply: RedisError) -> Meaning:
         for code in known & codes:
             # Redis says so before it carries the command out.
             return Meaning(StoreUnavailable(code.lower(), text, sent=False), code)
+    for code in ELSEWHERE & codes:
+        return Meaning(StoreUnavailable(code.lower(), f"{text}; a cluster is named by redis+cluster://", sent=False))
     return Meaning(CommandRefused(f"{reply.status_code or ''} {text}".strip()))

@@ -40,10 +40,18 @@ def test_no_text_breaks_the_reading_of_urls_or_is_quoted(scheme: str, before: st
 
 
 @pytest.mark.parametrize(
-    "good", ["redis://h", "rediss://:pw@h:6380/1", "unix:///run/redis.sock", "unix://:pw@/run/r.sock"]
+    "good",
+    ["redis://h", "rediss://:pw@h:6380/1", "unix:///run/redis.sock", "unix://:pw@/run/r.sock"]
+    + ["redis+sentinel://a:26379,b:26379/main/1", "rediss+cluster://:pw@a:6379,b"],
 )
-def test_a_redis_is_named_by_network_or_socket(good: str) -> None:
+def test_a_redis_is_named_by_network_or_socket_or_by_who_knows_it(good: str) -> None:
     assert redis_url(good) == good
+
+
+@pytest.mark.parametrize("bad", ["http://h", "redis://", "unix://r.sock", "redis+sentinel://a", "redis+cluster://a/2"])
+def test_anything_else_is_no_redis(bad: str) -> None:
+    with pytest.raises(ValueError):
+        redis_url(bad)
 
 
 def test_json_is_read_from_text_only_and_must_be_an_object() -> None:

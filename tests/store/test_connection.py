@@ -217,7 +217,7 @@ async def test_a_killed_redis_is_an_error_at_once_and_is_found_again(own: Connec
     killed = threading.Event()
 
     async def load() -> None:
-        while len(results) < 3000 and not (killed.is_set() and own.breaker.trips):
+        while len(results) < 3000 and not (killed.is_set() and own.trips):
             try:
                 results.append(await own.execute("GET", "a"))
             except StoreUnavailable as error:
@@ -247,7 +247,7 @@ async def test_without_a_watch_a_caller_is_the_probe(own_redis: RedisServer) -> 
         for _ in range(6):
             with pytest.raises(StoreUnavailable):
                 await connection.execute("PING")
-        assert not connection.breaker.closed
+        assert not connection.serving
         own_redis.start()
         async with asyncio.timeout(5):
             while not connection.healthy:
@@ -375,7 +375,7 @@ async def test_spoiled_replies_are_errors_never_other_data(redis_url: str, fault
                 for key, reply in zip(keys, replies, strict=True):
                     assert isinstance(reply, StoreUnavailable) or reply == [b"id", key.encode()], (key, reply)
             assert proxy.spoiled
-            assert connection.breaker.trips
+            assert connection.trips
             proxy.fault = ""
             async with asyncio.timeout(5):
                 while not connection.healthy:
@@ -415,7 +415,7 @@ async def test_a_slow_redis_is_cut_off_without_a_pile(redis_url: str) -> None:
                     *(connection.execute("PING") for _ in range(2000)), return_exceptions=True
                 )
                 assert all(isinstance(reply, StoreUnavailable) for reply in replies)
-                while connection.breaker.closed:
+                while connection.serving:
                     await asyncio.gather(connection.execute("PING"), return_exceptions=True)
                 for _ in range(50):
                     with pytest.raises(StoreUnavailable):
@@ -433,7 +433,7 @@ async def test_a_loop_that_stood_still_does_not_blame_redis(redis_url: str) -> N
         await asyncio.sleep(0)
         time.sleep(0.5)
         assert await task == b"x"
-    assert connection.breaker.trips == 0
+    assert connection.trips == 0
     await connection.close()
 
 

@@ -5,7 +5,7 @@ from gateway.store.keys import Keys
 
 def test_every_key_carries_the_prefix_and_is_another() -> None:
     keys = Keys("test:")
-    names = [keys.schema, keys.probe, keys.stats, keys.agents, keys.agent("agt_1")]
+    names = [keys.schema, keys.probe("x"), keys.stats, keys.agents, keys.agent("agt_1")]
     assert all(name.startswith("test:") for name in names)
     assert len(set(names)) == len(names)
     assert [field.name for field in fields(Keys)] == ["prefix"]
@@ -19,5 +19,5 @@ def test_every_key_is_in_the_table() -> None:
     import gateway.store.keys as module
 
     assert module.__doc__ is not None
-    for name in ("schema", "probe", "stats", "agents", "agent:{id}"):
+    for name in ("schema", "probe:{tag}", "stats", "agents", "agent:{id}"):
         assert f"| `{name}` |" in module.__doc__

@@ -7,13 +7,13 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.lane import Argument, Call, Lane
-from gateway.store.links import link_maker
+from gateway.store.links import Links
 from gateway.store.scripts import load_scripts
 from tests.support.redis import RedisServer
 
 
 def lane_to(url: str) -> Lane:
-    return Lane(link_maker(url, connect_timeout=1), connect_timeout=1, mark="t")
+    return Lane(Links(url, connect_timeout=1).open, mark="t")
 
 
 @pytest.fixture

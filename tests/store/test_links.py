@@ -1,7 +1,7 @@
 import pytest
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from gateway.store.links import link_maker
+from gateway.store.links import Links
 
 
 @pytest.mark.parametrize(
@@ -14,18 +14,18 @@ from gateway.store.links import link_maker
     ],
 )
 def test_each_form_of_url_has_its_link(url: str, kind: type) -> None:
-    assert type(link_maker(url, connect_timeout=0.2)()) is kind
+    assert type(Links(url, connect_timeout=0.2).make()) is kind
 
 
 def test_parts_of_the_url_are_read_unquoted() -> None:
-    link = link_maker("redis://user:p%40ss@host:7000/3", connect_timeout=0.2)()
+    link = Links("redis://user:p%40ss@host:7000/3", connect_timeout=0.2).make()
     assert (link.host, link.port, link.username, link.password, link.db) == ("host", 7000, "user", "p@ss", 3)
-    assert link_maker("unix:///tmp/a%20b.sock", connect_timeout=0.2)().path == "/tmp/a b.sock"
+    assert Links("unix:///tmp/a%20b.sock", connect_timeout=0.2).make().path == "/tmp/a b.sock"
 
 
 def test_a_link_never_retries_and_leaves_time_to_its_owner() -> None:
     query = "socket_timeout=30&socket_connect_timeout=30&retry_on_timeout=yes&health_check_interval=9&protocol=3"
-    link = link_maker(f"redis://localhost?{query}", connect_timeout=0.2)()
+    link = Links(f"redis://localhost?{query}", connect_timeout=0.2).make()
     assert (link.socket_timeout, link.socket_connect_timeout) == (None, 0.2)
     assert link.retry.get_retries() == 0
     assert (link.health_check_interval, link.protocol) == (0, 2)
@@ -34,4 +34,4 @@ def test_a_link_never_retries_and_leaves_time_to_its_owner() -> None:
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "unix://", "redis://h?db=x", ""])
 def test_a_url_of_another_form_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="the Redis URL"):
-        link_maker(url, connect_timeout=0.2)
+        Links(url, connect_timeout=0.2)
