@@ -1,0 +1,1 @@
+"""Decides what may be done, and how much of it; never acts."""

@@ -1,0 +1,71 @@
+"""Which bounds hold for an agent, and at whom each is counted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.model.agent import Agent
+from gateway.policy.bounds import Bound
+from gateway.policy.document import Document, Match
+from gateway.policy.globs import matches
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One bound as it holds for one agent. `subject` is who is counted; the same text on every replica."""
+
+    bound: Bound
+    subject: str
+    document: str
+
+
+class Plans:
+    """The holdings of every agent under one set of documents; a new set is a new instance.
+
+    A document that names agents, or nobody, counts each agent by itself; one that names teams counts a team together;
+    one that names environments only, an environment together. Agents that proved nothing are counted at what they
+    showed as credential instead: each could call itself by many names.
+    """
+
+    def __init__(self, documents: Iterable[Document] = ()) -> None:
+        self._documents = tuple(document for document in documents if document.bounds)
+        self._known: dict[Agent, tuple[Holding, ...]] = {}
+
+    def of(self, agent: Agent) -> tuple[Holding, ...]:
+        """Budgets come before limits."""
+        if not self._documents:
+            return ()
+        found = self._known.get(agent)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
+                self._known.clear()
+            holdings = [
+                Holding(bound, _subject(document, agent), document.name)
+                for document in self._documents
+                if _holds(document.match, agent)
+                for bound in document.bounds
+            ]
+            # Where a budget is spent, a word on when the minute is over would only mislead.
+            found = self._known[agent] = tuple(sorted(holdings, key=lambda holding: not holding.bound.budget))
+        return found
+
+
+def _holds(match: Match, agent: Agent) -> bool:
+    names = [name for name in (agent.agent_id, agent.name) if name is not None]
+    return (
+        (not match.agents or any(matches(pattern, name) for pattern in match.agents for name in names))
+        and (not match.teams or agent.owner_team in match.teams)
+        and (not match.environments or agent.environment in match.environments)
+    )
+
+
+def _subject(document: Document, agent: Agent) -> str:
+    match = document.match
+    if not match.agents and match.teams:
+        return f"{document.name}:team:{agent.owner_team}"
+    if not match.agents and match.environments:
+        return f"{document.name}:environment:{agent.environment}"
+    if agent.verified:
+        return f"{document.name}:agent:{agent.agent_id}"
+    return f"{document.name}:credential:{agent.credential_id}"
