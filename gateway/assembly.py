@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import secrets
 import socket
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from gateway import __version__
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
-from gateway.edge.admin import admin_keys, agents, stats
+from gateway.edge.admin import admin_keys, agent_keys, agents, events, metrics, stats
 from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
@@ -26,6 +28,7 @@ from gateway.edge.drain import Drain
 from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
+from gateway.edge.workers import worker_id
 from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.verdict import Judge, allow_all
 from gateway.phases.admit import Admit
@@ -33,16 +36,26 @@ from gateway.phases.forward import Forward
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.model_list import ModelList
+from gateway.phases.prove import Prove
+from gateway.phases.record import Record
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings, SettingsError, read_yaml
+from gateway.settings.names import env_name
+from gateway.spool.audit import Audit
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
+from gateway.store.control import Control
+from gateway.store.identities import Identities
+from gateway.store.events import Events
 from gateway.store.schema import prepare
 from gateway.store.stats import Stats
+from gateway.telemetry import upkeep
+from gateway.telemetry.process import Process
+from gateway.telemetry.telemetry import Surroundings, Telemetry
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import STUB, Provider, Providers
@@ -68,20 +81,51 @@ class Gateway:
         own_keys = _own_keys(kept)
         timeouts = Timeouts(**settings.timeouts.model_dump())
         self.store = Connection(redis_url, prefix=settings.redis_prefix)
+        self.control = Control(self.store, clock=time.monotonic)
+        self.identities = self._identities(kept)
         self.agents = Agents(self.store, clock=time.time)  # noqa: TID251 - records are dated by the wall clock
+        self.spool = Audit(
+            settings.data_dir / "audit",
+            new_chain=lambda: secrets.token_hex(16),
+            clock=time.time,  # noqa: TID251 - records are dated by the wall clock
+        )
+        self.audit = self.spool.append
+        record = Record(
+            self.spool,
+            wall_clock=time.time,  # noqa: TID251 - as above
+            strict=settings.audit == "strict",
+            allow_reads=settings.audit_allow_reads,
+        )
+        self.process = Process(time.monotonic)
+        self.telemetry = self._telemetry(kept)
         breaker = Breaker(random.random)
         self.client = Client(connect=timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name))
         self.pipeline = Pipeline(
-            Identify(Fingerprinter(kept.secret.get_secret_value().encode()), own_keys),
+            Identify(
+                Fingerprinter(kept.secret.get_secret_value().encode()),
+                own_keys,
+                prover=Prove(self.identities.verified),
+                rules=self.identities.rules,
+                proof_required=settings.require_agent_key,
+            ),
             Admit(
                 HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
+                gates=(record.decide,),
             ),
             Rewrite(),
             self._forward(breaker, timeouts, own_keys),
             Inspect(judge, HoldBudget(_HELD_BYTES), timeouts, time.monotonic),
-            Settle(self.agents, breaker, clock=time.monotonic, wall_clock=time.time),  # noqa: TID251 - as above
+            Settle(
+                self.agents,
+                breaker,
+                clock=time.monotonic,
+                wall_clock=time.time,  # noqa: TID251 - as above
+                observers=(record.outcome, self.telemetry.observe),
+            ),
+            begin=self.telemetry.begin,
+            over=self.telemetry.over,
         )
         self.drain = Drain(
             self.pipeline.active,
@@ -94,7 +138,8 @@ class Gateway:
         root = kept.secret.get_secret_value().encode()
         wall_clock = time.time  # noqa: TID251 - records are dated by the wall clock
         self.admin_keys = AdminKeys(self.store, root, clock=wall_clock, choose=secrets.choice)
-        self._changes = Changes(audit=lambda entry: None, notify=lambda kind, data: None, clock=wall_clock)
+        self.events = Events(self.store, clock=wall_clock)
+        self._changes = Changes(audit=self.audit, notify=self.events.notify, clock=wall_clock)
         self._access = AdminAccess(
             kept.admin_key.get_secret_value(), self.admin_keys, Backoff(time.monotonic), self._changes.refused
         )
@@ -133,11 +178,17 @@ class Gateway:
             raise SettingsError([str(error)]) from None
         for warning in (await prepare(self.store)).warnings:
             log.warning("%s", warning)
+        await self._open_audit()
+        await self.control.begin()
         duties = [
             asyncio.create_task(duty)
             for duty in (
                 self.store.watch(),
+                self.control.run(),
+                self.process.watch(),
                 self.agents.run(),
+                self.events.run(),
+                self.spool.run(),
                 watch_deadlines(self.pipeline.active, time.monotonic, tick=self.tick),
             )
         ]
@@ -149,17 +200,41 @@ class Gateway:
             for duty in duties:
                 duty.cancel()
             await asyncio.gather(*duties, return_exceptions=True)
+            await self.spool.close()
             await self.client.close()
             await self.store.close()
+
+    async def _open_audit(self) -> None:
+        try:
+            await asyncio.to_thread(self.spool.open)
+        except OSError as error:
+            where = self.spool.root
+            raise SettingsError(
+                [f"{where}: the audit record cannot be kept there: {error.strerror}; see {env_name('data_dir')}"]
+            ) from None
 
     def _admin_routers(self) -> list[APIRouter]:
         """One a noun, in the order of the documentation."""
         wall_clock = time.time  # noqa: TID251 - dates
         return [
-            agents.router(self.agents),
+            agents.router(self.agents, self.identities),
+            agent_keys.router(self.agents, self.identities, clock=wall_clock),
             stats.router(Stats(self.store, clock=wall_clock)),
+            metrics.router(self.telemetry.scrape),
             admin_keys.router(self.admin_keys, clock=wall_clock),
+            events.router(self.events, self._access, stopping=lambda: self.drain.draining),
         ]
+
+    def _identities(self, kept: Secrets) -> Identities:
+        return Identities.over(
+            self.store,
+            self.control,
+            kept.secret.get_secret_value().encode(),
+            clock=time.time,  # noqa: TID251 - records are dated by the wall clock
+            monotonic=time.monotonic,
+            choose=secrets.choice,
+            random_bytes=secrets.token_bytes,
+        )
 
     def _forward(self, breaker: Breaker, timeouts: Timeouts, own_keys: tuple[bytes, ...]) -> Forward:
         settings, client, model_list = self.settings, self.client, None
@@ -177,6 +252,36 @@ class Gateway:
             time.monotonic,
             model_list,
             propagate_trace=settings.propagate_trace,
+            outgoing=self.telemetry.outgoing,
+        )
+
+    def _telemetry(self, kept: Secrets) -> Telemetry:
+        secret = (kept.admin_key, kept.ingest_api_key, kept.secret, self.settings.llm_upstream_api_key)
+        around = Surroundings(
+            os.environ,
+            time.monotonic,
+            time.time,  # noqa: TID251 - spans and points are dated by the wall clock
+            random.Random(secrets.randbits(256)).getrandbits,
+            __version__,
+            worker_id(os.environ),
+            tuple(key.get_secret_value() for key in secret if key),
+        )
+        store, agents, losses = self.store, self.agents, upkeep.Losses()
+        store.on_change.append(losses)
+        return Telemetry(
+            around,
+            propagate=self.settings.propagate_trace,
+            observed=[
+                *upkeep.build(__version__),
+                *self.process.instruments(),
+                *upkeep.redis(
+                    up=lambda: store.healthy,
+                    losses=lambda: losses.count,
+                    pending=lambda: agents.pending,
+                    dropped=lambda: agents.dropped,
+                ),
+                *upkeep.degraded(self._missing, ("redis", "audit")),
+            ],
         )
 
     def use(self, settings: Settings, kept: Secrets) -> None:

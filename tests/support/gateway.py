@@ -3,13 +3,16 @@
 import atexit
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -94,6 +97,7 @@ def spawn_gateway(*args: str, env: Mapping[str, str] | None = None, secrets: boo
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY_", "LLM_UPSTREAM", "OPENAI_", "OTEL_"))}
     defaults = {"GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1"}
     if secrets:
+        defaults["GATEWAY_DATA_DIR"] = _data_dir()
         defaults |= {"GATEWAY_ADMIN_KEY": ADMIN_KEY, "GATEWAY_SECRET": SECRET}
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "serve", *args],
@@ -104,6 +108,14 @@ def spawn_gateway(*args: str, env: Mapping[str, str] | None = None, secrets: boo
         cwd=Path(__file__).parents[2],
     )
     return GatewayProcess(process)
+
+
+@cache
+def _data_dir() -> str:
+    """Where gateways leave their record that were given no directory; gone with the tests."""
+    path = tempfile.mkdtemp(prefix="leuko-tests-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 @contextmanager

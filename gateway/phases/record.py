@@ -1,0 +1,138 @@
+"""record: what was decided about an exchange, written before anything is forwarded, and how it ended.
+
+One decision and one outcome an exchange; one that was refused has the outcome alone.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from gateway.model.audit import AuditEntry
+from gateway.model.errors import ClientGone, Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.vitals import Vitals
+from gateway.spool.errors import AuditUnavailable
+
+_LONGEST = 300  # characters of a path, a model's or tool's name, a reason
+_MOST_NAMES = 64
+
+
+class Log(Protocol):
+    """The audit record."""
+
+    def append(self, entry: AuditEntry) -> str: ...
+
+    def later(self, entry: AuditEntry) -> None: ...
+
+    async def durable(self, entry_id: str) -> None: ...
+
+
+class Record:
+    """`decide` is the last gate of `admit`; `outcome` an observer of `settle`.
+
+    Args:
+        wall_clock: seconds since the epoch.
+        strict: wait until a decision is safe from a loss of power.
+        allow_reads: while nothing can be recorded, let pass what offers the model no tools. `unrecorded` counts these.
+    """
+
+    def __init__(
+        self, log: Log, *, wall_clock: Callable[[], float], strict: bool = False, allow_reads: bool = False
+    ) -> None:
+        self.unrecorded = 0
+        self._log = log
+        self._wall_clock = wall_clock
+        self._strict = strict
+        self._allow_reads = allow_reads
+
+    def decide(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Set `exchange.decision`. Raises Refusal if it cannot be recorded."""
+        agent = exchange.agent
+        action, resource = _what(exchange)
+        try:
+            exchange.decision = self._log.append(
+                AuditEntry(
+                    time=self._wall_clock(),
+                    kind="decision",
+                    action=action,
+                    request_id=exchange.id,
+                    agent_id=agent.agent_id if agent else None,
+                    resource=resource,
+                )
+            )
+        except AuditUnavailable:
+            self._unrecorded(exchange)
+            return None
+        return self._safe(exchange, exchange.decision) if self._strict else None
+
+    def outcome(self, exchange: Exchange, vitals: Vitals) -> None:
+        failure = exchange.failure
+        refused = isinstance(failure, Refusal)
+        action, resource = _what(exchange)
+        self._log.later(
+            AuditEntry(
+                time=vitals.time,
+                kind="outcome",
+                action=action,
+                request_id=exchange.id,
+                agent_id=vitals.agent_id,
+                resource=resource,
+                allowed=exchange.decision is not None or not refused,
+                rule=failure.code if isinstance(failure, Refusal) else None,
+                reason=failure.message[:_LONGEST] if isinstance(failure, Refusal) else None,
+                result=_result(failure, vitals.status),
+                of=exchange.decision,
+                metadata=_numbers(exchange, vitals),
+            )
+        )
+
+    async def _safe(self, exchange: Exchange, decision: str) -> None:
+        try:
+            await self._log.durable(decision)
+        except AuditUnavailable:
+            self._unrecorded(exchange)
+
+    def _unrecorded(self, exchange: Exchange) -> None:
+        reads = exchange.ask is not None and not exchange.ask.tools
+        if not (self._allow_reads and reads):
+            raise Refusal(
+                "audit_unavailable",
+                "The gateway cannot record this request at the moment, so it does not forward it.",
+                retry_after=1,
+            )
+        self.unrecorded += 1
+        exchange.own_headers.append((b"x-gateway-degraded", b"audit"))
+
+
+def _what(exchange: Exchange) -> tuple[str, str]:
+    """Action and resource: a model is called, or a path is relayed."""
+    ask = exchange.ask
+    if ask is not None:
+        return "call:model", (ask.model or "")[:_LONGEST]
+    request = exchange.request
+    if exchange.route.dialect is not None and exchange.route.reads_request:
+        return "call:model", ""  # refused before its body was read
+    return f"relay:{request.method.lower()[:32]}", request.path[:_LONGEST]
+
+
+def _result(failure: Refusal | ClientGone | None, status: int) -> str:
+    if failure is None:
+        return "success" if status < 400 else "error"
+    return failure.code if isinstance(failure, Refusal) else "client_gone"
+
+
+def _numbers(exchange: Exchange, vitals: Vitals) -> dict[str, Any]:
+    found: dict[str, Any] = {"status": vitals.status, "latency_ms": round(vitals.latency_ms)}
+    if vitals.provider is not None:
+        found["provider"] = vitals.provider
+    if vitals.input_tokens or vitals.output_tokens:
+        found["input_tokens"] = vitals.input_tokens
+        found["output_tokens"] = vitals.output_tokens
+    if vitals.cost_usd is not None:
+        found["cost_usd"] = vitals.cost_usd
+    if vitals.tool_names:
+        found["tools"] = [name[:_LONGEST] for name in vitals.tool_names[:_MOST_NAMES]]
+    if exchange.denied:
+        found["denied"] = [
+            {"tool": denial.tool[:_LONGEST], "rule": denial.rule} for denial in exchange.denied[:_MOST_NAMES]
+        ]
+    return found

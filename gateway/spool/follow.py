@@ -1,0 +1,66 @@
+"""Reads a chain's records as they become safe, each once."""
+
+import os
+from pathlib import Path
+
+from gateway.ledger.frame import frames
+from gateway.spool.files import SegmentFile, segments
+
+
+class Follower:
+    """Reads from record `seq` on, and remembers where it stands, so that nothing is read twice."""
+
+    def __init__(self, directory: Path, seq: int = 0) -> None:
+        self.seq = seq
+        self._directory = directory
+        self._segment: SegmentFile | None = None
+        self._number = 0
+        self._offset = 0
+
+    def read(self, upto: int, most: int = 4096) -> list[bytes]:
+        """The next records below number `upto`, at most `most`; fewer than that only where they are not there.
+
+        Raises:
+            Damaged: bytes are no record.
+            OSError: they cannot be read.
+        """
+        found: list[bytes] = []
+        upto = min(upto, self.seq + most)
+        while self.seq < upto:
+            before = self.seq
+            self._locate()
+            if self._segment is None:
+                break
+            self._read_segment(upto, found)
+            if self.seq == before:
+                break
+        return found
+
+    def _locate(self) -> None:
+        """The segment that holds record `seq`: the last one that begins at or before it."""
+        fitting = [segment for segment in segments(self._directory) if segment.first <= self.seq]
+        segment = fitting[-1] if fitting else None
+        if segment != self._segment:
+            self._segment, self._offset = segment, 0
+            self._number = 0 if segment is None else segment.first
+
+    def _read_segment(self, upto: int, found: list[bytes]) -> None:
+        assert self._segment is not None
+        end = _end(self._directory, self._segment)
+        with self._segment.path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read(os.fstat(file.fileno()).st_size - self._offset)
+        at = self._offset
+        for frame in frames(data):
+            if self._number >= self.seq:
+                found.append(frame.payload)
+                self.seq = self._number + 1
+            self._number += 1
+            self._offset = at + frame.end
+            if self.seq >= upto or self._number == end:
+                return
+
+
+def _end(directory: Path, segment: SegmentFile) -> int | None:
+    """The number the next segment begins with."""
+    return next((s.first for s in segments(directory) if s.ordinal > segment.ordinal), None)

@@ -1,0 +1,48 @@
+"""Signs what is on the disk, read back from there; never what merely was to be written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.ledger.chain import leaf_hash
+from gateway.ledger.checkpoint import Signer
+from gateway.ledger.frame import Damaged
+from gateway.ledger.merkle import Tree
+from gateway.spool.disk import Disk
+from gateway.spool.files import CHECKPOINT
+from gateway.spool.follow import Follower
+
+
+class Notary:
+    """The tree of one chain. Not for two threads at a time."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self.tree = Tree()
+        self._directory = directory
+        self._disk = disk
+        self._follower = Follower(directory)
+
+    def sign(self, upto: int, expected: Sequence[bytes], signer: Signer | None, *, final: bool = False) -> str | None:
+        """Take the records below `upto` into the tree and sign it; the checkpoint, None without a signer.
+
+        Args:
+            expected: the hashes of those records as they were written.
+
+        Raises:
+            Damaged: other bytes are there.
+            OSError: they cannot be read, or the checkpoint not be written.
+        """
+        start = self.tree.size
+        while self.tree.size < upto:
+            read = self._follower.read(upto)
+            if not read:
+                raise Damaged(0, f"record {self.tree.size} is not on the disk")
+            for payload in read:
+                leaf = leaf_hash(payload)
+                if leaf != expected[self.tree.size - start]:
+                    raise Damaged(0, f"record {self.tree.size} is not what was written")
+                self.tree.append(leaf)
+        if signer is None:
+            return None
+        note = signer.checkpoint(self._directory.name, self.tree.size, self.tree.root(), final=final)
+        self._disk.replace(self._directory / CHECKPOINT, note.encode())
+        return note
