@@ -8,6 +8,7 @@ that nobody foresaw refuses too. `settle` runs always, once, and cannot be inter
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.model.errors import ClientGone, Refusal
@@ -33,6 +34,9 @@ class Pipeline:
     """Carries exchanges through the phases.
 
     `active` holds those under way: the watcher of time-outs, the drain and whatever must cut streams look there.
+
+    Args:
+        begin, over: told of every exchange before the first phase and after the last; must neither wait nor raise.
     """
 
     def __init__(
@@ -43,6 +47,9 @@ class Pipeline:
         forward: Forward,
         inspect: Inspect,
         settle: Settle,
+        *,
+        begin: Callable[[Exchange], None] = lambda exchange: None,
+        over: Callable[[Exchange], None] = lambda exchange: None,
     ) -> None:
         self.identify = identify
         self.admit = admit
@@ -51,9 +58,12 @@ class Pipeline:
         self.inspect = inspect
         self.settle = settle
         self.active: set[Exchange] = set()
+        self._begin = begin
+        self._over = over
 
     async def run(self, exchange: Exchange, caller: RefusableCaller) -> None:
         self.active.add(exchange)
+        self._begin(exchange)
         try:
             try:
                 await self._phases(exchange, caller)
@@ -71,6 +81,7 @@ class Pipeline:
             self.active.discard(exchange)
             self.admit.release(exchange)
             self.settle(exchange)
+            self._over(exchange)
 
     async def _phases(self, exchange: Exchange, caller: Caller) -> None:
         await self.identify(exchange)

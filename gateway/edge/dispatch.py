@@ -10,9 +10,11 @@ from gateway.model.headers import header_value
 from gateway.wire.openai_errors import error_body
 from gateway.wire.paths import canonical_path
 
+_METRICS = "/metrics"
+
 
 class Dispatch:
-    """Sends probes to the probes, `/api/` to the admin API, everything else to the data plane.
+    """Sends probes to the probes, `/api/` and `/metrics` to the admin API, everything else to the data plane.
 
     Args:
         data_plane, admin: None where this listener does not serve it.
@@ -44,9 +46,9 @@ class Dispatch:
         if path in probes.PATHS:
             scope["path"] = path
             return self._probe
-        if path.startswith("/api/") and self._admin is not None:
+        if self._admin is not None and (path.startswith("/api/") or path == _METRICS):
             self._check_host(scope)
-            scope["path"] = unquote(path)
+            scope["path"] = f"/api/gateway{path}" if path == _METRICS else unquote(path)
             return self._admin
         if self._data_plane is None or path.startswith("/api/"):
             raise Refusal("not_found", f"Unknown path {path[:200]}.")

@@ -28,6 +28,7 @@ class Forward:
         propagate_trace: whether W3C trace context goes along.
         clock: monotonic seconds.
         model_list: lists the models while the stub models are on.
+        outgoing: the last to see a provider's headers before it is asked; gives back those to send.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Forward:
         model_list: ModelList | None = None,
         *,
         propagate_trace: bool = True,
+        outgoing: Callable[[Exchange, Headers], Headers] = lambda exchange, headers: headers,
     ) -> None:
         self.providers = providers
         self._openers = openers
@@ -52,6 +54,7 @@ class Forward:
         self._clock = clock
         self._model_list = model_list
         self._propagate_trace = propagate_trace
+        self._outgoing = outgoing
 
     async def __call__(self, exchange: Exchange) -> Reply:
         route, request = exchange.route, exchange.request
@@ -72,6 +75,7 @@ class Forward:
         body = exchange.body
         if provider.name == STUB and exchange.ask is not None and not exchange.changed:
             body = exchange.plain  # the stub models know no content coding
+        headers = self._outgoing(exchange, headers)
         exchange.forget_text()
         exchange.dispatched = True
         return await opener.open(provider, request.method, provider.path(route), request.query, headers, body)

@@ -1,0 +1,77 @@
+"""Every span, metric and attribute the gateway emits, once.
+
+`gen_ai.*` and `http.*` are OpenTelemetry's (semantic conventions 1.41.1); gateways, policy and limits have
+no convention, so what is ours is `leuko.*`. Metric names follow https://opentelemetry.io/docs/specs/semconv/general/metrics/.
+"""
+
+SCOPE = "leuko.gateway"
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.1"
+
+# Attributes of OpenTelemetry
+AGENT_ID = "gen_ai.agent.id"
+AGENT_NAME = "gen_ai.agent.name"
+CONVERSATION = "gen_ai.conversation.id"
+ERROR_TYPE = "error.type"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+MAX_TOKENS = "gen_ai.request.max_tokens"
+METHOD = "http.request.method"
+OPERATION = "gen_ai.operation.name"
+PATH = "url.path"
+PROVIDER = "gen_ai.provider.name"
+REQUEST_MODEL = "gen_ai.request.model"
+RESPONSE_ID = "gen_ai.response.id"
+RESPONSE_MODEL = "gen_ai.response.model"
+ROUTE = "http.route"
+STATUS = "http.response.status_code"
+STREAM = "gen_ai.request.stream"
+TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+TOKEN_TYPE = "gen_ai.token.type"
+TOOL_NAME = "gen_ai.tool.name"
+USAGE_CACHED = "gen_ai.usage.cache_read.input_tokens"
+USAGE_INPUT = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT = "gen_ai.usage.output_tokens"
+USAGE_REASONING = "gen_ai.usage.reasoning.output_tokens"
+
+# Attributes of ours
+COST = "leuko.cost.usd"
+DECISION = "leuko.decision"
+DEGRADED = "what"
+REQUEST_ID = "leuko.request.id"
+TEAM = "leuko.agent.team"
+TURN = "leuko.conversation.turn"
+USAGE_ESTIMATED = "leuko.usage.estimated"
+VERIFIED = "leuko.agent.verified"
+
+# Span events
+DECISION_EVENT = "leuko.decision"
+TOOL_CALL_EVENT = "leuko.tool_call"
+
+# Metrics of OpenTelemetry
+OPERATION_DURATION = "gen_ai.client.operation.duration"
+SERVER_DURATION = "http.server.request.duration"
+TIME_TO_FIRST = "gen_ai.client.operation.time_to_first_chunk"
+TOKEN_USAGE = "gen_ai.client.token.usage"
+
+# Metrics of ours
+ACTIVE = "leuko.exchanges.active"
+AGENT_COST = "leuko.agent.cost.usd"
+AGENT_REQUESTS = "leuko.agent.requests"
+AGENT_TOKENS = "leuko.agent.tokens"
+COST_TOTAL = "leuko.cost.usd"
+DECISIONS = "leuko.decisions"
+LIMIT_REJECTIONS = "leuko.limit.rejections"
+OVERHEAD = "leuko.overhead.duration"
+TOKENS = "leuko.tokens"
+TOOL_CALLS = "leuko.tool.calls"
+
+OPERATIONS = {
+    "chat_completions": "chat",
+    "completions": "text_completion",
+    "responses": "chat",
+    "messages": "chat",
+    "embeddings": "embeddings",
+}
+"""`gen_ai.operation.name` of each dialect."""
+
+PROVIDERS = {"default": "openai", "azure": "azure.ai.openai"}
+"""`gen_ai.provider.name` where OpenTelemetry writes a configured provider otherwise than its operator does."""

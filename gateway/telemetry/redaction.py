@@ -1,0 +1,46 @@
+"""Secrets taken out of text before it leaves in a log line or a span.
+
+Two nets: the gateway's own secrets, wherever they stand, and whatever has the shape of a key. Not a promise about
+arbitrary secrets: a password in a sentence looks like any other word.
+"""
+
+import re
+from collections.abc import Iterable
+
+PLACE = "[redacted]"
+
+_SHAPES = re.compile(
+    r"""(?x)
+    (?<![0-9A-Za-z])(?:
+        (?:agk|adk|igk)_[0-9A-Za-z_]{8,}                      # keys issued here
+      | sk-[0-9A-Za-z_-]{12,}                                 # OpenAI, Anthropic and those who follow them
+      | (?:gh[pousr]|github_pat)_[0-9A-Za-z_]{20,}
+      | AKIA[0-9A-Z]{16}
+      | AIza[0-9A-Za-z_-]{30,}
+      | xox[abprs]-[0-9A-Za-z-]{10,}
+      | eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*  # JSON web tokens
+    )
+  | (?i:(?<=bearer\ )|(?<=basic\ ))[0-9A-Za-z._~+/=-]{8,}
+  | (?i:(?<=x-api-key:\ )|(?<=x-admin-key:\ )|(?<=api-key:\ )|(?<=api_key=)|(?<=password=))[^\s,;&"']{4,}
+  | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)                           # user and password of a URL
+  | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----(?:[^-]|-(?!----))*(?:-----END\ [A-Z ]*PRIVATE\ KEY-----)?
+    """
+)
+_HINTS = re.compile(r"k_|sk-|gh|AK|AI|xox|eyJ|://|(?i:bearer|basic|key|password)")
+
+
+class Redaction:
+    """Replaces secrets by `[redacted]`.
+
+    Args:
+        secrets: of this process; those shorter than 8 characters are left alone, they would be found everywhere.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        kept = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
+        self._own = re.compile("|".join(map(re.escape, kept))) if kept else None
+
+    def __call__(self, text: str) -> str:
+        if self._own is not None:
+            text = self._own.sub(PLACE, text)
+        return _SHAPES.sub(PLACE, text) if _HINTS.search(text) else text

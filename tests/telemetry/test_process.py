@@ -1,0 +1,34 @@
+"""The process about itself."""
+
+import asyncio
+import time
+
+from gateway.telemetry.instruments import Point
+from gateway.telemetry.process import Process, open_descriptors, resident_bytes
+
+
+def test_memory_and_descriptors_are_those_of_this_process() -> None:
+    before = open_descriptors()
+    with open(__file__):
+        assert open_descriptors() == before + 1
+    assert 1_000_000 < resident_bytes() < 100_000_000_000
+
+
+async def test_a_blocked_loop_shows() -> None:
+    process = Process(time.monotonic, tick=0.001)
+    watching = asyncio.create_task(process.watch())
+    await asyncio.sleep(0)
+    time.sleep(0.1)
+    while not sum(lag(process).buckets):
+        await asyncio.sleep(0)
+    watching.cancel()
+    assert lag(process).value > 0.09
+
+
+def test_every_number_is_there() -> None:
+    assert all(instrument.family().points for instrument in Process(time.monotonic).instruments())
+
+
+def lag(process: Process) -> Point:
+    (point,) = next(iter(process.instruments())).family().points
+    return point
