@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import uvloop
@@ -20,6 +21,7 @@ from gateway.edge.workers import run_workers, watch_parent
 from gateway.settings import Secrets, Settings, SettingsError, resolve_secrets
 from gateway.store.embedded import EmbeddedRedis
 from gateway.telemetry import logs
+from gateway.telemetry.siblings import DIRECTORY_VARIABLE
 
 log = logging.getLogger("gateway")
 
@@ -56,7 +58,9 @@ async def _serve(settings: Settings, reread: Callable[[], Settings]) -> int:
             for sock in (sock for group in sockets.values() for sock in group):
                 sock.listen(_BACKLOG)  # who comes before a worker is up waits, instead of being turned away
             _announce(settings, kept, sockets)
-            return await run_workers(settings.workers, _worker_command(), sockets, env=_worker_env(kept, redis_url))
+            with tempfile.TemporaryDirectory(prefix="leuko-") as meeting_place:
+                env = _worker_env(kept, redis_url) | {DIRECTORY_VARIABLE: meeting_place}
+                return await run_workers(settings.workers, _worker_command(), sockets, env=env)
         await _work(settings, reread, kept, redis_url, sockets, announce=True)
         return 0
 
@@ -84,6 +88,7 @@ async def _work(
     *,
     announce: bool = False,
 ) -> None:
+    logs.configure(settings.log_level, settings.log_format, secrets=_secrets(settings, kept))
     gateway = Gateway(settings, kept, redis_url)
 
     def hang_up() -> None:
@@ -98,7 +103,7 @@ async def _work(
         gateway.listeners(sockets), hooks=gateway.drain, max_connections=_room_for_connections(), on_hangup=hang_up
     )
     watch_parent(os.environ, server.stop)
-    async with gateway.running():
+    async with gateway.telemetry.running(), gateway.running():
         _collect_seldom()
         serving = asyncio.create_task(server.serve())
         if announce:
@@ -130,7 +135,9 @@ def _announce(settings: Settings, kept: Secrets, sockets: Mapping[str, Sequence[
         lines.append(f"  admin key      {kept.kept_in['admin_key']}")
     if settings.stub:
         body = '{"model":"stub-echo","messages":[{"role":"user","content":"Hello"}]}'
-        lines.append(f"  models         stub-*; any other goes to {settings.llm_upstream_url or 'https://api.openai.com'}")
+        lines.append(
+            f"  models         stub-*; any other goes to {settings.llm_upstream_url or 'https://api.openai.com'}"
+        )
         lines.append(f"  try it         curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")
     print(*lines, sep="\n", flush=True)
 
@@ -142,6 +149,13 @@ def _room_for_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return max(16, soft // 2 - 32) if soft != resource.RLIM_INFINITY else _MOST_CONNECTIONS
+
+
+def _secrets(settings: Settings, kept: Secrets) -> list[str]:
+    """What no log line may hold."""
+    known = [kept.admin_key, kept.secret, kept.ingest_api_key, settings.llm_upstream_api_key]
+    known += [provider.api_key for provider in settings.providers.values()]
+    return [secret.get_secret_value() for secret in known if secret is not None]
 
 
 def _worker_command() -> list[str]:
