@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
-from gateway.edge.admin import problems
+from gateway.edge.admin import docs, openapi, problems
 from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.changes import Changes
 from gateway.edge.admin.frame import Frame
@@ -40,6 +40,6 @@ def admin_application(
             allow_methods=["*"],
             allow_headers=["x-admin-key", "authorization", "content-type", "if-match", "last-event-id"],
         )
-    for router in routers:
+    for router in (*routers, docs.router(lambda: openapi.document(app))):
         app.include_router(router, prefix=BASE)
     return app

@@ -1,0 +1,58 @@
+"""`/events`, over a real gateway and Redis."""
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.edge.admin.conftest import problem
+from tests.support.gateway import ADMIN_KEY, GatewayProcess
+
+HEADERS = {"x-admin-key": ADMIN_KEY}
+
+
+def read(gateway: GatewayProcess, number: int, **headers: str) -> list[dict[str, Any]]:
+    """The next events, as soon as there are so many; the first change is made once the stream is open."""
+    found: list[dict[str, Any]] = []
+    url = f"{gateway.url}/api/gateway/events"
+    with httpx.stream("GET", url, headers={**HEADERS, **headers}, timeout=20) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(lines) == ": events follow"
+        if not headers:
+            gateway.ask("DELETE", "/admin-keys/adk_nobody")
+            gateway.ask("DELETE", "/admin-keys/adk_nobody_else")
+        event: dict[str, Any] = {}
+        for line in lines:
+            name, _, value = line.partition(": ")
+            event[name] = value
+            if name == "data":
+                found.append({**event, "data": json.loads(value)})
+                if len(found) == number:
+                    break
+    return found
+
+
+def test_changes_are_events_and_a_reader_goes_on_where_it_stopped(gateway: GatewayProcess) -> None:
+    first, second = read(gateway, 2)
+    assert (first["event"], first["data"]["kind"]) == ("admin.change", "admin.change")
+    assert first["data"]["time"].endswith("Z")
+    assert first["data"]["data"] == {
+        "source": "admin:root", "action": "delete:admin_key", "resource": "/admin-keys/adk_nobody", "status": 204,
+    }  # fmt: skip
+    assert read(gateway, 1, **{"last-event-id": first["id"]}) == [second]
+
+
+def test_an_id_of_no_event_is_named(gateway: GatewayProcess) -> None:
+    answer = httpx.get(f"{gateway.url}/api/gateway/events", headers={**HEADERS, "last-event-id": "x"})
+    assert problem(answer, 422)["errors"][0]["field"] == "header.last-event-id"
+
+
+def test_the_stream_of_a_deleted_key_ends(gateway: GatewayProcess) -> None:
+    made = gateway.ask("POST", "/admin-keys", json={"role": "viewer"}).json()
+    headers = {"x-admin-key": made["api_key"]}
+    with httpx.stream("GET", f"{gateway.url}/api/gateway/events", headers=headers, timeout=20) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        gateway.ask("DELETE", f"/admin-keys/{made['key_id']}")
+        assert sum(1 for _ in lines) < 100
