@@ -1,10 +1,12 @@
-"""Derives the id of an agent without an agent key: a keyed hash of its credential and of its `X-Agent-Id` header."""
+"""Derives the id of an agent without a proof: a keyed hash of its credential and of what it says of itself."""
 
 import hashlib
 import hmac
 from base64 import b32encode
+from collections.abc import Mapping
 
-from gateway.model.agent import Agent
+from gateway.identity.client_family import client_family
+from gateway.model.agent import Agent, Evidence
 from gateway.model.errors import Refusal
 
 _HINT_LIMIT = 128
@@ -12,32 +14,64 @@ _CACHE_LIMIT = 10_000
 
 
 class Fingerprinter:
-    """Same credential and same `X-Agent-Id`, same agent id, on every replica that shares the secret.
+    """The same agent has the same id after a restart, from another address, with another version of its client, and on
+    every replica that shares the secret.
+
+    What counts is the credential, and `X-Agent-Id` if that is sent; else the kind of client. A caller that names its
+    agents may use several clients for one.
 
     Args:
-        secret: the deployment's root secret; the hash's key is derived from it (RFC 5869, HKDF-Expand with one block).
+        secret: the deployment's root secret; the hashes' keys are derived from it (RFC 5869, HKDF-Expand with one
+            block).
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, b"leuko/agent-fingerprint/1\x01", hashlib.sha256)
-        self._known: dict[tuple[bytes | None, bytes | None], Agent] = {}
+        self._key = hmac.digest(secret, b"leuko/agent-fingerprint/2\x01", hashlib.sha256)
+        self._credential_key = hmac.digest(secret, b"leuko/credential/1\x01", hashlib.sha256)
+        self._known: dict[tuple[bytes | None, ...], Agent] = {}
 
-    def agent(self, credential: bytes | None, hint: bytes | None) -> Agent:
-        """The agent behind a credential and its `X-Agent-Id`.
+    def agent(self, credential: bytes | None, fields: Mapping[bytes, bytes]) -> Agent:
+        """The agent behind a credential and the request's other headers, by lower-case name.
 
-        Raises Refusal `invalid_request` for a hint longer than 128 bytes or outside ASCII.
+        Raises Refusal `invalid_request` for an `X-Agent-Id` longer than 128 bytes or outside ASCII.
         """
-        agent = self._known.get((credential, hint))
+        shown = credential, fields.get(b"x-agent-id"), fields.get(b"user-agent"), fields.get(b"x-stainless-lang")
+        agent = self._known.get(shown)
         if agent is None:
             if len(self._known) >= _CACHE_LIMIT:  # keyed by what callers send: must not grow with them
                 self._known.clear()
-            agent = self._known[credential, hint] = self._name(credential, hint)
+            agent = self._known[shown] = self._name(*shown)
         return agent
 
-    def _name(self, credential: bytes | None, hint: bytes | None) -> Agent:
+    def derived(self, agent: Agent, form: bytes) -> str:
+        """The id of another agent behind the same fingerprint, which differs in its form."""
+        return self._id(b"form", agent.agent_id.encode(), form)
+
+    def shared(self, agent: Agent) -> str:
+        """The one id of all further agents behind the same credential, once it has too many."""
+        return self._id(b"shared", agent.credential_id.encode())
+
+    def _name(
+        self, credential: bytes | None, hint: bytes | None, user_agent: bytes | None, language: bytes | None
+    ) -> Agent:
         if hint is not None and (len(hint) > _HINT_LIMIT or not hint.isascii()):
             raise Refusal("invalid_request", f"`X-Agent-Id` is longer than {_HINT_LIMIT} bytes or not ASCII.")
-        proof = b"\x00".join((len(credential or b"").to_bytes(4, "big"), credential or b"", hint or b""))
-        digest = hmac.digest(self._key, proof, hashlib.sha256)
-        shown = None if not credential or len(credential) < 16 else "…" + credential[-4:].decode("ascii", "replace")
-        return Agent("agt_" + b32encode(digest[:15]).decode("ascii"), credential=shown)
+        secret = credential or b""
+        evidence = [Evidence("credential", 0.9 if credential else 0.1)]
+        if hint:
+            parts = [b"hint", secret, hint]
+            evidence.append(Evidence("agent_id_header", 0.6))
+        else:
+            family = client_family(user_agent, language)
+            parts = [b"client", secret, family.encode()]
+            if family:
+                evidence.append(Evidence("client", 0.3, family))
+        shown = None if len(secret) < 16 else "…" + secret[-4:].decode("ascii", "replace")
+        crd = hmac.digest(self._credential_key, secret, hashlib.sha256)
+        return Agent(
+            self._id(*parts), credential=shown, credential_id="crd_" + crd[:12].hex(), evidence=tuple(evidence)
+        )
+
+    def _id(self, *parts: bytes) -> str:
+        proof = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        return "agt_" + b32encode(hmac.digest(self._key, proof, hashlib.sha256)[:15]).decode("ascii")

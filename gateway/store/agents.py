@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from gateway.model.agent import Agent
+import orjson
+
+from gateway.model.agent import Agent, Evidence
 from gateway.model.vitals import Vitals
 from gateway.store.connection import Connection
 from gateway.store.errors import CommandRefused, StoreError, StoreUnavailable
 from gateway.store.sighting import MODELS, PROVIDERS, TOOLS, Sighting, add_names
 from gateway.store.stats import Totals
-from gateway.store.vitals import Kept, nanodollars
+from gateway.store.vitals import USUAL, Kept, nanodollars
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,11 @@ class AgentRecord:
     input_tokens: int
     output_tokens: int
     cost: int = 0  # nanodollars
+    owner_team: str | None = None
+    environment: str | None = None
+    active: bool = True
+    address: str | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Agents:
@@ -68,7 +75,7 @@ class Agents:
         interval: float = 0.05,
         max_pending: int = 10_000,
         max_rows: int = 20_000,
-        kept: Kept = Kept(),
+        kept: Kept = USUAL,
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -94,12 +101,19 @@ class Agents:
         return len(self._pending) + len(self._sending)
 
     def seen(
-        self, agent: Agent, vitals: Vitals, *, client: str | None = None, tools: Iterable[str] = (), ok: bool
+        self,
+        agent: Agent,
+        vitals: Vitals,
+        *,
+        client: str | None = None,
+        address: str | None = None,
+        tools: Iterable[str] = (),
+        ok: bool,
     ) -> None:
         """Note one exchange.
 
         Args:
-            client: the caller's user agent.
+            client: the caller's user agent. address: where it called from.
             tools: names of the tools it offered or called.
             ok: the provider answered with 2xx. Only then an unknown agent comes to exist.
         """
@@ -124,6 +138,8 @@ class Agents:
             self.rows_dropped += 1
         if client is not None:
             sighting.client = client
+        if address is not None:
+            sighting.address = address
         if ok:
             sighting.ok = True
             # Names are taken from exchanges that worked: anyone can ask for made-up models.
@@ -288,7 +304,7 @@ def _record(flat: Sequence[bytes]) -> AgentRecord:
         agent_id=fields["agent_id"],
         verified=fields.get("verified") == "1",
         credential=fields.get("credential"),
-        name=fields.get("name"),
+        name=fields.get("name", fields.get("own_name")),
         client=fields.get("client"),
         first_seen=int(fields["first_seen"]) / 1000,
         last_seen=int(fields["last_seen"]) / 1000,
@@ -299,6 +315,11 @@ def _record(flat: Sequence[bytes]) -> AgentRecord:
         input_tokens=int(fields["input_tokens"]),
         output_tokens=int(fields["output_tokens"]),
         cost=int(fields.get("cost", 0)),
+        owner_team=fields.get("owner_team"),
+        environment=fields.get("environment"),
+        active="inactive" not in fields,
+        address=fields.get("address"),
+        evidence=tuple(Evidence(*item) for item in orjson.loads(fields.get("evidence", "[]"))),
     )
 
 

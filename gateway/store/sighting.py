@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from gateway.model.agent import Agent
+import orjson
+
+from gateway.model.agent import Agent, Evidence
 from gateway.model.vitals import Vitals
 from gateway.store.lane import Argument
 from gateway.store.vitals import Kept, packed
@@ -21,6 +23,7 @@ class Sighting:
     """
 
     __slots__ = (
+        "address",
         "agent",
         "asked",
         "client",
@@ -40,6 +43,7 @@ class Sighting:
 
     def __init__(self, agent: Agent, time: float) -> None:
         self.agent = agent
+        self.address: str | None = None
         self.client: str | None = None
         self.first = self.last = time
         self.ok = False
@@ -56,6 +60,7 @@ class Sighting:
         """Take over an earlier sighting of the same agent that was not written after all."""
         self.first = min(self.first, older.first)
         self.last = max(self.last, older.last)
+        self.address = self.address or older.address
         self.client = self.client or older.client
         self.ok = self.ok or older.ok
         self.requests += older.requests
@@ -72,13 +77,16 @@ class Sighting:
         rows = self.vitals[-kept.count :]
         agent = self.agent
         fields: list[Argument] = ["agent_id", agent.agent_id, "verified", int(agent.verified)]
-        for name, value in (("credential", agent.credential), ("name", agent.name), ("client", self.client)):
+        said = {"credential": agent.credential, "own_name": agent.name, "client": self.client, "address": self.address}
+        for name, value in said.items():
             if value is not None:
                 fields += (name, _text(value))
+        if agent.evidence:
+            fields += ("evidence", _evidence(agent.evidence))
         return [
             writer,
             self.number,
-            int(self.ok),
+            int(self.ok and agent.key_id is None),  # who has a key was made, and comes back from no deletion
             round(self.first * 1000),
             round(self.last * 1000),
             self.requests,
@@ -110,6 +118,10 @@ def amount(number: int) -> int:
 
 def _group(most: int, names: set[str]) -> list[Argument]:
     return [most, len(names), *map(_text, names)]
+
+
+def _evidence(evidence: tuple[Evidence, ...]) -> bytes:
+    return orjson.dumps([(one.kind, one.score, one.detail) for one in evidence])
 
 
 def _text(text: str) -> bytes:

@@ -1,19 +1,95 @@
-"""`/agents`: the agents ever seen."""
+"""`/agents`: the agents ever seen or made, and what operators say about them."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel
 
-from gateway.edge.admin.problems import Problem
+from gateway.edge.admin.access import needs
+from gateway.edge.admin.problems import Problem, invalid
+from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
 from gateway.store.agents import AgentRecord, Agents
+from gateway.store.identities import Identities
+from gateway.store.registry import Attributes, NameTaken
+
+AgentId = Annotated[str, Path(max_length=200)]
+_NANODOLLARS = 1e9
 
 
-def router(agents: Agents) -> APIRouter:
-    """Reads only what Redis has, so any worker answers for all."""
+class NewAgent(Body):
+    name: Text
+    owner_team: Text | None = None
+    environment: Text | None = None
+
+
+class AgentChange(Body):
+    """Members left out stay as they are; null removes."""
+
+    name: Text | None = None
+    owner_team: Text | None = None
+    environment: Text | None = None
+    active: bool = True
+
+
+class Merge(Body):
+    into: Text
+
+
+class ShownEvidence(BaseModel):
+    kind: str
+    score: float
+    detail: str | None
+
+
+class ShownAgent(BaseModel):
+    agent_id: str
+    name: str | None
+    verified: bool
+    state: str
+    deviation: float | None
+    owner_team: str | None
+    environment: str | None
+    active: bool
+    merged_into: str | None
+    first_seen: Timestamp
+    last_seen: Timestamp
+    models: list[str]
+    tools: list[str]
+    providers: list[str]
+    mcp_servers: list[str]
+    client: str | None
+    address: str | None
+    credential: str | None
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    evidence: list[ShownEvidence]
+
+
+class AgentList(BaseModel):
+    items: list[ShownAgent]
+    next_cursor: str | None = None
+
+
+class SplitAgent(BaseModel):
+    agent_id: str
+    separated: list[str]
+
+
+def router(agents: Agents, identities: Identities, *, state: Callable[[str], str] = lambda _: "HEALTHY") -> APIRouter:
+    """Reads only what Redis has, so any worker answers for all. `state` is an agent's in its lifecycle."""
     routes = APIRouter(tags=["agents"])
+    shown = _Shown(identities, state)
+    _reads(routes, agents, shown)
+    _writes(routes, agents, identities, shown)
+    _likeness(routes, agents, identities, shown)
+    return routes
 
-    @routes.get("/agents")
+
+def _reads(routes: APIRouter, agents: Agents, shown: "_Shown") -> None:
+    @routes.get("/agents", response_model=AgentList, dependencies=[needs("viewer")])
     async def list_agents(
         limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Annotated[str | None, Query(max_length=200)] = None
     ) -> dict[str, Any]:
@@ -21,40 +97,125 @@ def router(agents: Agents) -> APIRouter:
         try:
             records, following = await agents.list(limit, cursor)
         except ValueError:
-            raise Problem(
-                422, "Some fields are not valid.", [{"field": "query.cursor", "message": "no such cursor"}]
-            ) from None
+            raise invalid("query.cursor", "no such cursor") from None
         return {"items": [shown(record) for record in records], "next_cursor": following}
 
-    @routes.get("/agents/{agent_id}")
-    async def get_agent(agent_id: str) -> dict[str, Any]:
-        record = await agents.get(agent_id)
-        if record is None:
-            raise Problem(404, f"There is no agent {agent_id[:80]!r}.")
-        return shown(record)
-
-    return routes
+    @routes.get("/agents/{agent_id}", response_model=ShownAgent, dependencies=[needs("viewer")], responses={404: {}})
+    async def get_agent(agent_id: AgentId) -> dict[str, Any]:
+        return shown(await known(agents, agent_id))
 
 
-def shown(record: AgentRecord) -> dict[str, Any]:
+def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_Shown") -> None:
+    @routes.post(
+        "/agents",
+        status_code=201,
+        response_model=ShownAgent,
+        dependencies=[needs("admin")],
+        responses={409: {}},
+    )
+    async def make_agent(body: NewAgent) -> dict[str, Any]:
+        """A verified agent; `POST /agents/{id}/keys` makes it a key."""
+        try:
+            agent_id = await identities.registry.make(Attributes(body.name, body.owner_team, body.environment))
+        except NameTaken as taken:
+            raise _taken(taken) from None
+        return shown(await known(agents, agent_id))
+
+    @routes.patch(
+        "/agents/{agent_id}",
+        response_model=ShownAgent,
+        dependencies=[needs("admin")],
+        responses={404: {}, 409: {}},
+    )
+    async def change_agent(agent_id: AgentId, body: AgentChange) -> dict[str, Any]:
+        """An agent that is not `active` is refused, whatever it shows."""
+        given = body.model_dump(exclude_unset=True)
+        active = given.pop("active", None)
+        try:
+            if not await identities.change(agent_id, given, active=active):
+                raise _unknown(agent_id)
+        except NameTaken as taken:
+            raise _taken(taken) from None
+        return shown(await known(agents, agent_id))
+
+    @routes.delete("/agents/{agent_id}", status_code=204, dependencies=[needs("admin")])
+    async def delete_agent(agent_id: AgentId) -> None:
+        """Its keys are revoked and what is known of it is forgotten; without a key it is found anew when it comes."""
+        await identities.delete(agent_id)
+
+
+def _likeness(routes: APIRouter, agents: Agents, identities: Identities, shown: "_Shown") -> None:
+    @routes.post(
+        "/agents/{agent_id}/merge",
+        response_model=ShownAgent,
+        dependencies=[needs("admin")],
+        responses={404: {}, 409: {}},
+    )
+    async def merge_agent(agent_id: AgentId, body: Merge) -> dict[str, Any]:
+        """Two ids are one agent: from now on, whoever has this one counts as the other."""
+        one, into = await known(agents, agent_id), await known(agents, body.into)
+        if one.verified or into.verified:
+            raise Problem(409, "Only agents without a key can be merged: a key says for sure who calls.")
+        if identities.rules.stands_for(into.agent_id) == agent_id:
+            raise Problem(409, f"{body.into[:80]} is already {agent_id}, so this would be a circle.")
+        await identities.merge(agent_id, into.agent_id)
+        return shown(into)
+
+    @routes.post(
+        "/agents/{agent_id}/split", response_model=SplitAgent, dependencies=[needs("admin")], responses={404: {}}
+    )
+    async def split_agent(agent_id: AgentId) -> dict[str, Any]:
+        """Undo merges; without any, take what comes with this agent's fingerprint for several agents more readily."""
+        await known(agents, agent_id)
+        return {"agent_id": agent_id, "separated": await identities.split(agent_id)}
+
+
+async def known(agents: Agents, agent_id: str) -> AgentRecord:
+    """Raises Problem 404 without such an agent."""
+    record = await agents.get(agent_id)
+    if record is None:
+        raise _unknown(agent_id)
+    return record
+
+
+def _unknown(agent_id: str) -> Problem:
+    return Problem(404, f"There is no agent {agent_id[:80]!r}.")
+
+
+def _taken(taken: NameTaken) -> Problem:
+    return Problem(409, f"Agent {taken.owner} has this name.")
+
+
+class _Shown:
     """An agent as the API shows it."""
-    return {
-        "agent_id": record.agent_id,
-        "name": record.name,
-        "verified": record.verified,
-        "first_seen": rfc3339(record.first_seen),
-        "last_seen": rfc3339(record.last_seen),
-        "models": record.models,
-        "tools": record.tools,
-        "providers": record.providers,
-        "client": record.client,
-        "credential": record.credential,
-        "requests": record.requests,
-        "input_tokens": record.input_tokens,
-        "output_tokens": record.output_tokens,
-    }
 
+    def __init__(self, identities: Identities, state: Callable[[str], str]) -> None:
+        self._identities = identities
+        self._state = state
 
-def rfc3339(seconds: float) -> str:
-    """UTC with `Z`, milliseconds (RFC 3339)."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def __call__(self, record: AgentRecord) -> dict[str, Any]:
+        return {
+            "agent_id": record.agent_id,
+            "name": record.name,
+            "verified": record.verified,
+            "state": self._state(record.agent_id),
+            "deviation": None,
+            "owner_team": record.owner_team,
+            "environment": record.environment,
+            "active": record.active,
+            "merged_into": self._identities.rules.of(record.agent_id).into,
+            "first_seen": rfc3339(record.first_seen),
+            "last_seen": rfc3339(record.last_seen),
+            "models": list(record.models),
+            "tools": list(record.tools),
+            "providers": list(record.providers),
+            "mcp_servers": [],
+            "client": record.client,
+            "address": record.address,
+            "credential": record.credential,
+            "requests": record.requests,
+            "input_tokens": record.input_tokens,
+            "output_tokens": record.output_tokens,
+            "cost_usd": record.cost / _NANODOLLARS,
+            "evidence": [{"kind": e.kind, "score": e.score, "detail": e.detail} for e in record.evidence],
+        }

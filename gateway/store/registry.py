@@ -1,0 +1,115 @@
+"""What operators say about agents: made, named, given to a team, deactivated, deleted. What is seen of them is counted
+in `agents`."""
+
+from base64 import b32encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.store.connection import Connection
+
+NAME_LIMIT = 200
+"""Characters of a name, a team, an environment."""
+
+
+class NameTaken(Exception):
+    """Another agent has this name. `owner` is its id."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What an operator gave an agent."""
+
+    name: str | None = None
+    owner_team: str | None = None
+    environment: str | None = None
+
+
+class Registry:
+    """Every method raises StoreUnavailable where Redis does not answer.
+
+    Names are unique, because agents that report about themselves may be meant by name.
+
+    Args:
+        clock: seconds since the epoch.
+        random_bytes: as `os.urandom`.
+    """
+
+    def __init__(
+        self, connection: Connection, *, clock: Callable[[], float], random_bytes: Callable[[int], bytes]
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    async def make(self, given: Attributes) -> str:
+        """A verified agent that nobody has seen yet; its id. Raises NameTaken."""
+        agent_id = "agt_" + b32encode(self._random_bytes(15)).decode()
+        if given.name is not None:
+            await self._claim(given.name, agent_id)
+        keys, now = self._connection.keys, round(self._clock() * 1000)
+        fields: list[str | int] = ["agent_id", agent_id, "verified", 1, "first_seen", now, "last_seen", now]
+        for counter in ("requests", "input_tokens", "output_tokens"):
+            fields += (counter, 0)
+        for field, value in _fields(given).items():
+            if value:
+                fields += (field, value)
+        await self._connection.execute("HSET", keys.agent(agent_id), *fields)
+        await self._connection.execute("ZADD", keys.agents, "NX", now, agent_id)
+        return agent_id
+
+    async def change(self, agent_id: str, fields: Mapping[str, str | None]) -> bool:
+        """Set or (None) remove `name`, `owner_team`, `environment`, `active`; False without such an agent.
+
+        Raises NameTaken.
+        """
+        keys = self._connection.keys
+        before = (await self.attributes(agent_id)).name
+        named = fields.get("name")
+        if named is not None and named != before:
+            await self._claim(named, agent_id)
+        pairs = [part for field, value in fields.items() for part in (field, value or "")]
+        exists = bool((await self._connection.script("patch_agent", [keys.agent(agent_id)], pairs))[0])
+        if not exists and named is not None:
+            await self._release(named, agent_id)
+        elif "name" in fields and before is not None and before != named:
+            await self._release(before, agent_id)
+        return exists
+
+    async def delete(self, agent_id: str) -> None:
+        """Forget an agent. One without a key that comes again is a new one."""
+        before = (await self.attributes(agent_id)).name
+        keys = self._connection.keys
+        await self._connection.execute("ZREM", keys.agents, agent_id)
+        await self._connection.execute("DEL", keys.agent(agent_id))
+        if before is not None:
+            await self._release(before, agent_id)
+
+    async def attributes(self, agent_id: str) -> Attributes:
+        """Empty for an agent that is unknown."""
+        key = self._connection.keys.agent(agent_id)
+        (values,) = await self._connection.script("read_fields", [key], ["name", "owner_team", "environment"])
+        return Attributes(*(None if value is None else value.decode("utf-8", "replace") for value in values))
+
+    async def _claim(self, name: str, agent_id: str) -> None:
+        keys = self._connection.keys
+        if await self._connection.execute("HSETNX", keys.agent_names, name, agent_id):
+            return
+        owner = await self._connection.execute("HGET", keys.agent_names, name)
+        holder = agent_id if owner is None else owner.decode()
+        if holder != agent_id and await self._connection.execute("EXISTS", keys.agent(holder)):
+            raise NameTaken(holder)
+        # Its holder was deleted, or never came to exist.
+        await self._connection.execute("HSET", keys.agent_names, name, agent_id)
+
+    async def _release(self, name: str, agent_id: str) -> None:
+        keys = self._connection.keys
+        if await self._connection.execute("HGET", keys.agent_names, name) == agent_id.encode():
+            await self._connection.execute("HDEL", keys.agent_names, name)
+
+
+def _fields(given: Attributes) -> dict[str, str | None]:
+    return {"name": given.name, "owner_team": given.owner_team, "environment": given.environment}
