@@ -14,6 +14,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from gateway import __version__
+from gateway.background.keep_audit import KeepAudit
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
@@ -36,23 +37,27 @@ from gateway.phases.forward import Forward
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.model_list import ModelList
+from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.record import Record
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
+from gateway.pricing.calibration import Calibration
+from gateway.pricing.own import NONE, OwnPrices, read_prices
+from gateway.pricing.table import Prices
 from gateway.settings import Secrets, Settings, SettingsError, read_yaml
-from gateway.settings.names import env_name
 from gateway.spool.audit import Audit
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.control import Control
-from gateway.store.identities import Identities
 from gateway.store.events import Events
+from gateway.store.identities import Identities
 from gateway.store.schema import prepare
 from gateway.store.stats import Stats
+from gateway.store.vitals import Kept
 from gateway.telemetry import upkeep
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
@@ -83,13 +88,18 @@ class Gateway:
         self.store = Connection(redis_url, prefix=settings.redis_prefix)
         self.control = Control(self.store, clock=time.monotonic)
         self.identities = self._identities(kept)
-        self.agents = Agents(self.store, clock=time.time)  # noqa: TID251 - records are dated by the wall clock
+        kept_vitals = Kept(settings.retention.vitals_count, settings.retention.vitals)
+        self.agents = Agents(self.store, clock=time.time, kept=kept_vitals)  # noqa: TID251 - records carry a date
+        self.prices = Prices(self._provider_url, clock=time.time, own=_own_prices(settings))  # noqa: TID251 - as above
+        self.calibration = Calibration()
+        profiler = Profiler(kept.secret.get_secret_value().encode(), clock=time.monotonic)
         self.spool = Audit(
             settings.data_dir / "audit",
             new_chain=lambda: secrets.token_hex(16),
             clock=time.time,  # noqa: TID251 - records are dated by the wall clock
         )
         self.audit = self.spool.append
+        self.keep_audit = self._keep_audit(kept)
         record = Record(
             self.spool,
             wall_clock=time.time,  # noqa: TID251 - as above
@@ -112,7 +122,7 @@ class Gateway:
                 HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
-                gates=(record.decide,),
+                gates=(profiler, record.decide),
             ),
             Rewrite(),
             self._forward(breaker, timeouts, own_keys),
@@ -122,7 +132,9 @@ class Gateway:
                 breaker,
                 clock=time.monotonic,
                 wall_clock=time.time,  # noqa: TID251 - as above
-                observers=(record.outcome, self.telemetry.observe),
+                observers=(profiler.observe, record.outcome, self.telemetry.observe),
+                price=self.prices.price,
+                calibration=self.calibration,
             ),
             begin=self.telemetry.begin,
             over=self.telemetry.over,
@@ -178,7 +190,7 @@ class Gateway:
             raise SettingsError([str(error)]) from None
         for warning in (await prepare(self.store)).warnings:
             log.warning("%s", warning)
-        await self._open_audit()
+        await self.keep_audit.begin()
         await self.control.begin()
         duties = [
             asyncio.create_task(duty)
@@ -188,7 +200,7 @@ class Gateway:
                 self.process.watch(),
                 self.agents.run(),
                 self.events.run(),
-                self.spool.run(),
+                self.keep_audit.run(),
                 watch_deadlines(self.pipeline.active, time.monotonic, tick=self.tick),
             )
         ]
@@ -200,18 +212,19 @@ class Gateway:
             for duty in duties:
                 duty.cancel()
             await asyncio.gather(*duties, return_exceptions=True)
-            await self.spool.close()
+            await self.keep_audit.end()
             await self.client.close()
             await self.store.close()
 
-    async def _open_audit(self) -> None:
-        try:
-            await asyncio.to_thread(self.spool.open)
-        except OSError as error:
-            where = self.spool.root
-            raise SettingsError(
-                [f"{where}: the audit record cannot be kept there: {error.strerror}; see {env_name('data_dir')}"]
-            ) from None
+    def _keep_audit(self, kept: Secrets) -> KeepAudit:
+        return KeepAudit(
+            self.spool,
+            self.store,
+            deployment=self.settings.redis_prefix.strip(":") or "leuko",
+            root=kept.secret.get_secret_value().encode(),
+            random_bytes=secrets.token_bytes,
+            key_file=self.settings.signing_key_file,
+        )
 
     def _admin_routers(self) -> list[APIRouter]:
         """One a noun, in the order of the documentation."""
@@ -286,12 +299,28 @@ class Gateway:
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers and keys; all else stays as it was started."""
+        own_prices = _own_prices(settings)
         self.pipeline.forward.providers = _providers(settings)
+        self.prices.own = own_prices
+        self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
         self._access.use(kept.admin_key.get_secret_value())
 
+    def _provider_url(self, name: str) -> str | None:
+        provider = self.pipeline.forward.providers.by_name.get(name)
+        return None if provider is None else provider.url
+
     def _missing(self) -> list[str]:
         return [] if self.store.healthy else ["redis"]
+
+
+def _own_prices(settings: Settings) -> OwnPrices:
+    if settings.prices_file is None:
+        return NONE
+    try:
+        return read_prices(read_yaml(settings.prices_file))
+    except ValueError as error:
+        raise SettingsError([f"{settings.prices_file}: {error}"]) from None
 
 
 def _own_keys(kept: Secrets) -> tuple[bytes, ...]:

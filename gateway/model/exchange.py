@@ -120,6 +120,8 @@ class Exchange:
     def forget_text(self) -> None:
         """Let go of what was asked, which the answer does not need and may take minutes; names and sizes stay."""
         self.body, self.plain = None, b""
+        if self.profile is not None:
+            self.profile.forget_text()
         if self.ask is not None and self.plain_size > _SMALL:
             tools = tuple(OfferedTool(tool.name, tool.kind, {}, tool.namespace) for tool in self.ask.tools)
             self.ask = replace(self.ask, document={}, tools=tools, results=())

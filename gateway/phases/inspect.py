@@ -119,6 +119,8 @@ class Inspect:
                 if decoder is not None:
                     chunk = decoder.decode(chunk)
                 out = machine.feed(chunk)
+                if exchange.first_content_at is None:
+                    _note_content(exchange)
                 if out:
                     await caller.write(out)
                 if machine.failure is not None:
@@ -164,10 +166,18 @@ class _ShortCut:
         if out:
             self._direct.push(out)
         self._exchange.touched = self._clock()
+        if self._exchange.first_content_at is None:
+            _note_content(self._exchange)
         if machine.ended:
             self._exchange.in_band = _said_already
         self.failure = machine.failure
         return self.failure is None
+
+
+def _note_content(exchange: Exchange) -> None:
+    """The first text or call of a stream; what comes before it, such as a role, nobody waits for."""
+    if exchange.answer is not None and exchange.answer.text_chars:
+        exchange.first_content_at = exchange.touched
 
 
 class _Heartbeat:

@@ -9,11 +9,12 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
+from gateway.phases.profile import Profile
+from gateway.pricing.calibration import Calibration
+from gateway.pricing.price import Price
 from gateway.upstream.breaker import Breaker, outcome_of
 
 log = logging.getLogger(__name__)
-
-_CHARS_PER_TOKEN = 4
 
 
 class Sightings(Protocol):
@@ -21,6 +22,9 @@ class Sightings(Protocol):
 
     def seen(self, agent: Agent, vitals: Vitals, *, client: str | None, tools: tuple[str, ...], ok: bool) -> None: ...
 
+
+Pricing = Callable[[str | None, str | None], Price | None]
+"""The price of a model at a provider."""
 
 Observer = Callable[[Exchange, Vitals], None]
 """Told of every exchange of a known agent once it is over, in memory; must neither wait nor raise."""
@@ -34,6 +38,8 @@ class Settle:
         observers: told in order, after `sightings`; one that fails keeps none of the others from hearing.
         breaker: learns how the provider did.
         clock: monotonic seconds. wall_clock: seconds since the epoch.
+        price: what a provider's model costs.
+        calibration: learns from what providers count, estimates where they do not.
     """
 
     def __init__(
@@ -44,12 +50,16 @@ class Settle:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         observers: Sequence[Observer] = (),
+        price: Pricing = lambda provider, model: None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._sightings = sightings
         self._breaker = breaker
         self._clock = clock
         self._wall_clock = wall_clock
         self._observers = tuple(observers)
+        self._price = price
+        self._calibration = calibration or Calibration()
 
     def __call__(self, exchange: Exchange) -> None:
         exchange.settled = True
@@ -76,13 +86,10 @@ class Settle:
                 log.exception("%s: an observer failed", exchange.id)
 
     def _vitals(self, exchange: Exchange, agent: Agent) -> Vitals:
-        now = self._clock()
         answer = exchange.answer or (Answer() if _was_cut(exchange) else None)
-        usage = answer.usage if answer else None
-        estimated = usage is None and answer is not None
-        if usage is None and answer is not None:
-            usage = _estimate(exchange, answer)
-        first = exchange.first_byte_at
+        usage, estimated = self._usage(exchange, answer)
+        profile = exchange.profile or _NO_PROFILE
+        history = profile.reported
         names = tuple(call.name for calls in answer.calls.values() for call in calls) if answer and answer.calls else ()
         return Vitals(
             agent_id=agent.agent_id,
@@ -93,20 +100,53 @@ class Settle:
             model=exchange.model,
             stream=exchange.streaming,
             status=exchange.status,
-            latency_ms=(now - exchange.started) * 1000,
+            latency_ms=(self._clock() - exchange.started) * 1000,
             error_type=_error_type(exchange.failure),
-            ttft_ms=None if first is None else (first - exchange.started) * 1000,
+            ttft_ms=_ttft(exchange),
             input_tokens=usage.input_tokens if usage else 0,
             output_tokens=usage.output_tokens if usage else 0,
             cached_tokens=usage.cached_tokens if usage else 0,
             reasoning_tokens=usage.reasoning_tokens if usage else 0,
             usage_estimated=estimated,
+            cost_usd=self._cost(exchange, usage),
             tool_calls=len(names),
             tool_names=names,
+            tool_errors=history[0],
+            repeated_calls=history[1],
             denied_calls=len(exchange.denied),
-            retries=_retries(exchange.request.fields.get(b"x-stainless-retry-count")),
+            retries=profile.retries,
             finish_reason=answer.finish_reason if answer else None,
+            prompt_hash=profile.prompt_hash,
+            tools_hash=profile.tools_hash,
+            conversation=profile.conversation,
+            turn=profile.turn,
         )
+
+    def _usage(self, exchange: Exchange, answer: Answer | None) -> tuple[Usage | None, bool]:
+        """What was used, and whether that is an estimate: the provider did not say, or the caller left before."""
+        if answer is None:
+            return None, False
+        if answer.usage is None:
+            return self._calibration.estimate(exchange.model, exchange.plain_size, answer.text_chars), True
+        if exchange.model is not None and exchange.failure is None:
+            self._calibration.learn(exchange.model, exchange.plain_size, answer.text_chars, answer.usage)
+        return answer.usage, False
+
+    def _cost(self, exchange: Exchange, usage: Usage | None) -> float | None:
+        """USD; nothing where no provider was asked, None where the model has no price."""
+        if usage is None:
+            return 0.0 if exchange.ask is not None else None
+        price = self._price(exchange.provider, exchange.model)
+        return None if price is None else price.cost(usage) / 1e9
+
+
+_NO_PROFILE = Profile("")
+
+
+def _ttft(exchange: Exchange) -> float | None:
+    """Milliseconds to the first content; an answer that comes whole has it with its first byte."""
+    first = exchange.first_content_at if exchange.streaming else exchange.first_byte_at
+    return None if first is None else (first - exchange.started) * 1000
 
 
 def _error_type(failure: Refusal | ClientGone | None) -> str | None:
@@ -115,18 +155,6 @@ def _error_type(failure: Refusal | ClientGone | None) -> str | None:
     return failure.code if isinstance(failure, Refusal) else "client_gone"
 
 
-def _retries(count: bytes | None) -> int:
-    return int(count) if count is not None and count.isdigit() and len(count) < 4 else 0
-
-
 def _was_cut(exchange: Exchange) -> bool:
     """Whether the exchange was ended from outside while a provider worked at it, which is not free of charge."""
     return exchange.ask is not None and exchange.breaker_key is not None and exchange.interruption is not None
-
-
-def _estimate(exchange: Exchange, answer: Answer) -> Usage:
-    """What was probably used where the provider did not say, or the caller left before it could; never nothing."""
-    return Usage(
-        input_tokens=max(1, exchange.plain_size // _CHARS_PER_TOKEN),
-        output_tokens=max(1, answer.text_chars // _CHARS_PER_TOKEN),
-    )

@@ -50,6 +50,7 @@ class AgentRecord:
     active: bool = True
     address: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    credential_id: str = ""
 
 
 class Agents:
@@ -304,6 +305,7 @@ def _record(flat: Sequence[bytes]) -> AgentRecord:
         agent_id=fields["agent_id"],
         verified=fields.get("verified") == "1",
         credential=fields.get("credential"),
+        credential_id=fields.get("credential_id", ""),
         name=fields.get("name", fields.get("own_name")),
         client=fields.get("client"),
         first_seen=int(fields["first_seen"]) / 1000,

@@ -23,6 +23,9 @@ class Kept:
     seconds: int = 7 * 86_400
 
 
+USUAL = Kept()
+
+
 def packed(vitals: Vitals) -> bytes:
     """One row: JSON of what is not as it usually is. The agent's id is in the key."""
     row = {

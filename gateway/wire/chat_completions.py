@@ -8,9 +8,11 @@ from typing import Any
 from gateway.model.answer import Answer
 from gateway.model.ask import Ask, OfferedTool, ToolResult
 from gateway.model.errors import Refusal
+from gateway.model.history import History
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.chat_calls import whole_calls
+from gateway.wire.chat_history import chat_history
 from gateway.wire.chat_refusal import choices_of, refuse_choice, turn_of
 from gateway.wire.chat_stream import ChatReader, check_places, note
 from gateway.wire.dialect import StreamReader
@@ -40,6 +42,9 @@ class ChatCompletions:
             wants_usage=governed.flag(stream_options, "include_usage", "stream_options."),
             max_output_tokens=governed.count(document, "max_tokens") if limit is None else limit,
         )
+
+    def history(self, document: dict[str, Any]) -> History:
+        return chat_history(document)
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         answer = Answer()

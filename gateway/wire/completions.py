@@ -8,6 +8,7 @@ import orjson
 from gateway.model.answer import Answer
 from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
+from gateway.model.history import History
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
@@ -33,6 +34,10 @@ class Completions:
             wants_usage=governed.flag(stream_options, "include_usage", "stream_options."),
             max_output_tokens=governed.count(document, "max_tokens"),
         )
+
+    def history(self, document: dict[str, Any]) -> History:
+        prompt = document.get("prompt")
+        return History(opening=prompt if isinstance(prompt, str) else "")
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         answer = Answer()

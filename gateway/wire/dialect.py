@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from gateway.model.answer import Answer
 from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
+from gateway.model.history import History
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 
@@ -79,6 +80,9 @@ class Dialect(Protocol):
 
     def read_request(self, document: dict[str, Any]) -> Ask:
         """Raises UnreadableRequest, naming the member at fault, where a governed member has the wrong type."""
+
+    def history(self, document: dict[str, Any]) -> History:
+        """What a request that `read_request` took says of its conversation. Tolerant; texts stay as sent."""
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`.

@@ -5,6 +5,7 @@ from typing import Any
 from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
+from gateway.model.history import History
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
@@ -22,6 +23,9 @@ class Embeddings:
         if source is not None and not isinstance(source, str | list):
             raise governed.wrong(source, "input", "a string or an array")
         return Ask(document=document, model=governed.model(document), stream=False)
+
+    def history(self, document: dict[str, Any]) -> History:
+        return History()  # texts that belong to no conversation
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         model, usage = document.get("model"), document.get("usage")

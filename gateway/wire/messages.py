@@ -9,6 +9,7 @@ from typing import Any
 from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask, OfferedTool, ToolResult
 from gateway.model.errors import Refusal
+from gateway.model.history import History
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, messages_errors, tolerant
 from gateway.wire.dialect import Dialect, StreamReader
@@ -21,6 +22,7 @@ from gateway.wire.messages_blocks import (
     refused,
     text_chars,
 )
+from gateway.wire.messages_history import messages_history
 from gateway.wire.messages_stream import MessagesReader, check_places
 
 
@@ -43,6 +45,9 @@ class Messages:
             max_output_tokens=governed.count(document, "max_tokens"),
             previous=governed.text(thread, "previous_message_id", "thread."),
         )
+
+    def history(self, document: dict[str, Any]) -> History:
+        return messages_history(document)
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         answer = Answer(

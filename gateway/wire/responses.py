@@ -9,9 +9,11 @@ from typing import Any
 from gateway.model.answer import Answer
 from gateway.model.ask import Ask, OfferedTool
 from gateway.model.errors import Refusal
+from gateway.model.history import History
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
+from gateway.wire.responses_history import responses_history
 from gateway.wire.responses_items import (
     as_call,
     check_places,
@@ -43,6 +45,9 @@ class Responses:
             max_output_tokens=governed.count(document, "max_output_tokens"),
             previous=governed.text(document, "previous_response_id"),
         )
+
+    def history(self, document: dict[str, Any]) -> History:
+        return responses_history(document)
 
     def read_answer(self, document: dict[str, Any]) -> Answer:
         answer = Answer()

@@ -27,10 +27,12 @@ from gateway.phases.admit import Admit
 from gateway.phases.forward import Forward
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
+from gateway.phases.profile import Profiler
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
+from gateway.pricing.table import Prices
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import STUB, Provider, Providers
@@ -112,14 +114,22 @@ async def running_path(
     outgoing = Client(connect=timeouts.connect)
     stub: dict[str, Opener] = {STUB: StubModels(clock=lambda: 1.8e9, new_id=lambda: "0" * 24)}
     clock = time.monotonic
+    profiler = Profiler(b"secret", clock=clock)
     providers = Providers(default_url=upstream, default_key=default_key, named=named, stub=True)
     pipeline = Pipeline(
         Identify(Fingerprinter(b"secret"), (OWN_KEY,)),
-        Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit),
+        Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit, gates=(profiler,)),
         Rewrite(),
         Forward(providers, {**stub, **(openers or {})}, outgoing, breaker, timeouts, (OWN_KEY,), clock),
         Inspect(judge, budget, timeouts, clock),
-        Settle(sightings, breaker, clock=clock, wall_clock=lambda: 1.8e9),
+        Settle(
+            sightings,
+            breaker,
+            clock=clock,
+            wall_clock=lambda: 1.8e9,
+            observers=(profiler.observe,),
+            price=Prices(lambda name: providers.by_name[name].url, clock=lambda: 1.8e9).price,
+        ),
     )
     change(pipeline)
     numbers = count(1)

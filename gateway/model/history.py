@@ -1,0 +1,25 @@
+"""What a request says of its conversation so far, whatever the dialect."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class History:
+    """Texts are as sent.
+
+    Attributes:
+        system: what the agent's makers told the model before anybody spoke.
+        opening: the first thing that somebody said.
+        name: the conversation's own name in the body, where a dialect has one.
+        turn: which turn of the model this asks for, from 1.
+        results: results of tools reported since the model's last turn; `tool_errors` of them say that they failed.
+        repeated_calls: calls of the model's last turn that it had made before, with the same arguments.
+    """
+
+    system: list[str] = field(default_factory=list)
+    opening: str = ""
+    name: str | None = None
+    turn: int = 1
+    results: int = 0
+    tool_errors: int = 0
+    repeated_calls: int = 0
