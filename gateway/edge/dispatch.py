@@ -3,6 +3,7 @@
 from urllib.parse import unquote
 
 from gateway.edge import probes
+from gateway.edge.admin.problems import Problem, answer_to
 from gateway.edge.asgi import App, Receive, Scope, Send, respond
 from gateway.edge.client import refusal_headers
 from gateway.model.errors import Refusal
@@ -11,6 +12,7 @@ from gateway.wire.openai_errors import error_body
 from gateway.wire.paths import canonical_path
 
 _METRICS = "/metrics"
+_ADMIN = b"/api/gateway/"
 
 
 class Dispatch:
@@ -33,6 +35,8 @@ class Dispatch:
         try:
             app = self._choose(scope)
         except Refusal as refusal:
+            if scope["raw_path"].startswith(_ADMIN):
+                return await answer_to(Problem(refusal.status, refusal.message))(scope, receive, send)
             return await respond(send, refusal.status, refusal_headers(refusal), error_body(refusal))
         return await app(scope, receive, send)
 
@@ -40,7 +44,7 @@ class Dispatch:
         try:
             path = canonical_path(scope["raw_path"])
         except Refusal:
-            if self._data_plane is None:
+            if self._data_plane is None or scope["raw_path"].startswith(_ADMIN):
                 raise
             return self._data_plane  # refuses it too, with a request id
         if path in probes.PATHS:

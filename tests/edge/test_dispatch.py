@@ -27,7 +27,7 @@ async def asked(path: bytes, *, host: bytes = b"localhost:4000", apart: bool = F
         probe=names("probe"),
         allowed_hosts=frozenset(("localhost", "[::1]")),
     )
-    scope: dict[str, Any] = {"raw_path": path, "method": "GET", "headers": [(b"host", host)]}
+    scope: dict[str, Any] = {"type": "http", "raw_path": path, "method": "GET", "headers": [(b"host", host)]}
     await dispatch(scope, names("receive"), send)
     return scope.get("answered_by") or sent[0]["status"]
 

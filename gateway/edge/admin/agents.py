@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, StrictBool
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
@@ -29,7 +29,7 @@ class AgentChange(Body):
     name: Text | None = None
     owner_team: Text | None = None
     environment: Text | None = None
-    active: bool = True
+    active: StrictBool = True
 
 
 class Merge(Body):

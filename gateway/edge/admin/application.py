@@ -12,7 +12,6 @@ from gateway.edge.admin.changes import Changes
 from gateway.edge.admin.frame import Frame
 
 BASE = "/api/gateway"
-_BODY = 1024 * 1024
 
 
 def admin_application(
@@ -29,7 +28,6 @@ def admin_application(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=_BODY,
     )
     problems.install(app)
     app.add_middleware(Frame, access=access, changes=changes, base=BASE)

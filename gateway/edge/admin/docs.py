@@ -22,6 +22,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+_DESCRIBED = {"application/json": {"schema": {"type": "object", "required": ["openapi", "info", "paths"]}}}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -29,7 +30,7 @@ def router(document: Callable[[], dict[str, Any]]) -> APIRouter:
     """`document` is asked once everything is included."""
     routes = APIRouter(tags=["docs"], dependencies=[needs("viewer")])
 
-    @routes.get("/openapi.json", response_class=JSONResponse)
+    @routes.get("/openapi.json", response_class=JSONResponse, responses={200: {"content": _DESCRIBED}})
     async def get_openapi() -> JSONResponse:
         """This description."""
         return JSONResponse(document())

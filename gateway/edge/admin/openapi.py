@@ -37,8 +37,8 @@ _ALWAYS = {
     "503": "What this needs does not answer now; see `retry-after`",
     "504": "It took too long, and may have been done",
 }
-_WITH_BODY = {"400": "The body cannot be read", "413": "The body is too large"}
-_WITH_ID = {"404": "There is nothing of this id"}
+_WITH_BODY = {"400": "The path or the body cannot be read", "413": "The body is too large"}
+_WITH_ID = {"400": "The path cannot be read", "404": "There is nothing of this id"}
 _PHRASES = {"409": "It is in the way of what is there", "412": "It has changed", "428": "Say which version"}
 _METHODS = ("get", "put", "post", "delete", "patch")
 

@@ -17,7 +17,18 @@ def test_a_wrong_parameter_is_named(gateway: GatewayProcess, query: str) -> None
 def test_what_is_not_there_is_a_404(gateway: GatewayProcess) -> None:
     assert "agt_nobody" in problem(gateway.admin("/agents/agt_nobody"), 404)["detail"]
     problem(gateway.admin("/nowhere"), 404)
-    problem(httpx.post(f"{gateway.url}/api/gateway/stats", headers={"x-admin-key": ADMIN_KEY}), 405)
+    answer = httpx.post(f"{gateway.url}/api/gateway/stats", headers={"x-admin-key": ADMIN_KEY})
+    assert problem(answer, 405) and answer.headers["allow"] == "GET"
+    answer = gateway.ask("PUT", "/admin-keys")
+    assert problem(answer, 405) and answer.headers["allow"] == "GET, POST"
+
+
+def test_a_path_that_cannot_be_read_is_a_problem_too(gateway: GatewayProcess) -> None:
+    assert "path" in problem(gateway.ask("GET", "/agents/%11"), 400)["detail"]
+
+
+def test_a_large_body_is_refused(gateway: GatewayProcess) -> None:
+    problem(gateway.ask("POST", "/admin-keys", json={"role": "viewer", "name": "x" * 2**20}), 413)
 
 
 def test_the_admin_api_answers_known_hosts_only(gateway: GatewayProcess) -> None:
