@@ -7,7 +7,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -22,6 +22,8 @@ from gateway.telemetry.instruments import Family, Point
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _INTERVAL_MS = 15_000
 _QUEUE = 16_384
+_NOT_KEPT = cast(float, None)
+"""OTLP's extremes are optional, which the SDK's types do not say."""
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +128,7 @@ def _metric(family: Family, began: int, now: int) -> sdk.Metric:
         data = sdk.Histogram(points, sdk.AggregationTemporality.CUMULATIVE)
     else:
         start = began if family.kind == "counter" else None
-        numbers = [sdk.NumberDataPoint(dict(p.attributes), start or 0, now, p.value) for p in family.points]
+        numbers = [sdk.NumberDataPoint(_typed(p.attributes), start or 0, now, p.value) for p in family.points]
         data = (
             sdk.Gauge(numbers)
             if start is None
@@ -137,16 +139,21 @@ def _metric(family: Family, began: int, now: int) -> sdk.Metric:
 
 def _distribution(point: Point, bounds: tuple[float, ...], began: int, now: int) -> sdk.HistogramDataPoint:
     return sdk.HistogramDataPoint(
-        attributes=dict(point.attributes),
+        attributes=_typed(point.attributes),
         start_time_unix_nano=began,
         time_unix_nano=now,
         count=sum(point.buckets),
         sum=point.value,
         bucket_counts=point.buckets,
         explicit_bounds=bounds,
-        min=float("nan"),  # not kept
-        max=float("nan"),
+        min=_NOT_KEPT,
+        max=_NOT_KEPT,
     )
+
+
+def _typed(attributes: Mapping[str, str]) -> dict[str, str | int]:
+    """The only attribute that is a number to OpenTelemetry is one."""
+    return {name: int(value) if name == names.STATUS else value for name, value in attributes.items()}
 
 
 def _interval(env: Mapping[str, str]) -> int:
