@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.ledger.checkpoint import Signer
+from gateway.ledger.note import Signer
 from gateway.model.audit import AuditEntry
 from gateway.spool.begin import begin_chain
 from gateway.spool.disk import BALLAST, Disk
@@ -82,6 +82,7 @@ class Audit:
         self._notary: Notary | None = None
         self._signing: asyncio.Future[Any] | None = None
         self._folded = 0
+        self._rewritten: int | None = None  # the number the newest segment begins with that took another's place
         self._later: deque[AuditEntry] = deque()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -275,12 +276,13 @@ class Audit:
         reason = getattr(error, "strerror", None) or str(error)
         if self._rewrite() and self._row < 2:
             with contextlib.suppress(AuditUnavailable):
-                self.append(self._own("rewrite:segment", reason=reason, first=self._writer.durable))
+                self.append(self._own("rewrite:segment", reason=reason, first=self._rewritten))
             return
         self._stop(f"The audit record cannot be made safe: {reason}.")
 
     def _rewrite(self) -> bool:
         assert self._writer is not None
+        self._rewritten = self._writer.durable
         try:
             self._writer.rewrite()
         except OSError as error:
@@ -310,7 +312,8 @@ class Audit:
         log.warning("The audit record can be written again")
         reason, self.problem, self._full = self.problem, None, False
         with contextlib.suppress(AuditUnavailable):
-            self.append(self._own("resume:record", reason=reason, lost=self.lost, waited=len(self._later)))
+            waited = len(self._later)
+            self.append(self._own("resume:record", reason=reason, lost=self.lost, waited=waited, first=self._rewritten))
             while self._later:
                 self.append(self._later[0])
                 self._later.popleft()

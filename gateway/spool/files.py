@@ -92,6 +92,21 @@ def lock(directory: Path, *, wait: bool = False) -> int | None:
     return descriptor
 
 
+def is_live(directory: Path) -> bool:
+    """Whether a process holds the chain."""
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _began(directory: Path) -> float:
     """When the chain was made: its lock is the first file in it and is never written again."""
     try:

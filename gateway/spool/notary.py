@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.ledger.chain import leaf_hash
-from gateway.ledger.checkpoint import Signer
+from gateway.ledger.checkpoint import sign_checkpoint
 from gateway.ledger.frame import Damaged
 from gateway.ledger.merkle import Tree
+from gateway.ledger.note import Signer
 from gateway.spool.disk import Disk
 from gateway.spool.files import CHECKPOINT
 from gateway.spool.follow import Follower
@@ -43,6 +44,6 @@ class Notary:
                 self.tree.append(leaf)
         if signer is None:
             return None
-        note = signer.checkpoint(self._directory.name, self.tree.size, self.tree.root(), final=final)
+        note = sign_checkpoint(signer, self._directory.name, self.tree, final=final)
         self._disk.replace(self._directory / CHECKPOINT, note.encode())
         return note

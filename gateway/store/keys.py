@@ -15,6 +15,10 @@ used by one script.
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
 | `agent_names` | hash | whose name that is | for ever |
+| `signing_key` | string | the key that signs the audit record, encrypted under one derived from `GATEWAY_SECRET` | for ever |
+| `audit:chains` | sorted set | chains of the audit record by the time last shipped, ms | `GATEWAY_RETENTION` |
+| `audit:{chain}:records` | stream | records of a chain, some to an entry; its id is the number after the last | `GATEWAY_RETENTION` |
+| `audit:{chain}:head` | hash | the newest checkpoint of a chain: size, root, note, time | `GATEWAY_RETENTION` |
 | `admin_keys` | hash | what is known of each admin key, and a keyed hash of it | until it is deleted |
 | `events` | stream | what happened, for operators who watch | the last 1,000 or so |
 | `{control}:log` | stream | which fields of the control state changed; an entry's id is its epoch | the last 10,000 |
@@ -105,3 +109,17 @@ class Keys:
 
     def leases(self, subject: str) -> str:
         return f"{self.prefix}{{limits}}:leases:{subject}"
+
+    @property
+    def signing_key(self) -> str:
+        return f"{self.prefix}signing_key"
+
+    @property
+    def audit_chains(self) -> str:
+        return f"{self.prefix}audit:chains"
+
+    def audit_records(self, chain: str) -> str:
+        return f"{self.prefix}audit:{{{chain}}}:records"
+
+    def audit_head(self, chain: str) -> str:
+        return f"{self.prefix}audit:{{{chain}}}:head"

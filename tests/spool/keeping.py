@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.ledger.chain import decode
-from gateway.ledger.checkpoint import Signer
+from gateway.ledger.note import Signer
 from gateway.model.audit import AuditEntry
 from gateway.spool.audit import Audit, Timing
 from gateway.spool.disk import Disk

@@ -79,10 +79,10 @@ async def test_what_is_safe_is_signed_and_the_last_note_says_that_nothing_follow
     async with keeping(audit_at(tmp_path)) as audit:
         audit.append(entry())
         await until(lambda: audit.signed == 2)
-        signed = open_checkpoint((tmp_path / audit.chain / "checkpoint").read_text(), SIGNER.public_key)
+        signed = open_checkpoint((tmp_path / audit.chain / "checkpoint").read_text(), "leuko", SIGNER.public_key)
         assert (signed.size, signed.final) == (2, False)
         assert audit.checkpoint is not None
-    signed = open_checkpoint((tmp_path / audit.chain / "checkpoint").read_text(), SIGNER.public_key)
+    signed = open_checkpoint((tmp_path / audit.chain / "checkpoint").read_text(), "leuko", SIGNER.public_key)
     assert (signed.size, signed.final) == (3, True)
     assert records(tmp_path, audit.chain)[-1]["action"] == "stop:gateway"
 
@@ -94,7 +94,7 @@ async def test_segments_are_begun_by_size(tmp_path: Path) -> None:
         await audit.durable(audit.append(entry(50)))
         assert len(list((tmp_path / audit.chain).glob("*.log"))) > 5
     assert [r["seq"] for r in records(tmp_path, audit.chain)] == list(range(53))
-    assert open_checkpoint((tmp_path / audit.chain / "checkpoint").read_text(), SIGNER.public_key).size == 53
+    assert open_checkpoint((tmp_path / audit.chain / "checkpoint").read_text(), "leuko", SIGNER.public_key).size == 53
 
 
 async def test_after_one_failed_sync_the_records_are_in_a_new_file_and_the_old_one_is_not_asked_again(
