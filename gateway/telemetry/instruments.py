@@ -52,16 +52,18 @@ class Cell:
 
 
 class Distribution:
-    """One series of a histogram."""
+    """One series of a histogram; shown once it is used, because each is as many lines as it has bounds."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    __slots__ = ("_bounds", "counts", "sum", "used")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
+        self.used = False
 
     def record(self, value: float) -> None:
+        self.used = True
         self.counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
 
@@ -103,7 +105,7 @@ class Histogram:
         return self._series.setdefault(key, Distribution(self._bounds))
 
     def family(self) -> Family:
-        points = (Point(dict(key), one.sum, tuple(one.counts)) for key, one in list(self._series.items()))
+        points = (Point(dict(key), one.sum, tuple(one.counts)) for key, one in list(self._series.items()) if one.used)
         return Family(self.name, "histogram", self.unit, self.description, tuple(points), self._bounds)
 
 

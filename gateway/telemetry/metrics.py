@@ -19,7 +19,7 @@ from gateway.telemetry.top_agents import AgentTotals, TopAgents
 from gateway.telemetry.trace_context import Trace
 
 OTHER = "other"
-_MODELS = 100
+_MODELS = 50
 _LONGEST_MODEL = 100
 _KINDS = 4_000
 

@@ -49,7 +49,7 @@ def test_an_estimate_is_counted_as_used_and_not_as_the_providers_word() -> None:
     counted = metrics()
     count(counted, {"usage_estimated": True})
     assert sum(p.value for p in points(counted, "leuko.tokens")) == 47
-    assert sum(sum(p.buckets) for p in points(counted, "gen_ai.client.token.usage")) == 0
+    assert not points(counted, "gen_ai.client.token.usage")
 
 
 def test_every_refusal_is_there_before_it_happens() -> None:
@@ -101,7 +101,7 @@ def test_a_provider_that_answers_to_every_name_makes_few_labels() -> None:
     for number in range(20_000):
         count(counted, model=f"model-{number}" if number % 2 else "m" * 5_000, status=200)
     series = {name: len(family.points) for name, family in families(counted).items()}
-    assert series["gen_ai.client.operation.duration"] == 101
+    assert series["gen_ai.client.operation.duration"] == 51
     assert sum(series.values()) < 1_500
 
 

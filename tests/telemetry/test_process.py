@@ -19,16 +19,16 @@ async def test_a_blocked_loop_shows() -> None:
     watching = asyncio.create_task(process.watch())
     await asyncio.sleep(0)
     time.sleep(0.1)
-    while not sum(lag(process).buckets):
+    while not lag(process):
         await asyncio.sleep(0)
     watching.cancel()
-    assert lag(process).value > 0.09
+    assert lag(process)[0].value > 0.09
 
 
 def test_every_number_is_there() -> None:
-    assert all(instrument.family().points for instrument in Process(time.monotonic).instruments())
+    measured = [instrument.family() for instrument in Process(time.monotonic).instruments()]
+    assert [family.name for family in measured if not family.points] == ["leuko.event_loop.lag"]  # none measured yet
 
 
-def lag(process: Process) -> Point:
-    (point,) = next(iter(process.instruments())).family().points
-    return point
+def lag(process: Process) -> tuple[Point, ...]:
+    return next(iter(process.instruments())).family().points
