@@ -20,6 +20,7 @@ from gateway.store.connection import Connection
 from gateway.store.errors import CommandRefused, StoreError, StoreUnavailable
 from gateway.store.sighting import MODELS, PROVIDERS, TOOLS, Sighting, add_names
 from gateway.store.stats import Totals
+from gateway.store.usage import UsageCounter
 from gateway.store.vitals import USUAL, Kept, nanodollars
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Agents:
         self._max_rows = max_rows
         self._rows = 0
         self._kept = kept
+        self._usage = UsageCounter(connection)
         self._writer = secrets.token_hex(4)
         self._number = 0
         self._pending: dict[str, Sighting] = {}
@@ -119,6 +121,7 @@ class Agents:
             ok: the provider answered with 2xx. Only then an unknown agent comes to exist.
         """
         self._totals.add(vitals)
+        self._usage.add(agent, vitals)
         sighting = self._pending.get(agent.agent_id)
         if sighting is None:
             self._dirty.set()
@@ -172,6 +175,8 @@ class Agents:
                 if not await self._write_chunk():
                     return False
             if not await self._list_new():
+                return False
+            if not await self._usage.flush():
                 return False
             while self._totals_sending is not None or self._totals.executions:
                 if not await self._write_totals():

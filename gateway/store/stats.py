@@ -7,6 +7,7 @@ from gateway.model.vitals import Vitals
 from gateway.store.connection import Connection
 from gateway.store.lane import Argument
 from gateway.store.sighting import amount
+from gateway.store.vitals import nanodollars
 
 FIELDS = (
     "executions",
@@ -18,6 +19,7 @@ FIELDS = (
     "output_tokens",
     "cached_tokens",
     "reasoning_tokens",
+    "cost",
 )
 
 
@@ -32,6 +34,7 @@ class Totals:
     def __init__(self) -> None:
         self.executions = self.errors = self.denied = self.client_gone = self.tool_calls = 0
         self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
+        self.cost = 0
         self.number = 0
         self.asked = False
 
@@ -43,6 +46,7 @@ class Totals:
         self.cached_tokens += vitals.cached_tokens
         self.reasoning_tokens += vitals.reasoning_tokens
         self.tool_calls += vitals.tool_calls
+        self.cost += nanodollars(vitals)
         self.denied += vitals.denied_calls
         error = vitals.error_type
         if error is None:
@@ -67,7 +71,8 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class StatsRecord:
-    """The totals as Redis has them. `started` is the time of the first flush ever, seconds since the epoch, or None."""
+    """The totals as Redis has them. `started` is the time of the first flush ever, seconds since the epoch, or None;
+    `cost` is in nanodollars."""
 
     agents: int = 0
     executions: int = 0
@@ -79,6 +84,7 @@ class StatsRecord:
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cost: int = 0
     started: float | None = None
     runtime_seconds: int = 0
 
