@@ -14,11 +14,24 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from gateway import __version__
+from gateway.background.end_drains import end_drains
 from gateway.background.keep_audit import KeepAudit
+from gateway.background.merge_providers import Build, Make, MergeProviders
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
-from gateway.edge.admin import admin_keys, agent_keys, agents, events, metrics, stats
+from gateway.edge.admin import (
+    admin_keys,
+    agent_keys,
+    agents,
+    events,
+    lifecycle,
+    metrics,
+    providers,
+    quarantine,
+    routes,
+    stats,
+)
 from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
@@ -31,9 +44,11 @@ from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
 from gateway.edge.workers import worker_id
 from gateway.identity.fingerprint import Fingerprinter
+from gateway.model.exchange import Exchange
 from gateway.model.verdict import Judge, allow_all
 from gateway.phases.admit import Admit
 from gateway.phases.forward import Forward
+from gateway.phases.guard import Guard
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.model_list import ModelList
@@ -41,6 +56,7 @@ from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.record import Record
 from gateway.phases.rewrite import Rewrite
+from gateway.phases.route_agents import RouteAgents
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
@@ -53,9 +69,14 @@ from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.control import Control
+from gateway.store.control_file import ControlFile
 from gateway.store.events import Events
 from gateway.store.identities import Identities
+from gateway.store.providers import MadeProvider, MadeProviders
+from gateway.store.quarantine import Quarantine
+from gateway.store.routes import Routes
 from gateway.store.schema import prepare
+from gateway.store.sealed import Seal
 from gateway.store.stats import Stats
 from gateway.store.vitals import Kept
 from gateway.telemetry import upkeep
@@ -86,8 +107,16 @@ class Gateway:
         own_keys = _own_keys(kept)
         timeouts = Timeouts(**settings.timeouts.model_dump())
         self.store = Connection(redis_url, prefix=settings.redis_prefix)
-        self.control = Control(self.store, clock=time.monotonic)
+        self.control = Control(
+            self.store, clock=time.monotonic, file=ControlFile.of(settings.data_dir, redis_url, settings.redis_prefix)
+        )
+        wall_clock = time.time  # noqa: TID251 - moves carry a date
+        self.quarantine = Quarantine(self.control, self.store, clock=wall_clock)
+        active: set[Exchange] = set()
+        strict = settings.on_state_loss == "strict"
+        self.guard = guard = Guard(self.control, self.quarantine, active, strict=strict)
         self.identities = self._identities(kept)
+        self.routes = Routes(self.control)
         kept_vitals = Kept(settings.retention.vitals_count, settings.retention.vitals)
         self.agents = Agents(self.store, clock=time.time, kept=kept_vitals)  # noqa: TID251 - records carry a date
         self.prices = Prices(self._provider_url, clock=time.time, own=_own_prices(settings))  # noqa: TID251 - as above
@@ -117,16 +146,17 @@ class Gateway:
                 prover=Prove(self.identities.verified),
                 rules=self.identities.rules,
                 proof_required=settings.require_agent_key,
+                gates=(guard,),
             ),
             Admit(
                 HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
-                gates=(profiler, record.decide),
+                gates=(profiler, RouteAgents(self.routes.provider_of), guard, record.decide),
             ),
             Rewrite(),
             self._forward(breaker, timeouts, own_keys),
-            Inspect(judge, HoldBudget(_HELD_BYTES), timeouts, time.monotonic),
+            Inspect(guard.judging(judge), HoldBudget(_HELD_BYTES), timeouts, time.monotonic),
             Settle(
                 self.agents,
                 breaker,
@@ -137,8 +167,10 @@ class Gateway:
                 calibration=self.calibration,
             ),
             begin=self.telemetry.begin,
+            active=active,
             over=self.telemetry.over,
         )
+        self.merge_providers = self._merge_providers(kept)
         self.drain = Drain(
             self.pipeline.active,
             whole_seconds=timeouts.drain_whole,
@@ -162,7 +194,7 @@ class Gateway:
         context = None
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             context = tls_context(settings.tls_cert_file, settings.tls_key_file)
-        probes = Probes(ready=lambda: self.ready and not self.drain.draining, missing=self._missing)
+        probes = Probes(ready=self._ready, missing=self._missing)
         data_plane = DataPlane(
             self.pipeline, new_id=_request_ids(), clock=time.monotonic, degraded=lambda: ",".join(self._missing())
         )
@@ -197,6 +229,7 @@ class Gateway:
             for duty in (
                 self.store.watch(),
                 self.control.run(),
+                end_drains(self.quarantine, self.guard.cut),
                 self.process.watch(),
                 self.agents.run(),
                 self.events.run(),
@@ -230,13 +263,34 @@ class Gateway:
         """One a noun, in the order of the documentation."""
         wall_clock = time.time  # noqa: TID251 - dates
         return [
-            agents.router(self.agents, self.identities),
+            agents.router(self.agents, self.identities, state=self.quarantine.state),
             agent_keys.router(self.agents, self.identities, clock=wall_clock),
+            quarantine.router(self.quarantine, self.control, self.agents, notify=self.events.notify),
+            lifecycle.router(self.quarantine, self.agents),
             stats.router(Stats(self.store, clock=wall_clock)),
             metrics.router(self.telemetry.scrape),
+            providers.router(
+                lambda: self.pipeline.forward.providers,
+                self.made_providers,
+                self.routes,
+                lambda definition: self.merge_providers.make(definition),
+            ),
+            routes.router(self.routes, lambda: self.pipeline.forward.providers, self._is_agent),
             admin_keys.router(self.admin_keys, clock=wall_clock),
             events.router(self.events, self._access, stopping=lambda: self.drain.draining),
         ]
+
+    def _merge_providers(self, kept: Secrets) -> MergeProviders:
+        root = kept.secret.get_secret_value().encode()
+        self.made_providers = MadeProviders(self.control, Seal(root, "provider keys", secrets.token_bytes))
+
+        def publish(providers: Providers) -> None:
+            self.pipeline.forward.providers = providers
+
+        return MergeProviders(self.made_providers, *_builders(self.settings), publish)
+
+    async def _is_agent(self, agent_id: str) -> bool:
+        return await self.agents.get(agent_id) is not None
 
     def _identities(self, kept: Secrets) -> Identities:
         return Identities.over(
@@ -300,7 +354,7 @@ class Gateway:
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers and keys; all else stays as it was started."""
         own_prices = _own_prices(settings)
-        self.pipeline.forward.providers = _providers(settings)
+        self.merge_providers.use(*_builders(settings))
         self.prices.own = own_prices
         self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
@@ -310,8 +364,11 @@ class Gateway:
         provider = self.pipeline.forward.providers.by_name.get(name)
         return None if provider is None else provider.url
 
+    def _ready(self) -> bool:
+        return self.ready and not self.drain.draining and not self.guard.fenced
+
     def _missing(self) -> list[str]:
-        return [] if self.store.healthy else ["redis"]
+        return [] if self.store.healthy and self.control.leased else ["redis"]
 
 
 def _own_prices(settings: Settings) -> OwnPrices:
@@ -327,7 +384,26 @@ def _own_keys(kept: Secrets) -> tuple[bytes, ...]:
     return tuple(key.get_secret_value().encode() for key in (kept.admin_key, kept.ingest_api_key) if key)
 
 
-def _providers(settings: Settings) -> Providers:
+def _builders(settings: Settings) -> tuple[Build, Make]:
+    """How these settings turn providers made over the API into ones in use."""
+
+    def make(made: MadeProvider) -> Provider:
+        return Provider(
+            made.name,
+            made.url,
+            made.dialect,
+            made.api_key,
+            None,
+            made.models,
+            settings.upstream_proxy,
+            _path(settings.upstream_ca_file),
+            private_ok=settings.allow_private_upstreams,
+        )
+
+    return lambda made: _providers(settings, made), make
+
+
+def _providers(settings: Settings, made: Sequence[Provider] = ()) -> Providers:
     named = [
         Provider(
             name,
@@ -345,7 +421,7 @@ def _providers(settings: Settings) -> Providers:
     return Providers(
         default_url=settings.llm_upstream_url,
         default_key=key.get_secret_value() if key else None,
-        named=named,
+        named=[*named, *made],
         stub=settings.stub,
         proxy=settings.upstream_proxy,
         ca_file=_path(settings.upstream_ca_file),

@@ -50,6 +50,7 @@ class Pipeline:
         *,
         begin: Callable[[Exchange], None] = lambda exchange: None,
         over: Callable[[Exchange], None] = lambda exchange: None,
+        active: set[Exchange] | None = None,
     ) -> None:
         self.identify = identify
         self.admit = admit
@@ -57,7 +58,7 @@ class Pipeline:
         self.forward = forward
         self.inspect = inspect
         self.settle = settle
-        self.active: set[Exchange] = set()
+        self.active: set[Exchange] = set() if active is None else active
         self._begin = begin
         self._over = over
 

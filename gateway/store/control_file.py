@@ -2,8 +2,10 @@
 forgotten. Several processes may share one file: of two values of one field the newer stays."""
 
 import fcntl
+import hashlib
 import logging
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,12 @@ class ControlFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def of(cls, directory: Path, redis_url: str, prefix: str) -> "ControlFile":
+        """The file for one Redis: what was blocked there says nothing about agents elsewhere."""
+        where = f"{re.sub('//[^/]*@', '//', redis_url)} {prefix}"  # a new password is no other Redis
+        return cls(directory / f"blocks-{hashlib.sha256(where.encode()).hexdigest()[:16]}.json")
 
     def read(self) -> dict[str, Item]:
         """What is on disk; nothing if the file is missing. One that cannot be read is set aside, and said so."""

@@ -1,0 +1,146 @@
+"""Lets no exchange of a blocked agent through, and ends those under way; without Redis it says what still passes.
+
+known to be blocked          refused, however long Redis is away
+lease holds                  everybody else passes
+lease lost, `available`      plain answers pass for 60 s, tool calls do not; then nothing
+lease lost, `strict`         nothing passes
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from gateway.model.agent import Agent
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.lifecycle import Life
+from gateway.model.tool_call import ToolCall
+from gateway.model.verdict import Judge, Ruling
+from gateway.store.control import Control
+from gateway.store.errors import StoreUnavailable
+from gateway.store.quarantine import Quarantine
+
+OPEN_SECONDS = 60.0
+"""How long plain answers pass after the lease was lost."""
+
+_DEGRADED = b"x-gateway-degraded"
+
+
+class Guard:
+    """A gate, asked once the agent is known and again where the request's body has made it another one.
+
+    Args:
+        active: the exchanges under way.
+        strict: whether nothing may pass without a lease.
+
+    Attributes:
+        opened: requests let through without a lease. closed: requests and tool calls refused for want of one.
+        evasions: requests refused because a blocked agent had shown their credential.
+    """
+
+    def __init__(
+        self, control: Control, quarantine: Quarantine, active: Collection[Exchange], *, strict: bool = False
+    ) -> None:
+        self._control = control
+        self._quarantine = quarantine
+        self._active = active
+        self._strict = strict
+        self.opened = self.closed = self.evasions = 0
+        quarantine.on_blocked.append(self._blocked)
+        control.on("key", self._key_changed)
+        control.on("agent", self._agent_changed)
+
+    def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
+        agent = exchange.agent
+        assert agent is not None
+        if not self._control.leased:
+            return self._without_lease(exchange, agent)
+        return self._check(agent)
+
+    @property
+    def fenced(self) -> bool:
+        """Whether nothing passes here at the moment."""
+        return not self._control.leased and (self._strict or self._control.unleased_for > OPEN_SECONDS)
+
+    def judging(self, judge: Judge) -> Judge:
+        """The same judge, but without a lease no tool call leaves."""
+
+        def guarded(calls: Sequence[ToolCall]) -> Ruling:
+            if not self._control.leased:
+                self.closed += 1
+                return _no_state("Tool calls are not let through")
+            return judge(calls)
+
+        return guarded
+
+    def cut(self, life: Life) -> None:
+        """End what is under way of a blocked agent."""
+        self._interrupt(lambda agent: agent.agent_id == life.agent_id, lambda: _refusal(life, drained=True))
+
+    def _check(self, agent: Agent) -> Awaitable[None] | None:
+        life = self._quarantine.blocked.get(agent.agent_id)
+        if life is not None:
+            raise _refusal(life)
+        if not agent.verified and agent.credential_id in self._quarantine.credentials:
+            return self._check_credential(agent)
+        return None
+
+    async def _check_credential(self, agent: Agent) -> None:
+        """Agents that were there before are judged by themselves; a new name does not help who was blocked."""
+        since = self._quarantine.credentials[agent.credential_id]
+        try:
+            existed = await self._quarantine.existed(agent.agent_id, since)
+        except StoreUnavailable:
+            self.closed += 1
+            raise _no_state("Whether this agent is a new one cannot be said") from None
+        if not existed:
+            self.evasions += 1
+            raise Refusal(
+                "agent_quarantined",
+                "An agent with this credential is quarantined (identity_evasion): new agents cannot use it.",
+            )
+
+    async def _without_lease(self, exchange: Exchange, agent: Agent) -> None:
+        if not await self._control.renew():
+            if self.fenced:
+                self.closed += 1
+                raise _no_state("Nothing is let through")
+            self.opened += 1
+            if not any(name == _DEGRADED for name, _ in exchange.own_headers):
+                exchange.own_headers.append((_DEGRADED, b"redis"))
+        waiting = self._check(agent)
+        if waiting is not None:
+            await waiting
+
+    # What is under way
+
+    def _blocked(self, life: Life) -> None:
+        if life.state != "DRAINING":
+            self.cut(life)
+
+    def _key_changed(self, key_id: str, data: dict[str, Any], epoch: int) -> None:
+        if data.get("revoked"):
+            self._interrupt(
+                lambda agent: agent.key_id == key_id, lambda: Refusal("invalid_api_key", "This agent key was revoked.")
+            )
+
+    def _agent_changed(self, agent_id: str, data: dict[str, Any], epoch: int) -> None:
+        if data.get("active") is False:
+            self._interrupt(
+                lambda agent: agent.agent_id == agent_id,
+                lambda: Refusal("agent_quarantined", f"Agent {agent_id} was deactivated by an operator."),
+            )
+
+    def _interrupt(self, concerned: Callable[[Agent], bool], reason: Callable[[], Refusal]) -> None:
+        for exchange in tuple(self._active):
+            if exchange.agent is not None and concerned(exchange.agent):
+                exchange.interrupt(reason())
+
+
+def _refusal(life: Life, *, drained: bool = False) -> Refusal:
+    draining = life.state == "DRAINING" and not drained
+    code, state = ("agent_draining", "being drained") if draining else ("agent_quarantined", "quarantined")
+    return Refusal(code, f"Agent {life.agent_id} is {state}: {life.reason} (incident {life.incident_id}).")
+
+
+def _no_state(what: str) -> Refusal:
+    return Refusal("state_unavailable", f"{what} while the gateway cannot reach its state.", retry_after=1)
