@@ -65,6 +65,7 @@ class Cluster:
         self._nodes: dict[Host, Node] = {}
         self._retired: set[Node] = set()
         self._owners: list[Node | None] = [None] * SLOTS
+        self._moved: dict[int, Node] = {}
         self._watched = False
         self._closed = False
         self._reading: asyncio.Task[None] | None = None
@@ -129,7 +130,7 @@ class Cluster:
         match reply:
             case MovedError():
                 target = self._at(reply, node)
-                self._owners[reply.slot_id] = target
+                self._owners[reply.slot_id] = self._moved[reply.slot_id] = target
                 self._read_soon()
                 call.asking = False
             case AskError():  # for this call only: the slot still belongs to `node`
@@ -171,6 +172,7 @@ class Cluster:
 
     async def _read(self) -> None:
         known = random.sample(list(self._nodes), min(_ASKED, len(self._nodes)))
+        self._moved.clear()
         hosts = [*known, *(seed for seed in self._seeds if seed not in known)]
         try:
             maps = await answers((self._ask(host) for host in hosts), patience=_PATIENCE)
@@ -197,9 +199,12 @@ class Cluster:
         owners: list[Node | None] = [None] * SLOTS
         for first, last, host in found:
             owners[first : last + 1] = [self._node(host)] * (last + 1 - first)
+        for slot, node in self._moved.items():  # it was told while the nodes were asked
+            owners[slot] = node
         self._owners = owners
-        for host in self._nodes.keys() - {host for _, _, host in found}:
-            self._retire(self._nodes.pop(host))
+        for host, node in list(self._nodes.items()):
+            if node not in owners:
+                self._retire(self._nodes.pop(host))
         self._changed()
 
     # Nodes come and go

@@ -7,12 +7,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import MovedError, ResponseError
 
 from gateway.store.address import RedisAddress, read_address
 from gateway.store.cluster import Cluster
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.keys import Keys
-from gateway.store.lane import Argument
+from gateway.store.lane import Argument, Call
 from gateway.store.links import Links, OpenLink
 from gateway.store.node import Bounds, Node
 from gateway.store.scripts import load_scripts
@@ -144,7 +145,13 @@ class Connection:
             open_link: OpenLink = sentinels.open
         else:
             open_link = Links(address.url, connect_timeout=connect_timeout).open
-        node = Node(open_link, bounds, probe=lambda: self.keys.probe("all"), on_change=self._report)
+        node = Node(
+            open_link,
+            bounds,
+            probe=lambda: self.keys.probe("all"),
+            on_change=self._report,
+            redirect=_say_how_to_name_it,
+        )
         return node
 
     def _submit_script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> "asyncio.Future[Any]":
@@ -168,6 +175,15 @@ class Connection:
                 listener(healthy)
             except Exception:  # a listener's defect must not end the lane that reports
                 logger.exception("a listener to the state of Redis failed")
+
+
+def _say_how_to_name_it(node: Node, call: Call, reply: ResponseError) -> bool:
+    if not isinstance(reply, MovedError):
+        return False
+    call.settle(
+        StoreUnavailable("moved", "the server belongs to a cluster; redis+cluster:// is how to name one", sent=False)
+    )
+    return True
 
 
 def _unwrap(reply: Any) -> Any:

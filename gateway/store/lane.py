@@ -100,6 +100,7 @@ class Lane:
                 return
             await self.close()
         except Exception as error:
+            # Broad because redis-py raises what its transport does.
             raise failure(error, sent=False) from error
         self._stale = False
         self._link = await self._open_link()

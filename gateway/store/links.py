@@ -78,10 +78,10 @@ class Links:
                 await link.connect()  # type: ignore[no-untyped-call]
             return link
         except BaseException as error:
+            # Broad because a peer that is no Redis makes the handshake raise nearly anything.
             await link.disconnect(nowait=True)
             if not isinstance(error, Exception):
                 raise
-            # Broad because a peer that is no Redis makes the handshake raise nearly anything.
             raise failure(error, sent=False) from error
 
     async def ask(self, host: Host, *command: str) -> Any:
@@ -95,6 +95,7 @@ class Links:
             async with asyncio.timeout(self._connect_timeout):
                 return await said(link, *command)
         except Exception as error:
+            # Broad as above.
             raise failure(error, sent=True) from error
         finally:
             await link.disconnect(nowait=True)

@@ -38,5 +38,5 @@ def meaning(reply: RedisError) -> Meaning:
             # Redis says so before it carries the command out.
             return Meaning(StoreUnavailable(code.lower(), text, sent=False), code)
     for code in ELSEWHERE & codes:
-        return Meaning(StoreUnavailable(code.lower(), f"{text}; a cluster is named by redis+cluster://", sent=False))
+        return Meaning(StoreUnavailable(code.lower(), text, sent=False))
     return Meaning(CommandRefused(f"{reply.status_code or ''} {text}".strip()))

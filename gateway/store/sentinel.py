@@ -51,6 +51,7 @@ class Sentinels:
                 await _check_role(link)
             return link
         except BaseException as error:
+            # Broad because no link may be left open, whatever the peer makes redis-py raise.
             await link.disconnect(nowait=True)
             if not isinstance(error, Exception):
                 raise

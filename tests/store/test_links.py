@@ -1,7 +1,10 @@
+import asyncio
+
 import pytest
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from gateway.store.links import Links
+from gateway.store.errors import StoreUnavailable
+from gateway.store.links import Links, answers
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,30 @@ def test_a_link_never_retries_and_leaves_time_to_its_owner() -> None:
 def test_a_url_of_another_form_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="the Redis URL"):
         Links(url, connect_timeout=0.2)
+
+
+async def answer_after(seconds: float, answer: str) -> str:
+    await asyncio.sleep(seconds)
+    if not answer:
+        raise StoreUnavailable("connection")
+    return answer
+
+
+async def test_those_who_answer_soon_after_the_first_are_heard_in_the_order_asked() -> None:
+    asked = [answer_after(0.05, "a"), answer_after(0, ""), answer_after(0, "b"), answer_after(600, "c")]
+    assert await answers(asked, patience=0.5) == ["a", "b"]
+
+
+async def test_only_when_nobody_answers_it_is_an_error() -> None:
+    with pytest.raises(StoreUnavailable):
+        await answers([answer_after(0, ""), answer_after(0.01, "")], patience=0)
+    with pytest.raises(StoreUnavailable):
+        await answers([], patience=0)
+
+
+async def test_a_question_is_given_up_with_its_asker() -> None:
+    task = asyncio.create_task(answers([answer_after(600, "a")], patience=0))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -34,6 +34,15 @@ def test_a_store_that_cannot_serve_is_unavailable_and_did_nothing(reply: RedisEr
 
 
 @pytest.mark.parametrize(
+    "code", ["MOVED 7 h:1", "ASK 7 h:1", "TRYAGAIN Multiple keys request during rehashing of slot"]
+)
+def test_a_node_without_the_key_is_no_reason_to_give_the_store_up(code: str) -> None:
+    said = meaning(ResponseError(code))
+    assert isinstance(said.error, StoreUnavailable)
+    assert (said.error.reason, said.error.sent, said.code) == (code.split()[0].lower(), False, "")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "WRONGTYPE Operation against a key holding the wrong kind of value",
