@@ -25,6 +25,7 @@ from gateway.wire.strict_json import has_duplicates
 _WHOLE_LIMIT = 64 * 1024 * 1024
 _HEARTBEAT_SECONDS = 15
 _HEARTBEAT = b": held\n\n"
+_LIMITS = b"x-ratelimit-"
 
 
 class Inspect:
@@ -46,6 +47,8 @@ class Inspect:
         exchange.first_byte_at = self._clock()
         exchange.status = reply.status
         headers = response_headers(reply.headers)
+        if exchange.reservation is not None:
+            _give_way(exchange.own_headers, headers)
         name = exchange.route.dialect
         if name is None or not 200 <= reply.status < 300:
             await self._relay(exchange, reply, caller, headers)
@@ -212,6 +215,12 @@ def _is_stream(exchange: Exchange, headers: Headers) -> bool:
     if kind.startswith(b"text/event-stream"):
         return True
     return exchange.ask is not None and exchange.ask.stream and b"json" not in kind
+
+
+def _give_way(own: Headers, headers: Headers) -> None:
+    """What a provider says of its limits goes before what the gateway says of its own."""
+    if any(name.startswith(_LIMITS) for name, _ in headers):
+        own[:] = [pair for pair in own if not pair[0].startswith(_LIMITS)]
 
 
 def _stream_headers(headers: Headers) -> Headers:

@@ -3,20 +3,27 @@
 from gateway.model.exchange import Exchange
 from gateway.wire import DIALECTS
 from gateway.wire.edit import include_usage
+from gateway.wire.output_cap import cap_output
 
 
 class Rewrite:
-    """Asks a streaming provider for the usage chunk, so that tokens are counted and not guessed.
+    """Lets no answer grow beyond what is set aside for it, and asks a streaming provider for the usage chunk, so that
+    tokens are counted and not guessed.
 
     `inspect` takes out of the answer what the caller did not ask for.
     """
 
     def __call__(self, exchange: Exchange) -> None:
-        ask = exchange.ask
-        dialect = exchange.route.dialect
-        if ask is None or dialect is None or not ask.stream or not DIALECTS[dialect].injects_usage:
+        ask, dialect = exchange.ask, exchange.route.dialect
+        if ask is None or dialect is None:
             return
-        edited = include_usage(exchange.plain, ask.document)
-        if edited is not None:
-            exchange.body = edited
-            exchange.changed = exchange.strips_usage = True
+        body = exchange.plain
+        if exchange.output_cap is not None:
+            body = cap_output(body, ask.document, dialect, exchange.output_cap)
+        if ask.stream and DIALECTS[dialect].injects_usage:
+            edited = include_usage(body, ask.document)
+            if edited is not None:
+                body, exchange.strips_usage = edited, True
+        if body is not exchange.plain:
+            exchange.body = body
+            exchange.changed = True

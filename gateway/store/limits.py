@@ -76,6 +76,7 @@ class Limits:
 
     Attributes:
         dropped: settlements given up because too many waited; what was set aside stays charged.
+        replicas: how many processes there are, as far as was heard; a few seconds old.
     """
 
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
@@ -85,6 +86,7 @@ class Limits:
         self._under_way: dict[str, Reservation] = {}
         self._wake = asyncio.Event()
         self.dropped = 0
+        self.replicas = 1
 
     @property
     def queued(self) -> int:
@@ -135,7 +137,7 @@ class Limits:
 
     async def run(self) -> None:
         """Send settlements as they come and renew leases, until cancelled; then send once more."""
-        due = self._clock() + _RENEW_SECONDS
+        due = self._clock()
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
@@ -175,6 +177,9 @@ class Limits:
     async def _renew(self) -> None:
         """Those that Redis does not hear of now are renewed in time by the next turn, or run out."""
         pairs = [(key, held.exchange_id) for held in self._under_way.values() for key in held.leases]
+        with contextlib.suppress(StoreError):
+            known = await self._connection.execute("HLEN", self._connection.keys.control_replicas)
+            self.replicas = max(1, int(known))
         for start in range(0, len(pairs), _CHUNK):
             some = pairs[start : start + _CHUNK]
             arguments: list[Argument] = [LEASE_SECONDS * 1_000_000, *(exchange_id for _, exchange_id in some)]

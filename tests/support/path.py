@@ -23,13 +23,13 @@ from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.agent import Agent
 from gateway.model.verdict import Judge, allow_all
 from gateway.model.vitals import Vitals
-from gateway.phases.admit import Admit
+from gateway.phases.admit import Admit, Gate
 from gateway.phases.forward import Forward
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.profile import Profiler
 from gateway.phases.rewrite import Rewrite
-from gateway.phases.settle import Settle
+from gateway.phases.settle import Observer, Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
 from gateway.pricing.table import Prices
@@ -105,6 +105,8 @@ async def running_path(
     bodies_limit: int = 100_000_000,
     relayed_limit: int = 10_000_000,
     limits: Limits | None = None,
+    gates: tuple[Gate, ...] = (),
+    observers: tuple[Observer, ...] = (),
     change: Callable[[Pipeline], None] = lambda pipeline: None,
 ) -> AsyncIterator[Path]:
     """Serve on a free port for the length of a block. `change` may replace phases before the first request."""
@@ -118,7 +120,7 @@ async def running_path(
     providers = Providers(default_url=upstream, default_key=default_key, named=named, stub=True)
     pipeline = Pipeline(
         Identify(Fingerprinter(b"secret"), (OWN_KEY,)),
-        Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit, gates=(profiler,)),
+        Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit, gates=(profiler, *gates)),
         Rewrite(),
         Forward(providers, {**stub, **(openers or {})}, outgoing, breaker, timeouts, (OWN_KEY,), clock),
         Inspect(judge, budget, timeouts, clock),
@@ -127,7 +129,7 @@ async def running_path(
             breaker,
             clock=clock,
             wall_clock=lambda: 1.8e9,
-            observers=(profiler.observe,),
+            observers=(profiler.observe, *observers),
             price=Prices(lambda name: providers.by_name[name].url, clock=lambda: 1.8e9).price,
         ),
     )

@@ -1,0 +1,231 @@
+"""Limits and budgets on the path: sets aside what an exchange may use before it is sent, settles what it used after.
+
+Where no policy document bounds a caller nothing is asked and nothing waits. Without Redis rates are kept by each
+process for its share, and budgets are closed: what others have spent cannot be known.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.model.answer import Usage
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.vitals import Vitals
+from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, unpriceable
+from gateway.policy.bounds import NANO, Measure
+from gateway.policy.claim import Claim
+from gateway.policy.demand import Demand, claims_of
+from gateway.policy.estimate import InputEstimate
+from gateway.policy.local_windows import LocalWindows
+from gateway.policy.plan import Holding, Plans
+from gateway.pricing.price import Price
+from gateway.store.errors import StoreError, StoreUnavailable
+from gateway.store.limits import Limits, Refused, Reservation
+from gateway.wire.output_cap import Output, output_of
+
+log = logging.getLogger(__name__)
+
+_DEFAULT_OUTPUT = 16_384
+"""Tokens that an answer may have where a budget holds and the request names no maximum."""
+
+_USUAL_OUTPUT = 1024
+"""Tokens that a rate counts in advance for such a request; what it writes is counted afterwards."""
+
+_FREE = ("/files", "/uploads", "/moderations", "/models", "/conversations", "/containers", "/vector_stores")
+"""Relayed routes that have no model write or read anything that is paid by the token."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """An exchange's reservation.
+
+    `kept`: its use is never told, so what was set aside stays. `local`: counted by this process. `asked`: Redis may
+    know of it.
+    """
+
+    reservation: Reservation
+    price: Price | None
+    kept: bool
+    size: int
+    local: bool = False
+    asked: bool = True
+
+
+class Reserve:
+    """A gate (`__call__`) and an observer (`settle`). `plans` may be replaced at any time.
+
+    Args:
+        price: what the model of an exchange costs where it will be sent; None if that is not known.
+        replicas: how many processes share each limit.
+        clock: monotonic seconds.
+
+    Attributes:
+        alone: exchanges that were judged without Redis; closed: those refused for want of it.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        plans: Plans,
+        *,
+        price: Callable[[Exchange], Price | None],
+        replicas: Callable[[], int] = lambda: 1,
+        clock: Callable[[], float],
+    ) -> None:
+        self._limits = limits
+        self.plans = plans
+        self._price = price
+        self._replicas = replicas
+        self._clock = clock
+        self._estimate = InputEstimate()
+        self._windows = LocalWindows()
+        self.alone = 0
+        self.closed = 0
+
+    def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
+        agent = exchange.agent
+        holdings = self.plans.of(agent) if agent is not None else ()
+        return self._reserve(exchange, holdings) if holdings else None
+
+    async def _reserve(self, exchange: Exchange, holdings: tuple[Holding, ...]) -> None:
+        output = _output(exchange)
+        demand, price = self._demand(exchange, holdings, output)
+        claims = claims_of(holdings, demand)
+        reservation = self._limits.open(exchange.id, claims, demand.conversation)
+        kept = exchange.ask is not None and exchange.ask.document.get("background") is True
+        # Before it is asked for: whoever leaves meanwhile must give back what may have been set aside.
+        held = exchange.reservation = _Held(reservation, price, kept, exchange.plain_size)
+        wanted = (output.wanted or _DEFAULT_OUTPUT) if output else 0
+        try:
+            found = await self._limits.reserve(reservation, wanted=wanted, least=output.least if output else 0)
+        except StoreError as error:
+            self._alone(exchange, held, error)
+            return
+        if isinstance(found, Refused):
+            exchange.reservation = None
+            exchange.own_headers += refused_headers(found.claim, found.used, found.wait)
+            raise refusal_of(found.claim, found.used, found.now, found.wait)
+        exchange.own_headers += rate_headers(claims, found.left)
+        if output and any(claim.per > 0 for claim in claims):
+            exchange.output_cap = found.output_tokens
+
+    def settle(self, exchange: Exchange, vitals: Vitals) -> None:
+        """Tell what the exchange used: nothing if it was never sent."""
+        held: _Held | None = exchange.reservation
+        if held is None:
+            return
+        if held.local:
+            self._windows.leave(held.reservation.claims)
+        if not held.asked:
+            return
+        sent = exchange.dispatched
+        asked = exchange.ask is not None or exchange.request.method == "POST"
+        use: dict[Measure, int] = {"requests": int(sent), "tokens": 0, "usd": 0, "tool_calls": 0}
+        if sent and asked:
+            use["tokens"] = vitals.input_tokens + vitals.output_tokens
+            use["usd"] = _cost(vitals, held.price)
+            use["tool_calls"] = max(0, vitals.tool_calls - vitals.denied_calls)
+            if not vitals.usage_estimated:
+                self._estimate.learn(exchange.model, held.size, vitals.input_tokens)
+        claims = held.reservation.claims
+        told = tuple(_used(claim, use, kept=held.kept and sent and vitals.status < 400) for claim in claims)
+        self._limits.settle(held.reservation, told)
+
+    def _demand(
+        self, exchange: Exchange, holdings: tuple[Holding, ...], output: Output | None
+    ) -> tuple[Demand, Price | None]:
+        ask = exchange.ask
+        budget = next((h for h in holdings if h.bound.budget and h.bound.kind.measure in ("tokens", "usd")), None)
+        if ask is None:
+            if budget is not None and _may_generate(exchange):
+                raise unpriceable(budget, f"what {exchange.request.method} {exchange.request.path} uses")
+            return Demand(), None
+        conversation = getattr(exchange.profile, "conversation", None)
+        if _only_counts(exchange):
+            return Demand(conversation=conversation), None
+        size = self._estimate.tokens(ask.model, exchange.plain_size)
+        price = None
+        fixed = per_token = 0.0
+        money = next((h for h in holdings if h.bound.kind.measure == "usd"), None)
+        if money is not None:
+            price = self._price(exchange)
+            if price is None:
+                raise unpriceable(money, f"what model {_quoted(ask.model)} costs", param="model")
+            rates = price.rates(size)
+            fixed = size * max(rates.input, rates.cache_write, rates.cache_write_hour) / 1000 + rates.request
+            per_token = max(rates.output, rates.reasoning) / 1000
+        return (
+            Demand(
+                input_tokens=size,
+                answers=output.answers if output else 0,
+                output_tokens=(output.wanted or _USUAL_OUTPUT) if output else 0,
+                offers_tools=bool(ask.tools),
+                conversation=conversation,
+                fixed_cost=fixed,
+                token_cost=per_token,
+            ),
+            price,
+        )
+
+    def _alone(self, exchange: Exchange, held: _Held, error: StoreError) -> None:
+        """Decide without Redis; raises Refusal."""
+        log.debug("%s: limits without Redis: %s", exchange.id, error)
+        claims = held.reservation.claims
+        held.asked = not isinstance(error, StoreUnavailable) or error.sent
+        _say_degraded(exchange)
+        budget = next((claim for claim in claims if claim.bound.budget and (claim.base or claim.per)), None)
+        if budget is not None:
+            self.closed += 1
+            why = f"{budget.bound.name} of policy `{budget.document}` cannot be counted at the moment"
+            raise Refusal("state_unavailable", f"The gateway's state cannot be reached: {why}.", retry_after=5)
+        self.alone += 1
+        full = self._windows.take(claims, self._clock(), replicas=max(1, self._replicas()))
+        if full is not None:
+            raise refusal_of(full[0], 0, 0.0, full[1])
+        held.local = True
+
+
+def _output(exchange: Exchange) -> Output | None:
+    dialect = exchange.route.dialect
+    if exchange.ask is None or dialect is None or _only_counts(exchange):
+        return None
+    return output_of(dialect, exchange.ask.document)
+
+
+def _only_counts(exchange: Exchange) -> bool:
+    """Whether tokens are counted and none is used."""
+    return exchange.route.path.endswith("/count_tokens")
+
+
+def _may_generate(exchange: Exchange) -> bool:
+    """Whether a request that nobody reads may have a model work, now or later (batches)."""
+    path = exchange.route.path
+    if exchange.request.method not in ("POST", "PUT", "PATCH"):
+        return False
+    if exchange.route.dialect is not None:
+        return path.endswith("/compact")
+    return not any(path == free or path.startswith(f"{free}/") for free in _FREE)
+
+
+def _used(claim: Claim, use: dict[Measure, int], *, kept: bool) -> int:
+    measure = claim.bound.kind.measure
+    return -1 if kept and measure in ("tokens", "usd") else use[measure]
+
+
+def _cost(vitals: Vitals, price: Price | None) -> int:
+    """Nanodollars."""
+    if vitals.cost_usd is not None:
+        return round(vitals.cost_usd * NANO)
+    if price is None or not vitals.input_tokens + vitals.output_tokens:
+        return 0
+    return price.cost(Usage(vitals.input_tokens, vitals.output_tokens, vitals.cached_tokens, vitals.reasoning_tokens))
+
+
+def _quoted(model: str | None) -> str:
+    return "(none is named)" if model is None else f"`{model[:100]}`"
+
+
+def _say_degraded(exchange: Exchange) -> None:
+    if all(name != b"x-gateway-degraded" for name, _ in exchange.own_headers):
+        exchange.own_headers.append((b"x-gateway-degraded", b"redis"))

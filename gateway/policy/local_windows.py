@@ -1,0 +1,67 @@
+"""Rates counted by one process alone, for the time it cannot ask the others. Pure: time is an argument.
+
+Each process lets its share of a limit pass, so that together they keep it as well as can be known.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from gateway.policy.claim import Claim
+
+_MINUTE = 60.0
+_SUBJECTS = 10_000
+
+
+class LocalWindows:
+    """Counts claims that are no budgets: sliding minutes, and what is under way."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[tuple[str, str], deque[tuple[float, int]]] = {}
+        self._running: dict[str, int] = {}
+
+    def take(self, claims: Iterable[Claim], now: float, *, replicas: int) -> tuple[Claim, float] | None:
+        """Count the claims, all or none. Else the first without room, and the seconds until it may have some.
+
+        Args:
+            now: seconds on a monotonic clock.
+            replicas: how many processes share the limit.
+        """
+        counted = [claim for claim in claims if claim.base > 0]
+        for claim in counted:
+            share = claim.bound.most and max(1, claim.bound.most // replicas)
+            if claim.bound.kind.span == "now":
+                if self._running.get(claim.subject, 0) >= share:
+                    return claim, 1.0
+                continue
+            window = self._window(claim, now)
+            used = sum(amount for _, amount in window)
+            # With nothing counted one passes, or a share smaller than a request would let none pass.
+            if used + claim.amount(0) > share and (window or not share):
+                return claim, window[0][0] + _MINUTE - now if window else _MINUTE
+        for claim in counted:
+            if claim.bound.kind.span == "now":
+                self._running[claim.subject] = self._running.get(claim.subject, 0) + 1
+            else:
+                self._window(claim, now).append((now, claim.amount(0)))
+        return None
+
+    def leave(self, claims: Iterable[Claim]) -> None:
+        """An exchange whose claims were taken is over."""
+        for claim in claims:
+            if claim.bound.kind.span == "now":
+                rest = self._running.get(claim.subject, 0) - 1
+                if rest > 0:
+                    self._running[claim.subject] = rest
+                else:
+                    self._running.pop(claim.subject, None)
+
+    def _window(self, claim: Claim, now: float) -> deque[tuple[float, int]]:
+        key = (claim.bound.name, claim.subject)
+        window = self._minutes.get(key)
+        if window is None:
+            if len(self._minutes) >= _SUBJECTS:  # keyed by who calls: must not grow with them
+                self._minutes.pop(next(iter(self._minutes)))
+            window = self._minutes[key] = deque()
+        while window and window[0][0] <= now - _MINUTE:
+            window.popleft()
+        return window

@@ -1,0 +1,63 @@
+"""The policy documents in force: the files of one directory, and those of `GATEWAY_POLICIES` beside them."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from gateway.policy.document import Document, parse_all
+from gateway.policy.errors import PolicyError
+from gateway.policy.reading import LARGEST, read
+from gateway.settings.model import Settings
+from gateway.settings.names import SettingsError
+
+_HERE = Path("policies")
+_SUFFIXES = (".yaml", ".yml")
+_MOST_FILES = 1000
+
+
+def policy_dir(settings: Settings) -> Path:
+    """The directory as set, else `./policies` if it is there, else the one that comes with the gateway."""
+    if settings.policy_dir is not None:
+        return settings.policy_dir.expanduser()
+    return _HERE if _HERE.is_dir() else Path(str(files("gateway").joinpath("policies")))
+
+
+def load_policies(settings: Settings) -> tuple[Document, ...]:
+    """Read all documents. Raises SettingsError, naming file and place, if any of them is refused."""
+    try:
+        given = [(read(_text(path), path.name), path.name) for path in _files(policy_dir(settings))]
+        given += [(raw, f"GATEWAY_POLICIES[{position}]") for position, raw in enumerate(settings.policies)]
+        return parse_all(given)
+    except PolicyError as error:
+        raise SettingsError([str(error)]) from None
+
+
+def policy_files_state(settings: Settings) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever a file of the directory does: name, time of change in ns, and size of each."""
+    try:
+        return tuple(
+            (path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in _files(policy_dir(settings))
+        )
+    except (OSError, SettingsError):
+        return ()
+
+
+def _files(directory: Path) -> list[Path]:
+    """Those directly in it; directories in it, such as `templates`, are never read."""
+    try:
+        found = [path for path in directory.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith(".")]
+    except OSError as error:
+        raise SettingsError([f"GATEWAY_POLICY_DIR: {directory}: cannot be read: {error.strerror}"]) from None
+    if len(found) > _MOST_FILES:
+        raise SettingsError([f"GATEWAY_POLICY_DIR: {directory}: has {len(found)} files; allowed: {_MOST_FILES}"])
+    return sorted(path for path in found if path.is_file())
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > 4 * LARGEST:
+            raise PolicyError(path.name, "", f"is larger than {LARGEST} characters")
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise PolicyError(path.name, "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise PolicyError(path.name, "", f"is not UTF-8: byte {error.start}") from None

@@ -1,0 +1,39 @@
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from gateway.background.reload_policies import reload_policies
+
+
+async def reloads(states: Sequence[int]) -> list[int]:
+    """At which looks `reload` was called."""
+    looks: list[int] = []
+    done = asyncio.Event()
+    called: list[int] = []
+
+    def look() -> int:
+        looks.append(1)
+        if len(looks) > len(states):
+            done.set()
+            return states[-1]
+        return states[len(looks) - 1]
+
+    duty = asyncio.create_task(reload_policies(look, lambda: called.append(len(looks)), every=0))
+    async with asyncio.timeout(10):
+        await done.wait()
+    duty.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await duty
+    return called
+
+
+async def test_a_change_is_taken_over_once_it_stands_still() -> None:
+    assert await reloads([1, 1, 2, 3, 3, 3, 3]) == [5]
+
+
+async def test_without_a_change_nothing_is_read() -> None:
+    assert await reloads([1, 1, 1, 1]) == []
+
+
+async def test_a_change_that_is_taken_back_is_none() -> None:
+    assert await reloads([1, 2, 1, 1, 1]) == []
