@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.background.end_drains import end_drains
 from gateway.background.keep_audit import KeepAudit
 from gateway.background.merge_providers import Build, Make, MergeProviders
+from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
@@ -31,6 +32,8 @@ from gateway.edge.admin import (
     quarantine,
     routes,
     stats,
+    usage,
+    vitals,
 )
 from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
@@ -55,15 +58,19 @@ from gateway.phases.model_list import ModelList
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.record import Record
+from gateway.phases.reserve import Reserve
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.route_agents import RouteAgents
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.pipeline import Pipeline
+from gateway.policy.plan import Plans
 from gateway.pricing.calibration import Calibration
 from gateway.pricing.own import NONE, OwnPrices, read_prices
+from gateway.pricing.price import Price
 from gateway.pricing.table import Prices
 from gateway.settings import Secrets, Settings, SettingsError, read_yaml
+from gateway.settings.policies import load_policies, policy_files_state
 from gateway.spool.audit import Audit
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
@@ -72,13 +79,15 @@ from gateway.store.control import Control
 from gateway.store.control_file import ControlFile
 from gateway.store.events import Events
 from gateway.store.identities import Identities
+from gateway.store.limits import Limits
 from gateway.store.providers import MadeProvider, MadeProviders
 from gateway.store.quarantine import Quarantine
 from gateway.store.routes import Routes
 from gateway.store.schema import prepare
 from gateway.store.sealed import Seal
 from gateway.store.stats import Stats
-from gateway.store.vitals import Kept
+from gateway.store.usage import UsageLog
+from gateway.store.vitals import Kept, VitalsLog
 from gateway.telemetry import upkeep
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
@@ -121,6 +130,14 @@ class Gateway:
         self.agents = Agents(self.store, clock=time.time, kept=kept_vitals)  # noqa: TID251 - records carry a date
         self.prices = Prices(self._provider_url, clock=time.time, own=_own_prices(settings))  # noqa: TID251 - as above
         self.calibration = Calibration()
+        self.limits = Limits(self.store, clock=time.monotonic)
+        self.reserve = Reserve(
+            self.limits,
+            Plans(load_policies(settings)),
+            price=self._price,
+            replicas=lambda: max(self.limits.replicas, settings.workers),
+            clock=time.monotonic,
+        )
         profiler = Profiler(kept.secret.get_secret_value().encode(), clock=time.monotonic)
         self.spool = Audit(
             settings.data_dir / "audit",
@@ -152,7 +169,7 @@ class Gateway:
                 HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
-                gates=(profiler, RouteAgents(self.routes.provider_of), guard, record.decide),
+                gates=(profiler, RouteAgents(self.routes.provider_of), guard, self.reserve, record.decide),
             ),
             Rewrite(),
             self._forward(breaker, timeouts, own_keys),
@@ -162,7 +179,7 @@ class Gateway:
                 breaker,
                 clock=time.monotonic,
                 wall_clock=time.time,  # noqa: TID251 - as above
-                observers=(profiler.observe, record.outcome, self.telemetry.observe),
+                observers=(profiler.observe, self.reserve.settle, record.outcome, self.telemetry.observe),
                 price=self.prices.price,
                 calibration=self.calibration,
             ),
@@ -232,6 +249,8 @@ class Gateway:
                 end_drains(self.quarantine, self.guard.cut),
                 self.process.watch(),
                 self.agents.run(),
+                self.limits.run(),
+                reload_policies(lambda: policy_files_state(self.settings), self._reload_policies),
                 self.events.run(),
                 self.keep_audit.run(),
                 watch_deadlines(self.pipeline.active, time.monotonic, tick=self.tick),
@@ -267,7 +286,9 @@ class Gateway:
             agent_keys.router(self.agents, self.identities, clock=wall_clock),
             quarantine.router(self.quarantine, self.control, self.agents, notify=self.events.notify),
             lifecycle.router(self.quarantine, self.agents),
+            vitals.router(self.agents, VitalsLog(self.store)),
             stats.router(Stats(self.store, clock=wall_clock)),
+            usage.router(UsageLog(self.store), clock=wall_clock),
             metrics.router(self.telemetry.scrape),
             providers.router(
                 lambda: self.pipeline.forward.providers,
@@ -353,8 +374,9 @@ class Gateway:
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers and keys; all else stays as it was started."""
-        own_prices = _own_prices(settings)
+        own_prices, documents = _own_prices(settings), load_policies(settings)
         self.merge_providers.use(*_builders(settings))
+        self.settings, self.reserve.plans = settings, Plans(documents)
         self.prices.own = own_prices
         self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
@@ -366,6 +388,21 @@ class Gateway:
 
     def _ready(self) -> bool:
         return self.ready and not self.drain.draining and not self.guard.fenced
+
+    def _price(self, exchange: Exchange) -> Price | None:
+        """What the model of a judged request costs at the provider it will be sent to."""
+        assert exchange.ask is not None
+        model = exchange.route.deployment or exchange.ask.model
+        provider = self.pipeline.forward.providers.choose(exchange.route, model, exchange.routed)
+        return self.prices.price(provider.name, model)
+
+    def _reload_policies(self) -> None:
+        try:
+            self.reserve.plans = Plans(load_policies(self.settings))
+            log.info("Read the policy documents again")
+        except SettingsError as error:
+            self.policies_refused += 1
+            log.error("The policy documents stay as they were: %s", "; ".join(error.problems))
 
     def _missing(self) -> list[str]:
         return [] if self.store.healthy and self.control.leased else ["redis"]
