@@ -86,7 +86,8 @@ def _verify(
         problems.append(f"its checkpoint is older than one kept elsewhere, of {newest} records")
     parts = [(segment.first, _reader(segment.path)) for segment in segments(directory)]
     verdict = verify_chain(chain, parts, notes, heads=heads, trimming=trimming, live=live)
-    verdict.problems += [Problem(verdict.anchored, what) for what in problems]
+    seq = verdict.anchored if verdict.first_bad is None else verdict.first_bad
+    verdict.problems += [Problem(seq, what) for what in problems]
     return verdict
 
 

@@ -10,7 +10,7 @@ from gateway.ledger.chain import decode, leaf_hash, origin
 from gateway.ledger.frame import Damaged, frames
 from gateway.model.audit import AuditEntry
 from gateway.spool.disk import Disk
-from gateway.spool.files import SUCCESSOR, SegmentFile, chains, lock, segments
+from gateway.spool.files import CHECKPOINT, SUCCESSOR, SegmentFile, chains, lock, segments
 
 STOPPED = "stop:gateway"
 _LOOK_BACK_MS = 2 * 3600 * 1000  # no exchange lasts longer
@@ -90,7 +90,7 @@ def _examine(directory: Path, chain: str, disk: Disk, closed: set[str]) -> Ended
     ended = Ended(chain, 0, origin(chain))
     if not every:
         return ended
-    ended.torn = _put_aside(every[-1], disk)
+    ended.torn = _without_gap(every, disk) + _put_aside(every[-1], disk)
     decisions: dict[str, dict[str, Any]] = {}
     latest = 0
     for at in range(len(every) - 1, -1, -1):
@@ -131,6 +131,32 @@ def _read(segment: SegmentFile, following: int | None) -> tuple[list[bytes], boo
     except Damaged:
         return found, False
     return found, following is None or segment.first + len(found) == following
+
+
+def _without_gap(every: list[SegmentFile], disk: Disk) -> int:
+    """A loss of power may spare the last segment and take the end of the one before; put the last one aside then.
+
+    Only what was not signed: what was signed had been safe, so its loss is no crash's doing. How many bytes.
+    """
+    if len(every) < 2:
+        return 0
+    records, _ = _read(every[-2], every[-1].first)
+    end = every[-2].first + len(records)
+    if end >= every[-1].first or _signed(every[-1].path.parent) > end:
+        return 0
+    lost = every.pop()
+    size = lost.path.stat().st_size
+    os.replace(lost.path, lost.path.with_name(lost.path.name + _TORN_SUFFIX))
+    disk.sync_directory(lost.path.parent)
+    return size
+
+
+def _signed(directory: Path) -> int:
+    """The size that a chain's checkpoint states, whoever signed it; 0 without one."""
+    try:
+        return int((directory / CHECKPOINT).read_text("utf-8", "replace").split("\n")[1])
+    except (FileNotFoundError, IndexError, ValueError):
+        return 0
 
 
 def _put_aside(segment: SegmentFile, disk: Disk) -> int:
