@@ -88,9 +88,9 @@ from gateway.store.sealed import Seal
 from gateway.store.stats import Stats
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import Kept, VitalsLog
-from gateway.telemetry import upkeep
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
+from gateway.telemetry.upkeep import upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import STUB, Provider, Providers
@@ -130,6 +130,7 @@ class Gateway:
         self.agents = Agents(self.store, clock=time.time, kept=kept_vitals)  # noqa: TID251 - records carry a date
         self.prices = Prices(self._provider_url, clock=time.time, own=_own_prices(settings))  # noqa: TID251 - as above
         self.calibration = Calibration()
+        self._policy_source, self.policies_refused = settings, 0
         self.limits = Limits(self.store, clock=time.monotonic)
         self.reserve = Reserve(
             self.limits,
@@ -250,7 +251,7 @@ class Gateway:
                 self.process.watch(),
                 self.agents.run(),
                 self.limits.run(),
-                reload_policies(lambda: policy_files_state(self.settings), self._reload_policies),
+                reload_policies(lambda: policy_files_state(self._policy_source), self._reload_policies),
                 self.events.run(),
                 self.keep_audit.run(),
                 watch_deadlines(self.pipeline.active, time.monotonic, tick=self.tick),
@@ -354,29 +355,19 @@ class Gateway:
             worker_id(os.environ),
             tuple(key.get_secret_value() for key in secret if key),
         )
-        store, agents, losses = self.store, self.agents, upkeep.Losses()
-        store.on_change.append(losses)
+        lives = self.quarantine.blocked
+        numbers = upkeep(
+            self.store, self.agents, self._missing, lambda: [life.state for life in lives.values()], __version__
+        )
         return Telemetry(
-            around,
-            propagate=self.settings.propagate_trace,
-            observed=[
-                *upkeep.build(__version__),
-                *self.process.instruments(),
-                *upkeep.redis(
-                    up=lambda: store.healthy,
-                    losses=lambda: losses.count,
-                    pending=lambda: agents.pending,
-                    dropped=lambda: agents.dropped,
-                ),
-                *upkeep.degraded(self._missing, ("redis", "audit")),
-            ],
+            around, propagate=self.settings.propagate_trace, observed=[*numbers, *self.process.instruments()]
         )
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers and keys; all else stays as it was started."""
         own_prices, documents = _own_prices(settings), load_policies(settings)
         self.merge_providers.use(*_builders(settings))
-        self.settings, self.reserve.plans = settings, Plans(documents)
+        self._policy_source, self.reserve.plans = settings, Plans(documents)
         self.prices.own = own_prices
         self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
@@ -398,7 +389,7 @@ class Gateway:
 
     def _reload_policies(self) -> None:
         try:
-            self.reserve.plans = Plans(load_policies(self.settings))
+            self.reserve.plans = Plans(load_policies(self._policy_source))
             log.info("Read the policy documents again")
         except SettingsError as error:
             self.policies_refused += 1
