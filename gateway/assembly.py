@@ -59,6 +59,7 @@ from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.record import Record
 from gateway.phases.reserve import Reserve
+from gateway.phases.refine import Refine
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.route_agents import RouteAgents
 from gateway.phases.settle import Settle
@@ -76,8 +77,10 @@ from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.control import Control
+from gateway.store.credentials import Credentials
 from gateway.store.control_file import ControlFile
 from gateway.store.events import Events
+from gateway.store.forms import Forms
 from gateway.store.identities import Identities
 from gateway.store.limits import Limits
 from gateway.store.providers import MadeProvider, MadeProviders
@@ -157,11 +160,29 @@ class Gateway:
         self.telemetry = self._telemetry(kept)
         breaker = Breaker(random.random)
         self.client = Client(connect=timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name))
+        fingerprinter = Fingerprinter(kept.secret.get_secret_value().encode())
+        self.credentials = Credentials(
+            self.store,
+            self.agents,
+            fingerprinter.shared,
+            clock=time.monotonic,
+            keep_seconds=settings.retention.idle_agents,
+        )
+        self.forms = Forms(self.store, keep_seconds=settings.retention.idle_agents)
+        refine = Refine(
+            fingerprinter,
+            self.forms,
+            self.credentials,
+            self.identities.rules,
+            fingerprinter.form_key,
+            clock=time.monotonic,
+        )
         self.pipeline = Pipeline(
             Identify(
-                Fingerprinter(kept.secret.get_secret_value().encode()),
+                fingerprinter,
                 own_keys,
                 prover=Prove(self.identities.verified),
+                ids=self.credentials,
                 rules=self.identities.rules,
                 proof_required=settings.require_agent_key,
                 gates=(guard,),
@@ -170,17 +191,23 @@ class Gateway:
                 HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
-                gates=(profiler, RouteAgents(self.routes.provider_of), guard, self.reserve, record.decide),
+                gates=(profiler, refine, RouteAgents(self.routes.provider_of), guard, self.reserve, record.decide),
             ),
             Rewrite(),
             self._forward(breaker, timeouts, own_keys),
             Inspect(guard.judging(judge), HoldBudget(_HELD_BYTES), timeouts, time.monotonic),
             Settle(
-                self.agents,
+                self.credentials,
                 breaker,
                 clock=time.monotonic,
                 wall_clock=time.time,  # noqa: TID251 - as above
-                observers=(profiler.observe, self.reserve.settle, record.outcome, self.telemetry.observe),
+                observers=(
+                    profiler.observe,
+                    refine.observe,
+                    self.reserve.settle,
+                    record.outcome,
+                    self.telemetry.observe,
+                ),
                 price=self.prices.price,
                 calibration=self.calibration,
             ),
@@ -214,7 +241,11 @@ class Gateway:
             context = tls_context(settings.tls_cert_file, settings.tls_key_file)
         probes = Probes(ready=self._ready, missing=self._missing)
         data_plane = DataPlane(
-            self.pipeline, new_id=_request_ids(), clock=time.monotonic, degraded=lambda: ",".join(self._missing())
+            self.pipeline,
+            new_id=_request_ids(),
+            clock=time.monotonic,
+            degraded=lambda: ",".join(self._missing()),
+            trusted_proxies=settings.trusted_proxies,
         )
         admin = admin_application(
             access=self._access,
@@ -249,6 +280,8 @@ class Gateway:
                 self.control.run(),
                 end_drains(self.quarantine, self.guard.cut),
                 self.process.watch(),
+                self.credentials.run(),
+                self.forms.run(),
                 self.agents.run(),
                 self.limits.run(),
                 reload_policies(lambda: policy_files_state(self._policy_source), self._reload_policies),
@@ -356,9 +389,8 @@ class Gateway:
             tuple(key.get_secret_value() for key in secret if key),
         )
         lives = self.quarantine.blocked
-        numbers = upkeep(
-            self.store, self.agents, self._missing, lambda: [life.state for life in lives.values()], __version__
-        )
+        states = lambda: [life.state for life in lives.values()]  # noqa: E731 - read at each scrape
+        numbers = upkeep(self.store, self.agents, self.spool, self._missing, states, __version__)
         return Telemetry(
             around, propagate=self.settings.propagate_trace, observed=[*numbers, *self.process.instruments()]
         )

@@ -52,6 +52,12 @@ class GatewayProcess:
         url = f"{self.url}/api/gateway{path}"
         return httpx.request(method, url, headers={"x-admin-key": key}, json=json, timeout=WITHIN)
 
+    def complete(self, key: str, base: str = "/v1") -> httpx.Response:
+        """A chat completion of an agent with this key."""
+        ask = {"model": "any", "messages": [{"role": "user", "content": "Hello"}]}
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.post(f"{self.url}{base}/chat/completions", json=ask, headers=headers, timeout=WITHIN)
+
     def wait_until_listening(self) -> None:
         assert self._listening.wait(WITHIN) and self.url, f"the gateway did not start:\n{self.output}"
 
