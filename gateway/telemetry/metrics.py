@@ -52,6 +52,7 @@ class Metrics:
 
     def __init__(self, agents: TopAgents) -> None:
         self.active = 0
+        self._folded = 0
         self._agents = agents
         self._models: set[str] = set()
         self._served: dict[tuple[str, str | None, int], Distribution] = {}
@@ -98,6 +99,13 @@ class Metrics:
         yield from (self._server, self._overhead, self._duration, self._first, self._sizes)
         yield from (self._decisions, self._limits, self._tokens, self._cost, self._calls)
         yield Observed(names.ACTIVE, "gauge", "{request}", "Exchanges under way.", lambda: [({}, self.active)])
+        yield Observed(
+            names.FOLDED,
+            "counter",
+            "{exchange}",
+            "Answered exchanges counted as `other` because there are too many models.",
+            lambda: [({}, self._folded)],
+        )
         for name, unit, what in (
             (names.AGENT_REQUESTS, "{request}", "requests"),
             (names.AGENT_TOKENS, "{token}", "tokens"),
@@ -194,7 +202,10 @@ class Metrics:
             return ""
         if model in self._models:
             return model
-        if not 200 <= status < 300 or len(self._models) >= _MODELS or len(model) > _LONGEST_MODEL:
+        if not 200 <= status < 300:
+            return OTHER
+        if len(self._models) >= _MODELS or len(model) > _LONGEST_MODEL:
+            self._folded += 1
             return OTHER
         self._models.add(model)
         return model

@@ -1,10 +1,46 @@
 """Numbers that other parts of the gateway keep, exported under the names they have outside."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from gateway.telemetry.instruments import Instrument, Observed, Reading
 
 Number = Callable[[], float]
+
+DEGRADED = ("redis", "audit")
+BLOCKED = ("DRAINING", "QUARANTINED", "HEALING", "EXHAUSTED")
+
+
+class Store(Protocol):
+    """Redis, as far as it is counted here. `on_change` is told whether it is there."""
+
+    on_change: list[Callable[[bool], None]]
+
+    @property
+    def healthy(self) -> bool: ...
+
+
+class Writer(Protocol):
+    """Who writes what was seen: agents whose numbers wait, and exchanges whose numbers were not kept."""
+
+    dropped: int
+
+    @property
+    def pending(self) -> int: ...
+
+
+class Audit(Protocol):
+    """The audit record: why it cannot be written, if so; failures so far; records written, and those on the disk."""
+
+    problem: str | None
+    failures: int
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def durable_size(self) -> int: ...
 
 
 class Losses:
@@ -17,45 +53,64 @@ class Losses:
         self.count += not healthy
 
 
-def redis(*, up: Callable[[], bool], losses: Number, pending: Number, dropped: Number) -> Iterator[Instrument]:
-    """The store. `up`: whether it serves; `losses`: how often it stopped to; `pending`: agents whose numbers wait to be
-    written; `dropped`: exchanges whose numbers were not kept."""
-    yield _gauge("leuko.redis.up", "{boolean}", "Whether Redis serves: 1 or 0.", up)
-    yield _counter("leuko.redis.losses", "{loss}", "How often Redis was lost.", losses)
-    yield _gauge("leuko.vitals.pending", "{agent}", "Agents whose numbers wait to be written.", pending)
-    yield _counter("leuko.vitals.dropped", "{exchange}", "Exchanges whose numbers could not be kept.", dropped)
+def upkeep(
+    store: Store,
+    writer: Writer,
+    audit: Audit,
+    missing: Callable[[], list[str]],
+    blocked: Callable[[], Iterable[str]],
+    version: str,
+) -> Iterator[Instrument]:
+    """The state of the gateway as a whole.
 
-
-def degraded(missing: Callable[[], list[str]], everything: tuple[str, ...]) -> Iterator[Instrument]:
-    """What the gateway runs without, each of `everything` as 1 or 0."""
-
-    def read() -> Reading:
-        absent = missing()
-        return [({"what": what}, float(what in absent)) for what in everything]
-
-    yield Observed("leuko.degraded", "gauge", "{boolean}", "What the gateway runs without: 1 or 0.", read)
-
-
-def states(agents: Callable[[], Mapping[str, int]], blocked: tuple[str, ...]) -> Iterator[Instrument]:
-    """Agents that may not pass, by their state; all of `blocked` are shown, also at 0."""
-
-    def read() -> Reading:
-        found = agents()
-        return [({"state": state}, float(found.get(state, 0))) for state in blocked]
-
-    yield Observed("leuko.agents.blocked", "gauge", "{agent}", "Agents that may not pass, by state.", read)
-
-
-def dropped_spans(dropped: Number) -> Iterator[Instrument]:
-    """Spans that could not be handed over."""
-    yield _counter("leuko.spans.dropped", "{span}", "Spans that were recorded and not exported.", dropped)
-
-
-def build(version: str) -> Iterator[Instrument]:
-    """Which version runs."""
-    yield Observed(
-        "leuko.build", "gauge", "{build}", "1, with the version as a label.", lambda: [({"version": version}, 1.0)]
+    Args:
+        missing: what it runs without right now, of `DEGRADED`.
+        blocked: the state of each agent that may not pass.
+    """
+    losses = Losses()
+    store.on_change.append(losses)
+    yield Observed("leuko.build", "gauge", "{build}", "1, by version.", lambda: [({"version": version}, 1)])
+    yield _gauge("leuko.redis.up", "{boolean}", "Whether Redis serves: 1 or 0.", lambda: store.healthy)
+    yield _counter("leuko.redis.losses", "{loss}", "How often Redis was lost.", lambda: losses.count)
+    yield _gauge("leuko.vitals.pending", "{agent}", "Agents whose numbers wait to be written.", lambda: writer.pending)
+    yield _counter(
+        "leuko.vitals.dropped", "{exchange}", "Exchanges whose numbers were not kept.", lambda: writer.dropped
     )
+    yield from _record(audit)
+    yield Observed(
+        "leuko.degraded",
+        "gauge",
+        "{boolean}",
+        "What the gateway runs without: 1 or 0.",
+        lambda: _among([*missing(), *(["audit"] if audit.problem else [])], "what", DEGRADED),
+    )
+    yield Observed(
+        "leuko.agents.blocked",
+        "gauge",
+        "{agent}",
+        "Agents that may not pass, by state.",
+        lambda: _among(blocked(), "state", BLOCKED),
+    )
+
+
+def _record(audit: Audit) -> Iterator[Instrument]:
+    yield _gauge(
+        "leuko.audit.up", "{boolean}", "Whether the audit record can be written: 1 or 0.", lambda: not audit.problem
+    )
+    yield _counter("leuko.audit.failures", "{failure}", "Failed writes of the audit record.", lambda: audit.failures)
+    yield _counter("leuko.audit.records", "{record}", "Records written by this process.", lambda: audit.size)
+    yield _gauge(
+        "leuko.audit.unsynced",
+        "{record}",
+        "Records written and not yet safe from a power loss.",
+        lambda: audit.size - audit.durable_size,
+    )
+
+
+def _among(found: Iterable[str], label: str, everything: tuple[str, ...]) -> Reading:
+    """How often each was found, also those that were not."""
+    tally = Tally(found)
+    return [({label: one}, float(tally[one])) for one in everything]
 
 
 def _gauge(name: str, unit: str, description: str, read: Number) -> Observed:

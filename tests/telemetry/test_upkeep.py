@@ -1,33 +1,74 @@
 """Numbers of other parts, under the names they have outside."""
 
-from gateway.telemetry import upkeep
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
+from gateway.telemetry.upkeep import BLOCKED, upkeep
+
+
+@dataclass
+class Store:
+    healthy: bool = True
+    on_change: list[Callable[[bool], None]] = field(default_factory=list)
+
+
+@dataclass
+class Writer:
+    pending: int = 4
+    dropped: int = 5
+
+
+@dataclass
+class Audit:
+    problem: str | None = None
+    failures: int = 2
+    size: int = 9
+    durable_size: int = 7
+
+
+def read(
+    store: Store, missing: list[str], blocked: list[str], audit: Audit | None = None
+) -> Callable[[str], dict[str, float]]:
+    instruments = {
+        one.name: one for one in upkeep(store, Writer(), audit or Audit(), lambda: missing, lambda: blocked, "1.2.3")
+    }
+
+    def values(name: str) -> dict[str, float]:
+        return {",".join(point.attributes.values()): point.value for point in instruments[name].family().points}
+
+    return values
+
+
+def test_numbers_are_read_when_they_are_asked_for() -> None:
+    store = Store()
+    values = read(store, [], [])
+    store.healthy = False
+    assert values("leuko.redis.up") == {"": 0}
+    assert values("leuko.vitals.pending") == {"": 4} and values("leuko.vitals.dropped") == {"": 5}
+    assert values("leuko.build") == {"1.2.3": 1}
 
 
 def test_a_loss_is_counted_and_a_recovery_is_not() -> None:
-    losses = upkeep.Losses()
+    store = Store()
+    values = read(store, [], [])
     for healthy in (True, False, True, False):
-        losses(healthy)
-    assert losses.count == 2
+        for listener in store.on_change:
+            listener(healthy)
+    assert values("leuko.redis.losses") == {"": 2}
 
 
-def test_redis_is_read_when_it_is_asked_for() -> None:
-    up = [True]
-    found = upkeep.redis(up=lambda: up[0], losses=lambda: 3, pending=lambda: 4, dropped=lambda: 5)
-    up[0] = False
-    assert [instrument.family().points[0].value for instrument in found] == [0, 3, 4, 5]
+def test_what_is_well_is_shown_too() -> None:
+    values = read(Store(), ["redis"], ["QUARANTINED", "QUARANTINED"])
+    assert values("leuko.degraded") == {"redis": 1, "audit": 0}
+    assert values("leuko.agents.blocked") == {"DRAINING": 0, "QUARANTINED": 2, "HEALING": 0, "EXHAUSTED": 0}
 
 
-def test_what_is_not_missing_is_shown_too() -> None:
-    (degraded,) = upkeep.degraded(lambda: ["redis"], ("redis", "audit"))
-    points = degraded.family().points
-    assert {point.attributes["what"]: point.value for point in points} == {"redis": 1, "audit": 0}
+def test_the_audit_record_shows_its_state() -> None:
+    values = read(Store(), [], [], Audit(problem="the disk is full"))
+    found = [values(f"leuko.audit.{name}")[""] for name in ("up", "failures", "records", "unsynced")]
+    assert found == [0, 2, 9, 2] and values("leuko.degraded") == {"redis": 0, "audit": 1}
 
 
-def test_every_blocked_state_is_shown() -> None:
-    (blocked,) = upkeep.states(lambda: {"QUARANTINED": 2}, ("DRAINING", "QUARANTINED"))
-    assert [point.value for point in blocked.family().points] == [0, 2]
-
-
-def test_the_version_is_a_label() -> None:
-    (build,) = upkeep.build("1.2.3")
-    assert build.family().points[0].attributes == {"version": "1.2.3"}
+def test_every_blocked_state_has_a_series() -> None:
+    assert set(BLOCKED) == BLOCKED_STATES
