@@ -109,5 +109,7 @@ def released(life: Life, at: float, reason: str, by: str) -> Life:
     """
     if not life.blocked:
         return life
+    if life.state == "HEALING":  # only the end of the healing leads from there to probation
+        raise IllegalMove(life.state, "PROBATION")
     free = drained(life, at).moved("PROBATION", at, reason, by)
     return replace(free, held=False, reason="", by="", incident_id=None, drain_until=0.0, credential_id="")

@@ -101,7 +101,7 @@ class Guard:
 
     async def _without_lease(self, exchange: Exchange, agent: Agent) -> None:
         if not await self._control.renew():
-            if self.fenced:
+            if self.fenced and agent.agent_id not in self._quarantine.blocked:
                 self.closed += 1
                 raise _no_state("Nothing is let through")
             self.opened += 1
