@@ -1,6 +1,7 @@
 """The gateway's way to Redis, be it one server, the master of a Sentinel service, or a cluster."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -108,6 +109,24 @@ class Connection:
         if refusal is not None:
             results += [refusal] * (len(calls) - len(futures))
         return results
+
+    async def reach(self, within: float = 2.0) -> None:
+        """Wait until Redis has answered: the first links may take longer than a call may wait.
+
+        Raises:
+            StoreUnavailable: it cannot be reached, or has not answered `within` seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while True:
+                    try:
+                        await self.execute("PING")
+                        return
+                    except StoreUnavailable as error:
+                        if error.reason not in ("timeout", "open"):
+                            raise
+                    await asyncio.sleep(0.02)
+        await self.execute("PING")
 
     async def open_link(self, key: str) -> AbstractConnection:
         """A link of the caller's own to the server that has `key` now, for what the lanes cannot do, such as Pub/Sub.

@@ -37,6 +37,7 @@ async def prepare(
         SchemaMismatch: the data are of a newer version, or cannot be brought up to ours.
         StoreUnavailable: Redis does not answer; nothing is known.
     """
+    await connection.reach()
     warnings = await _check_policy(connection)
     stored, created = await connection.script("prepare_schema", [connection.keys.schema], [schema])
     number = _number(stored, connection.keys.schema)

@@ -274,6 +274,22 @@ async def test_a_link_that_redis_closed_while_idle_costs_no_call(own: Connection
     assert await own.execute("GET", "a") == b"1"
 
 
+async def test_a_first_link_that_takes_longer_than_a_call_may_is_waited_for(redis_url: str) -> None:
+    async with FaultProxy(redis_url) as proxy:
+        proxy.delay = 0.1  # the SELECT of the handshake takes this long
+        connection = Connection(f"redis://127.0.0.1:{proxy.port}/1", op_timeout=0.05, connect_timeout=5, lanes=1)
+        with pytest.raises(StoreUnavailable, match="timeout"):
+            await connection.execute("PING")
+        proxy.delay = 0.0
+        await connection.reach(5)
+        with pytest.raises(StoreUnavailable):
+            await Connection("unix:///tmp/leuko-there-is-nothing.sock").reach(60)
+        proxy.delay = 60
+        with pytest.raises(StoreUnavailable):
+            await connection.reach(0.2)
+        await connection.close()
+
+
 async def test_nothing_there_is_unavailable_not_a_crash(tmp_path_factory: pytest.TempPathFactory) -> None:
     connection = Connection("unix:///tmp/leuko-there-is-nothing.sock")
     with pytest.raises(StoreUnavailable) as caught:
