@@ -19,6 +19,7 @@ from gateway.edge.server import Server
 from gateway.edge.sockets import bind, inherited_sockets, url_of
 from gateway.edge.workers import run_workers, watch_parent
 from gateway.settings import Secrets, Settings, SettingsError, resolve_secrets
+from gateway.settings.policies import load_policies
 from gateway.store.embedded import EmbeddedRedis
 from gateway.telemetry import logs
 from gateway.telemetry.siblings import DIRECTORY_VARIABLE
@@ -49,6 +50,7 @@ async def _serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         assert settings.redis_url is not None
         await _work(settings, reread, resolve_secrets(settings), settings.redis_url, inherited)
         return 0
+    load_policies(settings)  # what is wrong with them is said once, before anything is started
     async with _redis(settings) as redis_url:
         kept = resolve_secrets(settings)
         sockets = {"main": bind(settings.host, settings.port)}

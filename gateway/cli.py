@@ -13,20 +13,34 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gateway import __version__
+from gateway.commands import agents, audit, keys, providers, quarantine, routes
+from gateway.commands.session import command
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
 DEFAULT_CONFIG = Path("gateway.yaml")
 
+
+def _with_nouns(made: typer.Typer) -> typer.Typer:
+    """The commands that ask a running gateway, in the order of the help."""
+    for noun in (agents, keys, audit, providers, routes):
+        made.add_typer(noun.commands())
+    made.command("quarantine")(command(quarantine.quarantine))
+    made.command("release")(command(quarantine.release))
+    return made
+
+
 # Plain messages of one line: this output is read in container logs as often as in a terminal.
-app = typer.Typer(
-    name="leuko",
-    help="Leuko, the immune gateway for AI agents.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+app = _with_nouns(
+    typer.Typer(
+        name="leuko",
+        help="Leuko, the immune gateway for AI agents.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
 )
 
 Config = Annotated[
@@ -111,8 +125,10 @@ def check(config: Config = None) -> None:
     with _plain_errors(TLSUnusable):
         settings = _load(config)
         from gateway.settings import check_kept
+        from gateway.settings.policies import load_policies
 
         check_kept(settings)
+        load_policies(settings)
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             tls_context(settings.tls_cert_file, settings.tls_key_file)
     for notice in settings.notices:
