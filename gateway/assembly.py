@@ -39,6 +39,10 @@ from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.changes import Changes
+from gateway.edge.agents_api import ingest, register
+from gateway.edge.agents_api.access import AgentsAccess
+from gateway.edge.agents_api.application import agents_application
+from gateway.edge.asgi import App
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.dispatch import Dispatch
 from gateway.edge.drain import Drain
@@ -58,8 +62,8 @@ from gateway.phases.model_list import ModelList
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.record import Record
-from gateway.phases.reserve import Reserve
 from gateway.phases.refine import Refine
+from gateway.phases.reserve import Reserve
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.route_agents import RouteAgents
 from gateway.phases.settle import Settle
@@ -77,8 +81,8 @@ from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.control import Control
-from gateway.store.credentials import Credentials
 from gateway.store.control_file import ControlFile
+from gateway.store.credentials import Credentials
 from gateway.store.events import Events
 from gateway.store.forms import Forms
 from gateway.store.identities import Identities
@@ -142,6 +146,7 @@ class Gateway:
             replicas=lambda: max(self.limits.replicas, settings.workers),
             clock=time.monotonic,
         )
+        prover = Prove(self.identities.verified)
         profiler = Profiler(kept.secret.get_secret_value().encode(), clock=time.monotonic)
         self.spool = Audit(
             settings.data_dir / "audit",
@@ -163,7 +168,7 @@ class Gateway:
         fingerprinter = Fingerprinter(kept.secret.get_secret_value().encode())
         self.credentials = Credentials(
             self.store,
-            self.agents,
+            self.agents.seen,
             fingerprinter.shared,
             clock=time.monotonic,
             keep_seconds=settings.retention.idle_agents,
@@ -181,7 +186,7 @@ class Gateway:
             Identify(
                 fingerprinter,
                 own_keys,
-                prover=Prove(self.identities.verified),
+                prover=prover,
                 ids=self.credentials,
                 rules=self.identities.rules,
                 proof_required=settings.require_agent_key,
@@ -229,6 +234,7 @@ class Gateway:
         self.admin_keys = AdminKeys(self.store, root, clock=wall_clock, choose=secrets.choice)
         self.events = Events(self.store, clock=wall_clock)
         self._changes = Changes(audit=self.audit, notify=self.events.notify, clock=wall_clock)
+        self._agents_access = AgentsAccess(_ingest_key(kept), prover, Backoff(time.monotonic))
         self._access = AdminAccess(
             kept.admin_key.get_secret_value(), self.admin_keys, Backoff(time.monotonic), self._changes.refused
         )
@@ -255,7 +261,13 @@ class Gateway:
         )
         hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
         apart = "admin" in sockets
-        beside = Dispatch(data_plane=data_plane, admin=None if apart else admin, probe=probes, allowed_hosts=hosts)
+        beside = Dispatch(
+            data_plane=data_plane,
+            admin=None if apart else admin,
+            probe=probes,
+            allowed_hosts=hosts,
+            agents=self._agents_api(),
+        )
         found = [Listener(beside, sockets["main"], context)]
         if apart:
             alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts)
@@ -311,6 +323,14 @@ class Gateway:
             random_bytes=secrets.token_bytes,
             key_file=self.settings.signing_key_file,
         )
+
+    def _agents_api(self) -> App:
+        """What agents themselves may ask, below `/api/v1`."""
+        wall_clock = time.time  # noqa: TID251 - dates
+        reports = ingest.router(
+            self.agents, self.identities.registry.make, self.prices.price, clock=wall_clock, new_id=_request_ids()
+        )
+        return agents_application(access=self._agents_access, routers=[register.router(self.identities), reports])
 
     def _admin_routers(self) -> list[APIRouter]:
         """One a noun, in the order of the documentation."""
@@ -404,6 +424,7 @@ class Gateway:
         self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = _own_keys(kept)
         self._access.use(kept.admin_key.get_secret_value())
+        self._agents_access.use(_ingest_key(kept))
 
     def _provider_url(self, name: str) -> str | None:
         provider = self.pipeline.forward.providers.by_name.get(name)
@@ -429,6 +450,10 @@ class Gateway:
 
     def _missing(self) -> list[str]:
         return [] if self.store.healthy and self.control.leased else ["redis"]
+
+
+def _ingest_key(kept: Secrets) -> str | None:
+    return None if kept.ingest_api_key is None else kept.ingest_api_key.get_secret_value()
 
 
 def _own_prices(settings: Settings) -> OwnPrices:

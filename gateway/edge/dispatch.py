@@ -13,19 +13,30 @@ from gateway.wire.paths import canonical_path
 
 _METRICS = "/metrics"
 _ADMIN = b"/api/gateway/"
+_AGENTS = "/api/v1/"
 
 
 class Dispatch:
-    """Sends probes to the probes, `/api/` and `/metrics` to the admin API, everything else to the data plane.
+    """Sends probes to the probes, `/api/v1/` to the agents' API, `/api/` and `/metrics` to the admin API, everything
+    else to the data plane.
 
     Args:
-        data_plane, admin: None where this listener does not serve it.
+        data_plane, admin, agents: None where this listener does not serve it.
         allowed_hosts: lower-case `Host` names (without port) the admin API answers to, against DNS rebinding.
     """
 
-    def __init__(self, *, data_plane: App | None, admin: App | None, probe: App, allowed_hosts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        *,
+        data_plane: App | None,
+        admin: App | None,
+        probe: App,
+        allowed_hosts: frozenset[str],
+        agents: App | None = None,
+    ) -> None:
         self._data_plane = data_plane
         self._admin = admin
+        self._agents = agents
         self._probe = probe
         self._allowed_hosts = allowed_hosts
 
@@ -50,6 +61,9 @@ class Dispatch:
         if path in probes.PATHS:
             scope["path"] = path
             return self._probe
+        if self._agents is not None and path.startswith(_AGENTS):
+            scope["path"] = unquote(path)
+            return self._agents
         if self._admin is not None and (path.startswith("/api/") or path == _METRICS):
             self._check_host(scope)
             scope["path"] = f"/api/gateway{path}" if path == _METRICS else unquote(path)

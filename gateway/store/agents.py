@@ -52,6 +52,7 @@ class AgentRecord:
     address: str | None = None
     evidence: tuple[Evidence, ...] = ()
     credential_id: str = ""
+    proxied: float | None = None  # when it last passed through the gateway
 
 
 class Agents:
@@ -112,6 +113,7 @@ class Agents:
         address: str | None = None,
         tools: Iterable[str] = (),
         ok: bool,
+        proxied: bool = True,
     ) -> None:
         """Note one exchange.
 
@@ -119,6 +121,7 @@ class Agents:
             client: the caller's user agent. address: where it called from.
             tools: names of the tools it offered or called.
             ok: the provider answered with 2xx. Only then an unknown agent comes to exist.
+            proxied: whether it passed through here; False for what an agent reports.
         """
         self._totals.add(vitals)
         self._usage.add(agent, vitals)
@@ -140,6 +143,8 @@ class Agents:
             sighting.vitals.append(vitals)
         else:
             self.rows_dropped += 1
+        if proxied:
+            sighting.proxied = vitals.time
         if client is not None:
             sighting.client = client
         if address is not None:
@@ -322,6 +327,7 @@ def _record(flat: Sequence[bytes]) -> AgentRecord:
         input_tokens=int(fields["input_tokens"]),
         output_tokens=int(fields["output_tokens"]),
         cost=int(fields.get("cost", 0)),
+        proxied=int(fields["proxied"]) / 1000 if "proxied" in fields else None,
         owner_team=fields.get("owner_team"),
         environment=fields.get("environment"),
         active="inactive" not in fields,

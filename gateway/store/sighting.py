@@ -36,6 +36,7 @@ class Sighting:
         "ok",
         "output_tokens",
         "providers",
+        "proxied",
         "requests",
         "tools",
         "vitals",
@@ -47,6 +48,7 @@ class Sighting:
         self.client: str | None = None
         self.first = self.last = time
         self.ok = False
+        self.proxied: float | None = None
         self.requests = self.input_tokens = self.output_tokens = 0
         self.cost = 0  # nanodollars
         self.vitals: list[Vitals] = []
@@ -63,6 +65,7 @@ class Sighting:
         self.address = self.address or older.address
         self.client = self.client or older.client
         self.ok = self.ok or older.ok
+        self.proxied = self.proxied or older.proxied
         self.requests += older.requests
         self.input_tokens += older.input_tokens
         self.output_tokens += older.output_tokens
@@ -77,10 +80,19 @@ class Sighting:
         rows = self.vitals[-kept.count :]
         agent = self.agent
         fields: list[Argument] = ["agent_id", agent.agent_id, "verified", int(agent.verified)]
-        said = {"credential": agent.credential, "own_name": agent.name, "client": self.client, "address": self.address}
+        said = {
+            "credential": agent.credential,
+            "credential_id": agent.credential_id or None,
+            "own_name": agent.name,
+            "client": self.client,
+            "address": self.address,
+        }
+        said["credential_id"] = agent.credential_id or None
         for name, value in said.items():
             if value is not None:
                 fields += (name, _text(value))
+        if self.proxied is not None:
+            fields += ("proxied", round(self.proxied * 1000))
         if agent.evidence:
             fields += ("evidence", _evidence(agent.evidence))
         return [

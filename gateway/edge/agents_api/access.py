@@ -1,0 +1,98 @@
+"""Who may use the agents' API: the holder of the ingest key, and agents that prove who they are."""
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+
+from gateway.edge.admin.backoff import Backoff
+from gateway.edge.admin.problems import Problem
+from gateway.model.agent import Agent
+from gateway.model.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who asks: an agent, or (None) whoever holds the ingest key and may speak of any agent."""
+
+    agent: Agent | None = None
+
+
+class Prover(Protocol):
+    """Knows agents by what they show."""
+
+    def takes(self, credential: bytes) -> bool: ...
+
+    def agent(self, proof: bytes) -> Awaitable[Agent]:
+        """Raises Refusal `invalid_api_key` or `state_unavailable`."""
+
+
+class AgentsAccess:
+    """Sets `request.state.reporter`, from `Authorization: Bearer` or `X-Agent-Key`.
+
+    Raises Problem 401 without a key that is known, 429 for a wrong one from where many wrong ones came, 503 where
+    Redis cannot say.
+
+    Args:
+        ingest_key: None where nobody set one: then agents only.
+    """
+
+    def __init__(self, ingest_key: str | None, prover: Prover, backoff: Backoff) -> None:
+        self._prover = prover
+        self._backoff = backoff
+        self.use(ingest_key)
+
+    def use(self, ingest_key: str | None) -> None:
+        """From now on this is the ingest key."""
+        self._digest = None if ingest_key is None else hashlib.sha256(ingest_key.encode()).digest()
+
+    async def __call__(self, request: Request) -> None:
+        shown = _shown(request)
+        # Digests have one length, so that the comparison says nothing about the key's.
+        if self._digest is not None and hmac.compare_digest(hashlib.sha256(shown).digest(), self._digest):
+            request.state.reporter = Reporter()
+            return
+        if not shown or not self._prover.takes(shown):
+            raise self._refusal(request, shown)
+        try:
+            request.state.reporter = Reporter(await self._prover.agent(shown))
+        except Refusal as refusal:
+            if refusal.status == 401:
+                raise self._refusal(request, shown) from None
+            raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
+
+    def _refusal(self, request: Request, shown: bytes) -> Problem:
+        if shown:
+            address = request.client.host if request.client else ""
+            wait = self._backoff.wait(address)
+            if wait:
+                return Problem(429, "Too many wrong keys came from this address.", retry_after=wait)
+            self._backoff.wrong(address)
+        return Problem(401, "Send the ingest key or an agent key, as a bearer token or as `X-Agent-Key`.")
+
+
+def reporter(request: Request) -> Reporter:
+    """Who sent a request that `AgentsAccess` let in."""
+    found = request.state.reporter
+    assert isinstance(found, Reporter)
+    return found
+
+
+def ingest_key_only(request: Request) -> None:
+    """A dependency: agents may not do this."""
+    if reporter(request).agent is not None:
+        raise Problem(403, "This takes the ingest key; an agent key was shown.")
+
+
+Access = Callable[[Request], Awaitable[None]]
+
+
+def _shown(request: Request) -> bytes:
+    key = request.headers.get("x-agent-key")
+    if key is None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        key = token.strip() if scheme.lower() == "bearer" else ""
+    return key.encode("latin-1")
