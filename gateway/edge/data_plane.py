@@ -1,10 +1,11 @@
 """The data plane as an ASGI application: from a scope to an `Exchange`, and nothing more."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.edge.asgi import Receive, Scope, Send
 from gateway.edge.client import ASGICaller
+from gateway.identity.address import Network, caller_address
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
 from gateway.model.headers import Headers
@@ -24,6 +25,7 @@ class DataPlane:
         new_id: makes request ids.
         clock: monotonic seconds.
         degraded: what runs without Redis right now, for `x-gateway-degraded`; empty when all is well.
+        trusted_proxies: whose `X-Forwarded-For` is believed.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class DataPlane:
         new_id: Callable[[], str],
         clock: Callable[[], float],
         degraded: Callable[[], str] = lambda: "",
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._pipeline = pipeline
         self._new_id = new_id
         self._clock = clock
         self._degraded = degraded
+        self._trusted_proxies = trusted_proxies
         self._routes: dict[tuple[str, bytes], tuple[str, Route]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +59,14 @@ class DataPlane:
             path, route = self._route(scope["method"], scope["raw_path"])
         except Refusal as refused:
             path, route, refusal = "", _NOWHERE, refused
-        request = Request(scope["method"], path, scope["query_string"], scope["headers"], fields, connection.peer)
+        request = Request(
+            scope["method"],
+            path,
+            scope["query_string"],
+            scope["headers"],
+            fields,
+            self._address(connection.peer, fields),
+        )
         task = asyncio.current_task()
         assert task is not None
         exchange = Exchange(request_id, request, route, task, self._clock())
@@ -68,6 +79,9 @@ class DataPlane:
             await self._pipeline.run(exchange, caller)
         finally:
             connection.on_gone = None
+
+    def _address(self, peer: str, fields: Mapping[bytes, bytes]) -> str:
+        return caller_address(peer, fields.get(b"x-forwarded-for"), self._trusted_proxies)
 
     def _route(self, method: str, raw_path: bytes) -> tuple[str, Route]:
         """The canonical path and its route; remembered, because agents ask for few paths, often."""

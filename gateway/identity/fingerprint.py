@@ -23,11 +23,15 @@ class Fingerprinter:
     Args:
         secret: the deployment's root secret; the hashes' keys are derived from it (RFC 5869, HKDF-Expand with one
             block).
+
+    Attributes:
+        form_key: of the hashes that prompts are compared by.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"leuko/agent-fingerprint/2\x01", hashlib.sha256)
         self._credential_key = hmac.digest(secret, b"leuko/credential/1\x01", hashlib.sha256)
+        self.form_key = hmac.digest(secret, b"leuko/agent-form/1\x01", hashlib.sha256)
         self._known: dict[tuple[bytes | None, ...], Agent] = {}
 
     def agent(self, credential: bytes | None, fields: Mapping[bytes, bytes]) -> Agent:

@@ -39,6 +39,9 @@ class Rules(Protocol):
 
     def is_inactive(self, agent_id: str) -> bool: ...
 
+    def is_apart(self, agent_id: str) -> bool:
+        """Whether an operator says that several agents come with its fingerprint."""
+
 
 class Identify:
     """Sets `exchange.agent` and `exchange.credential`. `own_keys` may be replaced at any time.
@@ -84,7 +87,8 @@ class Identify:
             if self._ids is not None:
                 agent = await self._ids.settle(agent)
         become(exchange, self._meant(agent))
-        self._check_active(exchange)
+        if self._rules is not None and exchange.agent is not None:
+            check_active(exchange.agent, self._rules)
         for gate in self._gates:
             waiting = gate(exchange)
             if waiting is not None:
@@ -113,11 +117,6 @@ class Identify:
             return agent
         return replace(agent, agent_id=meant)
 
-    def _check_active(self, exchange: Exchange) -> None:
-        agent = exchange.agent
-        if agent is not None and self._rules is not None and self._rules.is_inactive(agent.agent_id):
-            raise Refusal("agent_quarantined", f"Agent {agent.agent_id} was deactivated by an operator.")
-
     def _is_own(self, credential: bytes) -> bool:
         return any(hmac.compare_digest(credential, key) for key in self.own_keys)
 
@@ -131,3 +130,9 @@ def become(exchange: Exchange, agent: Agent) -> None:
         at = exchange.own_headers.index((b"x-gateway-agent-id", exchange.agent.agent_id.encode()))
         exchange.own_headers[at] = header
     exchange.agent = agent
+
+
+def check_active(agent: Agent, rules: Rules) -> None:
+    """Raise Refusal `agent_quarantined` for an agent that an operator deactivated."""
+    if rules.is_inactive(agent.agent_id):
+        raise Refusal("agent_quarantined", f"Agent {agent.agent_id} was deactivated by an operator.")

@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 class Sightings(Protocol):
     """Where agents and totals are counted."""
 
-    def seen(self, agent: Agent, vitals: Vitals, *, client: str | None, tools: tuple[str, ...], ok: bool) -> None: ...
+    def seen(
+        self, agent: Agent, vitals: Vitals, *, client: str | None, address: str, tools: tuple[str, ...], ok: bool
+    ) -> None: ...
 
 
 Pricing = Callable[[str | None, str | None], Price | None]
@@ -76,6 +78,7 @@ class Settle:
             agent,
             vitals,
             client=exchange.request.header(b"user-agent"),
+            address=exchange.request.client,
             tools=tuple(tool.name for tool in ask.tools) if ask and ask.tools else (),
             ok=answered and 200 <= exchange.status < 300,
         )

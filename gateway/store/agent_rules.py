@@ -49,6 +49,9 @@ class AgentRules:
     def is_inactive(self, agent_id: str) -> bool:
         return not self.of(agent_id).active
 
+    def is_apart(self, agent_id: str) -> bool:
+        return self.of(agent_id).apart
+
     def stands_for(self, agent_id: str) -> str:
         """Where the id was merged into, over several merges."""
         for _ in range(_HOPS):

@@ -81,8 +81,12 @@ class Registry:
 
     async def delete(self, agent_id: str) -> None:
         """Forget an agent. One without a key that comes again is a new one."""
-        before = (await self.attributes(agent_id)).name
         keys = self._connection.keys
+        (values,) = await self._connection.script("read_fields", [keys.agent(agent_id)], ["name", "credential_id"])
+        before, credential_id = (None if value is None else value.decode("utf-8", "replace") for value in values)
+        if credential_id is not None:
+            await self._connection.execute("ZREM", keys.credential(credential_id), agent_id)
+        await self._connection.execute("DEL", keys.forms(agent_id))
         await self._connection.execute("ZREM", keys.agents, agent_id)
         await self._connection.execute("DEL", keys.agent(agent_id))
         if before is not None:

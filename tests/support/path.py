@@ -60,7 +60,9 @@ class Sightings:
     all: list[Seen] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def seen(self, agent: Agent, vitals: Vitals, *, client: str | None, tools: tuple[str, ...], ok: bool) -> None:
+    def seen(
+        self, agent: Agent, vitals: Vitals, *, client: str | None, address: str, tools: tuple[str, ...], ok: bool
+    ) -> None:
         self.all.append(Seen(agent, vitals, client, tools, ok))
         self.changed.set()
 

@@ -1,0 +1,170 @@
+"""Which ids callers without a proof have behind each credential: at most 50, all others share one.
+
+An id is entered after the first answer that worked, so that whoever makes up credentials and ids fills no memory. Until
+then it is used, as far as this process knows that there is room. Without Redis what this process knows has to do.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from gateway.model.agent import Agent, Evidence
+from gateway.model.vitals import Vitals
+from gateway.store.connection import Connection
+from gateway.store.errors import StoreError, StoreUnavailable
+from gateway.store.lane import Argument
+
+MOST_IDS = 50
+"""Ids of one credential."""
+
+_FULL_SECONDS = 30.0
+_KNOWN_LIMIT = 50_000
+_CREDENTIALS_LIMIT = 10_000
+_WAITING_LIMIT = 2_000
+
+
+class Credentials:
+    """Settles ids (`settle`), and hands sightings on once it is known whose they are (`seen`, `run`).
+
+    Args:
+        note: told of every exchange, as `seen` is (`Agents.seen`).
+        shared: the id that all further agents of a credential have.
+        clock: monotonic seconds.
+        keep_seconds: how long a credential is remembered that nobody uses.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        note: Callable[..., None],
+        shared: Callable[[Agent], str],
+        *,
+        clock: Callable[[], float],
+        keep_seconds: int,
+        interval: float = 0.02,
+    ) -> None:
+        self._connection = connection
+        self._note = note
+        self._shared = shared
+        self._clock = clock
+        self._keep_seconds = keep_seconds
+        self._interval = interval
+        self._known: dict[str, None] = {}
+        self._trying: dict[str, set[str]] = {}
+        self._full: dict[str, tuple[float, frozenset[str]]] = {}
+        self._waiting: list[tuple[Agent, Vitals, dict[str, Any]]] = []
+        self._some = asyncio.Event()
+
+    async def settle(self, agent: Agent) -> Agent:
+        """The agent itself, or the shared one of its credential. One look-up for an id that is new here."""
+        agent_id, credential = agent.agent_id, agent.credential_id
+        if agent_id in self._known:
+            return agent
+        full = self._full.get(credential)
+        if full is not None and self._clock() - full[0] < _FULL_SECONDS:
+            return agent if agent_id in full[1] else self._sharing(agent)
+        count = 0
+        try:
+            key = self._connection.keys.credential(credential)
+            member, count, *ids = await self._connection.script("read_id", [key], [agent_id, MOST_IDS])
+        except StoreUnavailable:
+            pass
+        else:
+            if member:
+                self._know(agent_id)
+                return agent
+            if ids:
+                _bound(self._full, _CREDENTIALS_LIMIT)
+                self._full[credential] = self._clock(), frozenset(one.decode() for one in ids)
+                return self._sharing(agent)
+        return agent if self._try(agent_id, credential, count) else self._sharing(agent)
+
+    def seen(self, agent: Agent, vitals: Vitals, *, ok: bool, **rest: Any) -> None:
+        """Note one exchange, in memory; `ok`: the provider answered with 2xx."""
+        if agent.verified or agent.agent_id in self._known:
+            return self._note(agent, vitals, ok=ok, **rest)
+        if not ok:
+            self._tried(agent)
+            return self._note(agent, vitals, ok=False, **rest)
+        if len(self._waiting) >= _WAITING_LIMIT:
+            return self._note(*self._moved(agent, vitals), ok=True, **rest)
+        self._waiting.append((agent, vitals, rest))
+        self._some.set()
+
+    async def run(self) -> None:
+        """Enter ids while there are new ones, until cancelled."""
+        try:
+            while True:
+                await self._some.wait()
+                await asyncio.sleep(self._interval)
+                self._some.clear()
+                if not await self.flush():
+                    self._some.set()
+        finally:
+            # Nobody is left to ask: they are counted as what they say they are, and asked about next time.
+            waiting, self._waiting = self._waiting, []
+            for agent, vitals, rest in waiting:
+                self._note(agent, vitals, ok=True, **rest)
+
+    async def flush(self) -> bool:
+        """Enter what waits now. False if Redis does not answer: it goes on waiting."""
+        waiting, self._waiting = self._waiting, []
+        agents = {agent.agent_id: agent for agent, _, _ in waiting}
+        keys = self._connection.keys
+        calls: list[tuple[list[str], list[Argument]]] = [
+            ([keys.credential(agent.credential_id)], [agent.agent_id, MOST_IDS, self._keep_seconds])
+            for agent in agents.values()
+        ]
+        replies = dict(zip(agents, await self._connection.scripts("keep_id", calls), strict=True))
+        left = []
+        for agent, vitals, rest in waiting:
+            reply = replies[agent.agent_id]
+            if isinstance(reply, StoreUnavailable):
+                left.append((agent, vitals, rest))
+                continue
+            if isinstance(reply, StoreError) or not reply[0]:
+                agent, vitals = self._moved(agent, vitals)
+            else:
+                self._tried(agent)
+                self._know(agent.agent_id)
+            self._note(agent, vitals, ok=True, **rest)
+        self._waiting[:0] = left
+        return not left
+
+    def _try(self, agent_id: str, credential: str, count: int) -> bool:
+        """Whether there may be room for an id that is not entered yet."""
+        trying = self._trying.get(credential)
+        if trying is None:
+            _bound(self._trying, _CREDENTIALS_LIMIT)
+            trying = self._trying[credential] = set()
+        if agent_id not in trying and count + len(trying) >= MOST_IDS:
+            return False
+        trying.add(agent_id)
+        return True
+
+    def _tried(self, agent: Agent) -> None:
+        trying = self._trying.get(agent.credential_id)
+        if trying is not None:
+            trying.discard(agent.agent_id)
+            if not trying:
+                del self._trying[agent.credential_id]
+
+    def _know(self, agent_id: str) -> None:
+        _bound(self._known, _KNOWN_LIMIT)
+        self._known[agent_id] = None
+
+    def _moved(self, agent: Agent, vitals: Vitals) -> tuple[Agent, Vitals]:
+        self._tried(agent)
+        agent = self._sharing(agent)
+        return agent, replace(vitals, agent_id=agent.agent_id)
+
+    def _sharing(self, agent: Agent) -> Agent:
+        shared = self._shared(agent)
+        self._know(shared)
+        return replace(agent, agent_id=shared, evidence=(agent.evidence[0], Evidence("too_many_ids", 0.1)))
+
+
+def _bound(held: dict[str, Any], limit: int) -> None:
+    if len(held) >= limit:  # keyed by what callers send: must not grow with them
+        del held[next(iter(held))]
