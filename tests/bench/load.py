@@ -1,6 +1,6 @@
 """Keeps connections busy against one URL and counts; prints one JSON line.
 
-    python -m tests.bench.load URL CONNECTIONS SECONDS [--stream] [--size BYTES]
+    python -m tests.bench.load URL CONNECTIONS SECONDS [--stream] [--size BYTES] [--key KEY]
 
 Each connection asks again as soon as its answer is complete. Times in milliseconds.
 """
@@ -25,7 +25,7 @@ _TOOL = {
 }
 
 
-def request_bytes(url: SplitResult, *, stream: bool, size: int) -> bytes:
+def request_bytes(url: SplitResult, key: str, *, stream: bool, size: int) -> bytes:
     """One chat completion as the OpenAI SDK sends it, with a body of about `size` bytes."""
     system = _SYSTEM * max(1, (size - 560) // len(_SYSTEM))
     document = {
@@ -43,7 +43,7 @@ def request_bytes(url: SplitResult, *, stream: bool, size: int) -> bytes:
             f"host: {url.netloc}",
             "content-type: application/json",
             "accept: application/json",
-            "authorization: Bearer sk-bench-0123456789",
+            f"authorization: Bearer {key}",
             "user-agent: OpenAI/Python 3.52.0",
             f"content-length: {len(body)}\r\n\r\n",
         )
@@ -117,10 +117,10 @@ def quantile(values: list[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3)
 
 
-async def load(url: str, connections: int, seconds: float, *, stream: bool, size: int) -> dict[str, float]:
+async def load(url: str, connections: int, seconds: float, key: str, *, stream: bool, size: int) -> dict[str, float]:
     """Keep `connections` busy for `seconds`; counts and quantiles."""
     where, loop, tally = urlsplit(url), asyncio.get_running_loop(), Tally()
-    request = request_bytes(where, stream=stream, size=size)
+    request = request_bytes(where, key, stream=stream, size=size)
     until = time.perf_counter() + seconds
     ends = [loop.create_future() for _ in range(connections)]
     for end in ends:
@@ -144,6 +144,9 @@ if __name__ == "__main__":
     parser.add_argument("seconds", type=float)
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--size", type=int, default=1900)
+    parser.add_argument("--key", default="sk-bench-0123456789")
     given = parser.parse_args()
-    counted = uvloop.run(load(given.url, given.connections, given.seconds, stream=given.stream, size=given.size))
+    counted = uvloop.run(
+        load(given.url, given.connections, given.seconds, given.key, stream=given.stream, size=given.size)
+    )
     print(orjson.dumps(counted).decode())

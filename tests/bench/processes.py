@@ -9,26 +9,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 import orjson
 
 _CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 _PROXY_CPU, _LOAD_CPU = _CPUS[0], _CPUS[-1]
 _EVENTS, _GAP_MS = 100, 5.0
 _PATH = "/v1/chat/completions"
+_LIMITS = {
+    "requests_per_minute": 10**9,
+    "tokens_per_minute": 10**12,
+    "tool_calls_per_minute": 10**9,
+    "concurrent": 10**6,
+}
+_BUDGETS = {"tokens_per_day": 10**12, "usd_per_day": 10**6, "usd_per_month": 10**6}
+_POLICIES = orjson.dumps([{"name": "bench", "limits": _LIMITS, "budgets": _BUDGETS}]).decode()
+"""Nothing in the way of the load, everything counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One thing to measure; `pid` None where nothing stands in between."""
+    """One thing to measure; `pid` None where nothing stands in between. `key` is what the load shows it."""
 
     name: str
     url: str
     pid: int | None
+    key: str = "sk-bench-0123456789"
 
 
 class Bench:
@@ -68,14 +79,24 @@ class Bench:
         return self._started("bare", url, pid)
 
     def leuko(self, *args: str) -> Proxy:
-        url = self._free_url()
+        """The gateway with everything on: an agent key, limits and budgets, the audit record, metrics, traces."""
+        url, admin_key = self._free_url(), secrets.token_hex(16)
         env = {
             "GATEWAY_PORT": str(urlsplit(url).port),
             "GATEWAY_DATA_DIR": str(self._dir / "leuko"),
+            "GATEWAY_ADMIN_KEY": admin_key,
+            "GATEWAY_POLICIES": _POLICIES,
             "LLM_UPSTREAM_URL": self._upstream,
+            "LLM_UPSTREAM_API_KEY": "sk-bench-0123456789",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self._upstream,
         }
         pid = self._spawn(_PROXY_CPU, *(args or ("-m", "gateway")), "serve", **env)
-        return self._started("leuko", url, pid)
+        proxy = self._started("leuko", url, pid)
+        admin = httpx.Client(base_url=f"{url}/api/gateway", headers={"x-admin-key": admin_key}, timeout=30)
+        with admin:
+            agent = admin.post("/agents", json={"name": "bench"}).raise_for_status().json()
+            key = admin.post(f"/agents/{agent['agent_id']}/keys", json={}).raise_for_status().json()["api_key"]
+        return replace(proxy, key=key)
 
     def litellm(self) -> Proxy:
         url, config = self._free_url(), self._dir / "litellm.yaml"
@@ -99,7 +120,16 @@ class Bench:
     ) -> dict[str, float]:
         """Load a proxy and tell its figures; CPU in microseconds of user and system time."""
         before = _cpu_seconds(proxy.pid)
-        arguments = [proxy.url, str(connections), str(seconds), "--size", str(size), *(["--stream"] if stream else [])]
+        arguments = [
+            proxy.url,
+            str(connections),
+            str(seconds),
+            "--size",
+            str(size),
+            "--key",
+            proxy.key,
+            *(["--stream"] if stream else []),
+        ]
         loader = subprocess.run(
             ["taskset", "-c", str(_LOAD_CPU), sys.executable, "-m", "tests.bench.load", *arguments],
             check=True,
