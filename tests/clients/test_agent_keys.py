@@ -1,5 +1,6 @@
 """Agent keys as SDKs send them: over a real gateway with two workers, before a scripted provider."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from gateway.identity.issued_key import ALPHABET
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, running_gateway
 from tests.support.redis import RedisServer
-from tests.support.upstream import Request, ThreadedUpstream, json_answer, threaded
+from tests.support.upstream import SSE, Conversation, Request, ThreadedUpstream, event, json_answer, threaded
 
 OWN_KEY = "sk-provider-own-0123456789"
 INGEST_KEY = "igk-Zt7RwQ2mXv9LpKdB"
@@ -121,6 +122,26 @@ def test_a_revoked_key_is_refused_at_once_on_every_worker(gateway: GatewayProces
     assert {answer.json()["error"]["code"] for answer in answers} == {"invalid_api_key"}
     assert len(provider.requests) == asked
     assert admin(gateway, "DELETE", f"/agents/{agent_id}/keys/{key_id}").status_code == 204
+
+
+def test_the_open_stream_of_a_revoked_key_is_cut(gateway: GatewayProcess, provider: ThreadedUpstream) -> None:
+    agent_id, key_id, key = new_agent(gateway, "cut")
+
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start(200, SSE)
+        await talk.chunk(event({"choices": [{"index": 0, "delta": {"content": "a"}}]}))
+        await asyncio.wait_for(talk.client_gone.wait(), 20)
+
+    provider.inner.script = script
+    body = {**CHAT, "stream": True}
+    with httpx.stream(
+        "POST", f"{gateway.url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=20
+    ) as answer:
+        text = answer.iter_text()
+        assert '"a"' in next(text)
+        assert admin(gateway, "DELETE", f"/agents/{agent_id}/keys/{key_id}").status_code == 204
+        rest = "".join(text)
+    assert "invalid_api_key" in rest and "[DONE]" not in rest
 
 
 def test_other_keys_of_the_agent_stay_good_and_a_replaced_one_has_its_grace(
