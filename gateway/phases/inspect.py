@@ -179,7 +179,8 @@ class _ShortCut:
 
 def _note_content(exchange: Exchange) -> None:
     """The first text or call of a stream; what comes before it, such as a role, nobody waits for."""
-    if exchange.answer is not None and exchange.answer.text_chars:
+    answer = exchange.answer
+    if answer is not None and (answer.text_chars or answer.calls):
         exchange.first_content_at = exchange.touched
 
 

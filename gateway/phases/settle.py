@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.model.agent import Agent
@@ -129,11 +130,16 @@ class Settle:
         """What was used, and whether that is an estimate: the provider did not say, or the caller left before."""
         if answer is None:
             return None, False
-        if answer.usage is None:
-            return self._calibration.estimate(exchange.model, exchange.plain_size, answer.text_chars), True
-        if exchange.model is not None and exchange.failure is None:
-            self._calibration.learn(exchange.model, exchange.plain_size, answer.text_chars, answer.usage)
-        return answer.usage, False
+        usage = answer.usage
+        if usage is not None and (exchange.failure is None or answer.finish_reason is not None):
+            if exchange.model is not None:
+                self._calibration.learn(exchange.model, exchange.plain_size, answer.text_chars, usage)
+            return usage, False
+        guess = self._calibration.estimate(exchange.model, exchange.plain_size, answer.text_chars)
+        if usage is None:
+            return guess, True
+        # Cut off: what a provider says of its output at the beginning is not yet what it produced.
+        return replace(usage, output_tokens=max(usage.output_tokens, guess.output_tokens)), True
 
     def _cost(self, exchange: Exchange, usage: Usage | None) -> float | None:
         """USD; nothing where no provider was asked, None where the model has no price."""

@@ -4,6 +4,7 @@ https://github.com/pydantic/genai-prices. Only its data are used; it is never as
 """
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -27,14 +28,17 @@ def vendor(name: str, url: str | None) -> Provider | None:
 
 def published(seller: Provider | None, model: str, at: datetime) -> Price | None:
     """What this model costs at that time; without a seller, at the one whose own model it is."""
-    if seller is None:
-        reference = model.lower()
-        makers = (known for known in providers if known.model_match is not None)
-        seller = next((known for known in makers if known.model_match.is_match(reference)), None)  # type: ignore[union-attr]
-        if seller is None:
-            return None
-    found = seller.find_model(model, all_providers=providers)
-    return None if found is None else _flat(found.get_prices(at))
+    for one in (seller,) if seller is not None else _makers(model.lower()):
+        found = one.find_model(model, all_providers=providers)
+        if found is not None:
+            return _flat(found.get_prices(at))
+    return None
+
+
+def _makers(model: str) -> Iterator[Provider]:
+    """Whose name of a model this looks like; then the vendors whose APIs are spoken here."""
+    yield from (known for known in providers if known.model_match is not None and known.model_match.is_match(model))
+    yield from (known for known in providers if known.id in ("openai", "anthropic"))
 
 
 def _flat(prices: ModelPrice) -> Price | None:

@@ -53,6 +53,7 @@ def test_a_seller_is_known_by_its_address_before_its_name() -> None:
 def test_without_a_seller_a_model_costs_what_its_maker_asks() -> None:
     assert published(None, "gpt-4o", AT) == published(BY_ID["openai"], "gpt-4o", AT)
     assert published(None, "Claude-Sonnet-4-5-20250929", AT) == published(BY_ID["anthropic"], "claude-sonnet-4-5", AT)
+    assert published(None, "text-embedding-3-small", AT) == published(BY_ID["openai"], "text-embedding-3-small", AT)
     assert published(None, "nobody-knows-it", AT) is None
 
 
