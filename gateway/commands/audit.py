@@ -1,0 +1,73 @@
+"""`leuko audit`: what was decided and done, and whether the record of it is whole."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from gateway.commands.session import Output, Session, group
+
+Agent = Annotated[str | None, typer.Option("--agent", help="Only of this agent.")]
+Action = Annotated[str | None, typer.Option("--action", help="Only this action, such as call:model.")]
+Allowed = Annotated[bool | None, typer.Option("--allowed/--denied", help="Only what was let through, or was not.")]
+Start = Annotated[str | None, typer.Option("--start-time", help="From then on: 2026-11-20T00:00:00Z.")]
+End = Annotated[str | None, typer.Option("--end-time", help="Until then.")]
+
+_COLUMNS = ("time", "entry", "source", "agent_id", "action", "resource", "tool", "allowed", "rule", "result")
+_POLL_SECONDS = 1.0
+
+
+def tail(
+    session: Session,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    agent: Agent = None,
+    action: Action = None,
+    allowed: Allowed = None,
+) -> None:
+    """The latest entries, the newest last."""
+    filters = {"agent_id": agent, "action": action, "allowed": allowed}
+    seen: set[str] = set()
+    while True:
+        page = session.client.ask("GET", "/audit", params={**filters, "limit": limit})["items"]
+        fresh = [entry for entry in reversed(page) if entry["entry"] not in seen]
+        _print(session, fresh, follow)
+        seen = {entry["entry"] for entry in page}
+        if not follow:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def verify(session: Session) -> None:
+    """Check every chain against what was signed; exit code 1 and the first bad entry where one is not whole."""
+    report = session.client.ask("GET", "/audit/verify")
+    session.show_one(report)
+    if not report.get("valid", report.get("sound", report.get("ok"))):
+        raise typer.Exit(1)
+
+
+def export(
+    session: Session,
+    agent: Agent = None,
+    action: Action = None,
+    allowed: Allowed = None,
+    start_time: Start = None,
+    end_time: End = None,
+) -> None:
+    """Every entry as a line of JSON."""
+    given = {"agent_id": agent, "action": action, "allowed": allowed, "start_time": start_time, "end_time": end_time}
+    for line in session.client.lines("/audit/export", given):
+        print(line)
+
+
+def commands() -> typer.Typer:
+    verbs = (("tail", tail), ("verify", verify), ("export", export))
+    return group("audit", "What was decided and done.", verbs)
+
+
+def _print(session: Session, entries: list[dict[str, Any]], follow: bool) -> None:
+    if session.output is Output.JSON or not follow:
+        session.show(entries, _COLUMNS)
+        return
+    for entry in entries:  # no columns to align: later ones are not known yet
+        print("  ".join(str(entry.get(name) if entry.get(name) is not None else "-") for name in _COLUMNS), flush=True)

@@ -1,0 +1,101 @@
+"""The admin API as commands use it. Every failure is one line and an exit code."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+FAILED, DENIED = 1, 3
+_BASE = "/api/gateway"
+_PAGE = 1000
+_SECONDS = 30.0
+
+
+class Failure(Exception):
+    """What went wrong, for whoever typed the command; `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class AdminClient:
+    """One gateway, asked with one key. Every method raises Failure.
+
+    Args:
+        verify: how the gateway's certificate is checked.
+    """
+
+    def __init__(self, url: str, key: str, *, verify: SSLContext | bool = True) -> None:
+        self.url = url.rstrip("/")
+        try:
+            self._http = httpx.Client(
+                base_url=self.url + _BASE,
+                headers={"x-admin-key": key},
+                timeout=_SECONDS,
+                verify=verify,
+                trust_env=False,  # an admin key goes to the gateway and to no proxy
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise Failure(f"{url}: not a URL, or the key is not one that fits a header", 2) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+
+    def ask(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: object = None) -> Any:
+        """One request; its document, None for an answer without one."""
+        with self._plain():
+            answer = self._http.request(method, path, params=_given(params), json=body)
+        _check(answer)
+        return answer.json() if answer.content else None
+
+    def items(self, path: str, limit: int, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The first `limit` items of a list, from as many pages as that takes."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while len(found) < limit:
+            size = min(limit - len(found), _PAGE)
+            page = self.ask("GET", path, params={**(params or {}), "limit": size, "cursor": cursor})
+            found += page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        return found
+
+    def lines(self, path: str, params: dict[str, Any] | None = None) -> Iterator[str]:
+        """The lines of an answer that may be longer than memory."""
+        with self._plain(), self._http.stream("GET", path, params=_given(params)) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+            _check(answer)
+            yield from answer.iter_lines()
+
+    @contextmanager
+    def _plain(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Failure(f"{self.url}: no answer: {error or type(error).__name__}") from None
+
+
+def _given(params: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (params or {}).items() if value is not None}
+
+
+def _check(answer: httpx.Response) -> None:
+    status = answer.status_code
+    if status < 400:
+        return
+    try:
+        problem = answer.json()
+        said = " ".join([problem["detail"], *(f"{e['field']}: {e['message']}" for e in problem.get("errors", ()))])
+    except (json.JSONDecodeError, KeyError, TypeError):
+        said = answer.text[:200].strip()
+    raise Failure(f"{status} {' '.join(said.split())}", DENIED if status in (401, 403, 429) else FAILED)

@@ -1,0 +1,42 @@
+"""`leuko keys`: what agents prove themselves with."""
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.commands.agents import AgentId
+from gateway.commands.session import Session, group, quoted
+
+
+def list_keys(session: Session, agent: AgentId) -> None:
+    """An agent's keys; never the keys themselves."""
+    items = session.client.ask("GET", f"/agents/{agent}/keys")["items"]
+    session.show(items, ("key_id", "created_at", "expires_at"))
+
+
+def create(
+    session: Session,
+    agent: AgentId,
+    expires_at: Annotated[str | None, typer.Option(help="When it ends: 2027-01-31T00:00:00Z.")] = None,
+    replaces: Annotated[str | None, typer.Option(help="The key it replaces, by its id.")] = None,
+    grace_seconds: Annotated[int | None, typer.Option(min=0, help="How long the replaced one still counts.")] = None,
+) -> None:
+    """Make a key; it is shown this one time."""
+    given = {"expires_at": expires_at, "replaces": replaces, "grace_seconds": grace_seconds}
+    body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    session.show_one(session.client.ask("POST", f"/agents/{agent}/keys", body=body))
+
+
+def revoke(
+    session: Session,
+    agent: AgentId,
+    key_id: Annotated[str, typer.Argument(help="The id, agk_….", metavar="KEY", callback=quoted)],
+) -> None:
+    """Refuse a key from now on, everywhere, and cut its open streams."""
+    session.client.ask("DELETE", f"/agents/{agent}/keys/{key_id}")
+    session.done(f"revoked {key_id}")
+
+
+def commands() -> typer.Typer:
+    verbs = (("list", list_keys), ("create", create), ("revoke", revoke))
+    return group("keys", "What agents prove themselves with.", verbs)

@@ -1,0 +1,180 @@
+"""Which gateway a command asks, with what key, and how it prints what it hears; the same options on every command."""
+
+import functools
+import inspect
+import json
+import os
+import ssl
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.commands.client import AdminClient
+    from gateway.settings import Settings
+
+
+class Output(StrEnum):
+    """How answers are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+_OPTIONS: dict[str, Any] = {
+    "url": Annotated[
+        str | None,
+        typer.Option("--url", envvar="GATEWAY_URL", help="Where the gateway is.", show_default="as in the settings"),
+    ],
+    "key": Annotated[
+        str | None,
+        typer.Option("--key", envvar="GATEWAY_ADMIN_KEY", help="An admin key.", show_default="the data directory's"),
+    ],
+    "output": Annotated[Output, typer.Option("--output", "-o", help="How to print.")],
+    "config": Annotated[
+        Path | None, typer.Option("--config", "-c", exists=True, dir_okay=False, help="A file of settings.")
+    ],
+}
+_DEFAULTS = {"url": None, "key": None, "output": Output.TABLE, "config": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with."""
+
+    client: "AdminClient"
+    output: Output
+
+    def show(self, items: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+        """Print records: these columns as a table, or all there is as JSON."""
+        if self.output is Output.JSON:
+            print(json.dumps(items, indent=2))
+            return
+        rows = [[name.upper() for name in columns], *([_cell(item.get(name)) for name in columns] for item in items)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def show_one(self, item: dict[str, Any]) -> None:
+        """Print one record, a line a member."""
+        if self.output is Output.JSON:
+            print(json.dumps(item, indent=2))
+            return
+        width = max(map(len, item), default=0)
+        for name, value in item.items():
+            print(f"{name.ljust(width)}  {_cell(value)}")
+
+    def done(self, text: str) -> None:
+        """Say that something was done which has no answer of its own."""
+        print(json.dumps({"done": text}) if self.output is Output.JSON else text)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command of `(session, …)` the options that say which gateway it asks, and print its failures."""
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:
+        from gateway.commands.client import Failure
+
+        place = {name: given.pop(name) for name in _OPTIONS}
+        try:
+            with _client(place["url"], place["key"], place["config"]) as client:
+                function(Session(client, place["output"]), **given)
+        except Failure as failure:
+            print(f"leuko: {failure}", file=sys.stderr)
+            raise typer.Exit(failure.code) from None
+
+    own = list(inspect.signature(function).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation)
+        for name, annotation in _OPTIONS.items()
+    ]
+    kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    run.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*kept, *shared)}
+    return run
+
+
+def quoted(value: str | None) -> str | None:
+    """An id as one segment of a path, whatever is typed."""
+    return None if value is None else quote(value, safe="")
+
+
+def group(name: str, help: str, commands: Iterable[tuple[str, Callable[..., None]]]) -> typer.Typer:
+    """The commands of one noun, in order."""
+    made = typer.Typer(name=name, help=help, no_args_is_help=True, rich_markup_mode=None)
+    for verb, function in commands:
+        made.command(verb)(command(function))
+    return made
+
+
+def _client(url: str | None, key: str | None, config: Path | None) -> "AdminClient":
+    from gateway.commands.client import AdminClient, Failure
+
+    verify: ssl.SSLContext | bool = True
+    if url is None or key is None:
+        from gateway.settings import SettingsError
+
+        try:
+            settings = _settings(config)
+            verify = _trust(settings) if url is None else True
+            url = url or _address(settings)
+            key = key or _admin_key(settings)
+        except SettingsError as error:
+            raise Failure("; ".join(error.problems)) from None
+    return AdminClient(url, key, verify=verify)
+
+
+def _settings(config: Path | None) -> "Settings":
+    from gateway.settings import load
+
+    default = Path("gateway.yaml")
+    return load(config or (default if default.is_file() else None), os.environ)
+
+
+def _address(settings: "Settings") -> str:
+    """The admin API's address on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    port = settings.port if settings.admin_port is None else settings.admin_port
+    return f"{'https' if settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _trust(settings: "Settings") -> ssl.SSLContext | bool:
+    """The gateway's own certificate, whatever name it bears: this machine's address is in none."""
+    if settings.tls_cert_file is None:
+        return True
+    context = ssl.create_default_context(cafile=settings.tls_cert_file)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _admin_key(settings: "Settings") -> str:
+    from gateway.commands.client import Failure
+    from gateway.settings.kept import kept_path
+
+    if settings.admin_key is not None:
+        return settings.admin_key.get_secret_value()
+    path = kept_path(settings, "admin_key")
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        message = f"no admin key: give --key or GATEWAY_ADMIN_KEY; {path}: {error.strerror}"
+        raise Failure(message, 2) from None
+
+
+def _cell(value: object) -> str:
+    """One value in a table: short, and never with a character that moves the cursor."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict):
+        value = ",".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
+    return "".join(c if c.isprintable() else "�" for c in str(value))
