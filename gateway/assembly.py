@@ -129,8 +129,14 @@ class Gateway:
         wall_clock = time.time  # noqa: TID251 - moves carry a date
         self.quarantine = Quarantine(self.control, self.store, clock=wall_clock)
         active: set[Exchange] = set()
-        strict = settings.on_state_loss == "strict"
-        self.guard = guard = Guard(self.control, self.quarantine, active, strict=strict)
+        self.guard = guard = Guard(
+            self.control,
+            self.quarantine,
+            active,
+            strict=settings.on_state_loss == "strict",
+            audit=lambda entry: self.spool.later(entry),
+            clock=wall_clock,
+        )
         self.identities = self._identities(kept)
         self.routes = Routes(self.control)
         kept_vitals = Kept(settings.retention.vitals_count, settings.retention.vitals)
@@ -341,7 +347,7 @@ class Gateway:
             quarantine.router(self.quarantine, self.control, self.agents, notify=self.events.notify),
             lifecycle.router(self.quarantine, self.agents),
             vitals.router(self.agents, VitalsLog(self.store)),
-            stats.router(Stats(self.store, clock=wall_clock)),
+            stats.router(Stats(self.store, clock=wall_clock), quarantined=lambda: len(self.quarantine.blocked)),
             usage.router(UsageLog(self.store), clock=wall_clock),
             metrics.router(self.telemetry.scrape),
             providers.router(

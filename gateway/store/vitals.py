@@ -1,7 +1,8 @@
 """The vitals of an agent's latest exchanges, one row each. Written by `Agents.flush`, with what else was seen."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import orjson
 
@@ -10,8 +11,8 @@ from gateway.store.connection import Connection
 from gateway.store.lane import Argument
 
 _FIELDS = tuple(field.name for field in fields(Vitals) if field.name != "agent_id")
-_DEFAULTS = {field.name: field.default for field in fields(Vitals) if field.default is not MISSING}
-_NO_DEFAULT = object()
+_values = attrgetter(*_FIELDS)
+_DEFAULTS = tuple(field.default for field in fields(Vitals) if field.name in _FIELDS)
 _LONGEST = 200
 
 
@@ -30,8 +31,8 @@ def packed(vitals: Vitals) -> bytes:
     """One row: JSON of what is not as it usually is. The agent's id is in the key."""
     row = {
         name: value[:_LONGEST] if type(value) is str else value
-        for name in _FIELDS
-        if (value := getattr(vitals, name)) != _DEFAULTS.get(name, _NO_DEFAULT)
+        for name, value, default in zip(_FIELDS, _values(vitals), _DEFAULTS, strict=True)
+        if value != default
     }
     try:
         return orjson.dumps(row)

@@ -1,30 +1,70 @@
 """`/stats`: the numbers on the front page."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
+from gateway.edge.admin.access import needs
 from gateway.store.stats import Stats
 
+_NANO = 1e9
 
-def router(stats: Stats) -> APIRouter:
-    """Totals over all replicas since the first start."""
+
+class ShownStats(BaseModel):
+    """`success_rate` is the share of infections that were healed, null before the first. Costs count what has a
+    price."""
+
+    agents: int
+    executions: int
+    findings: int
+    infections: int
+    quarantined: int
+    healed: int
+    success_rate: float | None
+    pending_approvals: int
+    runtime_seconds: int
+    denied: int
+    errors: int
+    client_gone: int
+    tool_calls: int
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+
+def router(stats: Stats, *, quarantined: Callable[[], int] = lambda: 0) -> APIRouter:
+    """Totals over all replicas since the first start.
+
+    Args:
+        quarantined: how many agents get nothing through now.
+    """
     routes = APIRouter(tags=["stats"])
 
-    @routes.get("/stats")
+    @routes.get("/stats", response_model=ShownStats, dependencies=[needs("viewer")])
     async def get_stats() -> dict[str, Any]:
+        """What all agents did together."""
         totals = await stats.read()
         return {
             "agents": totals.agents,
             "executions": totals.executions,
-            "errors": totals.errors,
+            "findings": 0,
+            "infections": 0,
+            "quarantined": quarantined(),
+            "healed": 0,
+            "success_rate": None,
+            "pending_approvals": 0,
+            "runtime_seconds": totals.runtime_seconds,
             "denied": totals.denied,
+            "errors": totals.errors,
             "client_gone": totals.client_gone,
             "tool_calls": totals.tool_calls,
             "tokens": totals.tokens,
             "input_tokens": totals.input_tokens,
             "output_tokens": totals.output_tokens,
-            "runtime_seconds": totals.runtime_seconds,
+            "cost_usd": totals.cost / _NANO,
         }
 
     return routes
