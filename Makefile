@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COVER := $(if $(ARGS),,--cov --cov-report=term --cov-fail-under=90)
 
-.PHONY: run test lint format bench profile faults lock clean
+.PHONY: run up down logs test lint format bench profile faults lock clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -53,6 +53,25 @@ lock: $(VENV)/.dev  ## the versions and hashes of the container image, newest th
 	@$(PIP) uv
 	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --universal --no-header \
 		--python-version 3.12 --generate-hashes --upgrade --output-file requirements.lock pyproject.toml -
+
+# Secrets are made once. Containers read them as other users, so the directory keeps others out, not the files.
+SECRETS := deploy/secrets/admin_key deploy/secrets/gateway_secret deploy/secrets/grafana_password
+COMPOSE := docker compose --file deploy/compose.yaml --profile observability
+
+$(SECRETS):
+	@mkdir -p -m 700 $(@D)
+	@$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(32), end="")' > $@ && chmod 644 $@
+
+up: $(SECRETS)  ## the gateway, Redis, Prometheus, Tempo and Grafana in containers
+	@OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 $(COMPOSE) up --detach --build --wait
+	@echo "gateway http://127.0.0.1:4000/v1, admin API http://127.0.0.1:4001/api/gateway (key: deploy/secrets/admin_key)"
+	@echo "Grafana http://127.0.0.1:3000 (admin, deploy/secrets/grafana_password)"
+
+down: $(SECRETS)  ## stop them; their volumes stay
+	@$(COMPOSE) down
+
+logs: $(SECRETS)
+	@$(COMPOSE) logs --follow
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
