@@ -18,6 +18,7 @@ from gateway.background.end_drains import end_drains
 from gateway.background.keep_audit import KeepAudit
 from gateway.background.merge_providers import Build, Make, MergeProviders
 from gateway.background.reload_policies import reload_policies
+from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
@@ -51,6 +52,7 @@ from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
 from gateway.edge.workers import worker_id
 from gateway.identity.fingerprint import Fingerprinter
+from gateway.identity.tokens import TokenReader
 from gateway.model.exchange import Exchange
 from gateway.model.verdict import Judge, allow_all
 from gateway.phases.admit import Admit
@@ -68,6 +70,7 @@ from gateway.phases.rewrite import Rewrite
 from gateway.phases.route_agents import RouteAgents
 from gateway.phases.settle import Settle
 from gateway.phases.timeouts import Timeouts
+from gateway.phases.tokens import IssuerTokens
 from gateway.pipeline import Pipeline
 from gateway.policy.plan import Plans
 from gateway.pricing.calibration import Calibration
@@ -152,7 +155,8 @@ class Gateway:
             replicas=lambda: max(self.limits.replicas, settings.workers),
             clock=time.monotonic,
         )
-        prover = Prove(self.identities.verified)
+        self.jwks: FollowJWKS | None = None
+        prover = Prove(self.identities.verified, self._tokens(kept))
         profiler = Profiler(kept.secret.get_secret_value().encode(), clock=time.monotonic)
         self.spool = Audit(
             settings.data_dir / "audit",
@@ -295,6 +299,7 @@ class Gateway:
             asyncio.create_task(duty)
             for duty in (
                 self.store.watch(),
+                *([] if self.jwks is None else [self.jwks.run()]),
                 self.control.run(),
                 end_drains(self.quarantine, self.guard.cut),
                 self.process.watch(),
@@ -328,6 +333,8 @@ class Gateway:
             root=kept.secret.get_secret_value().encode(),
             random_bytes=secrets.token_bytes,
             key_file=self.settings.signing_key_file,
+            clock=time.time,  # noqa: TID251 - records are dated by the wall clock
+            life=self.settings.retention.audit,
         )
 
     def _agents_api(self) -> App:
@@ -372,6 +379,16 @@ class Gateway:
 
     async def _is_agent(self, agent_id: str) -> bool:
         return await self.agents.get(agent_id) is not None
+
+    def _tokens(self, kept: Secrets) -> IssuerTokens | None:
+        given, clock = self.settings.jwt, time.time  # noqa: TID251 - tokens expire at a date
+        if given is None:
+            return None
+        reader = TokenReader(
+            given.issuer, given.audience, given.claim, kept.secret.get_secret_value().encode(), clock=clock
+        )
+        self.jwks = FollowJWKS(given.jwks, reader.use, clock=time.monotonic)
+        return IssuerTokens(reader, self.jwks.refresh)
 
     def _identities(self, kept: Secrets) -> Identities:
         return Identities.over(

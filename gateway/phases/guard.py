@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from gateway.model.agent import Agent
+from gateway.model.audit import AuditEntry
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.lifecycle import Life
@@ -31,6 +32,7 @@ class Guard:
     Args:
         active: the exchanges under way.
         strict: whether nothing may pass without a lease.
+        audit: takes what is recorded of the lease. clock: seconds since the epoch.
 
     Attributes:
         opened: requests let through without a lease. closed: requests and tool calls refused for want of one.
@@ -38,16 +40,26 @@ class Guard:
     """
 
     def __init__(
-        self, control: Control, quarantine: Quarantine, active: Collection[Exchange], *, strict: bool = False
+        self,
+        control: Control,
+        quarantine: Quarantine,
+        active: Collection[Exchange],
+        *,
+        strict: bool = False,
+        audit: Callable[[AuditEntry], object] = lambda entry: None,
+        clock: Callable[[], float],
     ) -> None:
         self._control = control
         self._quarantine = quarantine
         self._active = active
         self._strict = strict
+        self._audit = audit
+        self._clock = clock
         self.opened = self.closed = self.evasions = 0
         quarantine.on_blocked.append(self._blocked)
         control.on("key", self._key_changed)
         control.on("agent", self._agent_changed)
+        control.on_lease.append(self._lease_changed)
 
     def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         agent = exchange.agent
@@ -110,6 +122,18 @@ class Guard:
         waiting = self._check(agent)
         if waiting is not None:
             await waiting
+
+    def _lease_changed(self, held: bool) -> None:
+        self._audit(
+            AuditEntry(
+                time=self._clock(),
+                kind="gateway",
+                action="regain:lease" if held else "lose:lease",
+                resource="control",
+                mode="strict" if self._strict else "available",
+                metadata={"opened": self.opened, "closed": self.closed},
+            )
+        )
 
     # What is under way
 

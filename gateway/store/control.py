@@ -54,6 +54,7 @@ class Control:
         epoch: of the newest change applied here.
         replica: this process's id among the replicas.
         refilled: how many fields this replica had to give back to Redis.
+        on_lease: told in memory, at the next poll, that the lease was lost (False) or holds again.
     """
 
     def __init__(self, connection: Connection, *, clock: Callable[[], float], file: ControlFile | None = None) -> None:
@@ -70,6 +71,8 @@ class Control:
         self.epoch = 0
         self.replica = f"rep_{secrets.token_hex(6)}"
         self.refilled = 0
+        self.on_lease: list[Callable[[bool], None]] = []
+        self._lease_told = True
         keys = connection.keys
         self._log, self._state, self._replicas = keys.control_log, keys.control_state, keys.control_replicas
         self._channel = keys.control_news
@@ -147,6 +150,18 @@ class Control:
                 await self.refresh()
         return self.leased
 
+    def _tell_of_lease(self) -> None:
+        if self.leased is self._lease_told:
+            return
+        self._lease_told = not self._lease_told
+        held = "holds again" if self._lease_told else "is lost: what others switch is not known here"
+        logger.log(logging.INFO if self._lease_told else logging.WARNING, "The lease %s", held)
+        for listener in self.on_lease:
+            try:
+                listener(self._lease_told)
+            except Exception:  # broad: a listener's defect must not end the polls
+                logger.exception("a listener to the lease failed")
+
     # Keeping in step
 
     async def begin(self) -> None:
@@ -168,6 +183,7 @@ class Control:
         try:
             while True:
                 await self.refresh()
+                self._tell_of_lease()
                 await self._save()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.agent import Agent
+from gateway.model.audit import AuditEntry
 from gateway.model.verdict import allow_all
 from gateway.phases.guard import OPEN_SECONDS, Guard
 from gateway.phases.identify import Identify
@@ -42,6 +43,7 @@ class World:
     quarantine: Quarantine
     guard: Guard
     later: list[float]
+    recorded: list[AuditEntry]
 
     async def ask(self, ask: dict[str, Any] = ASK, **headers: str) -> httpx.Response:
         sent = {**ME, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -73,9 +75,10 @@ async def guarded(url: str, upstream: str = "http://127.0.0.1:1", *, strict: boo
     control = Control(connection, clock=lambda: time.monotonic() + later[0])
     quarantine = Quarantine(control, connection, clock=time.time)
     made: list[Guard] = []
+    recorded: list[AuditEntry] = []
 
     def change(pipeline: Pipeline) -> None:
-        guard = Guard(control, quarantine, pipeline.active, strict=strict)
+        guard = Guard(control, quarantine, pipeline.active, strict=strict, audit=recorded.append, clock=lambda: 1.8e9)
         pipeline.identify = Identify(Fingerprinter(b"secret"), (OWN_KEY,), prover=Keys(), gates=(guard,))
         pipeline.inspect = Inspect(guard.judging(allow_all), HoldBudget(), Timeouts(), time.monotonic)
         made.append(guard)
@@ -83,7 +86,7 @@ async def guarded(url: str, upstream: str = "http://127.0.0.1:1", *, strict: boo
     await control.begin()
     try:
         async with running_path(upstream, change=change) as path:
-            yield World(path, control, quarantine, made[0], later)
+            yield World(path, control, quarantine, made[0], later, recorded)
     finally:
         await connection.close()
 
@@ -220,3 +223,24 @@ async def test_a_process_that_stood_still_asks_before_it_lets_anything_through(r
         refused(await world.ask(), 403, "agent_quarantined")
         assert (await world.ask(CALL, authorization="Bearer sk-other")).status_code == 200
         assert (world.guard.opened, world.guard.closed) == (0, 0)
+
+
+async def test_the_loss_of_the_lease_is_recorded_and_its_return_with_what_passed(own_redis: RedisServer) -> None:
+    async with guarded(own_redis.url) as world:
+        following = asyncio.create_task(world.control.run())
+        watching = asyncio.create_task(world.quarantine._connection.watch())
+        own_redis.freeze()
+        world.later[0] = LEASE_SECONDS
+        async with asyncio.timeout(10):
+            while not world.recorded:
+                await asyncio.sleep(0.01)
+            assert (await world.ask()).status_code == 200
+            own_redis.thaw()
+            while len(world.recorded) < 2:
+                await asyncio.sleep(0.01)
+        lost, back = world.recorded
+        assert (lost.kind, lost.action, back.action) == ("gateway", "lose:lease", "regain:lease")
+        assert (lost.mode, back.metadata) == ("available", {"opened": 1, "closed": 0})
+        for task in (following, watching):
+            task.cancel()
+        await asyncio.gather(following, watching, return_exceptions=True)
