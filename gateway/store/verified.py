@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.identity.issued_key import issued_key_id
-from gateway.model.agent import Agent
+from gateway.model.agent import Agent, Evidence
 from gateway.store.agent_keys import PREFIX, AgentKey, AgentKeys
 from gateway.store.errors import StoreUnavailable
 from gateway.store.registry import Registry
@@ -111,7 +111,12 @@ class VerifiedAgents:
         if key is None:
             return None
         agent = Agent(
-            key.agent_id, verified=True, credential=hint, credential_id="crd_" + digest[:24], key_id=key.key_id
+            key.agent_id,
+            verified=True,
+            credential=hint,
+            credential_id="crd_" + digest[:24],
+            key_id=key.key_id,
+            evidence=(Evidence("agent_key", 1.0),),
         )
         return await self._with_attributes(agent, key.expires_at)
 
