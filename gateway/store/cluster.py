@@ -95,6 +95,12 @@ class Cluster:
             self._read_soon()
         return node.submit(command, **extra)
 
+    async def submit_everywhere(self, command: Command) -> list[Any]:
+        """As `submit`, to every master. The command must have no keys."""
+        if None in self._owners:
+            await self._read()
+        return await asyncio.gather(*(node.submit(command) for node in self._nodes.values() or (self._entrance,)))
+
     async def look(self) -> None:
         """As in `Node`, for all of them."""
         if not self.healthy:

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _TICK = 0.25  # seconds between two looks of `watch`
 
+_SLOW = frozenset({"timeout", "open"})
+_FAILING_OVER = _SLOW | {"connection", "readonly", "loading", "masterdown", "clusterdown"}
+
 
 class Connection:
     """Redis at `url`, for one event loop.
@@ -58,6 +61,7 @@ class Connection:
         bounds = Bounds(op_timeout, lanes, max_batch, max_queue, jitter)
         address = read_address(url)
         self._duties: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._passing = _SLOW if address.kind == "server" else _FAILING_OVER
         if address.kind == "cluster":
             self._way: Node | Cluster = Cluster(
                 address, bounds, connect_timeout=connect_timeout, probe=self.keys.probe, on_change=self._report
@@ -85,6 +89,10 @@ class Connection:
         """
         return _unwrap(await self._submit(command))
 
+    async def execute_everywhere(self, *command: Argument) -> list[Any]:
+        """One command without keys to every server that holds data; the replies. Errors as in `execute`."""
+        return [_unwrap(reply) for reply in await self._way.submit_everywhere(command)]
+
     async def script(self, name: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> list[Any]:
         """Run a script of `lua/`; its reply without the tag in front. Errors as in `execute`."""
         reply: list[Any] = _unwrap(await self._submit_script(name, keys, args))
@@ -110,23 +118,23 @@ class Connection:
             results += [refusal] * (len(calls) - len(futures))
         return results
 
-    async def reach(self, within: float = 2.0) -> None:
-        """Wait until Redis has answered: the first links may take longer than a call may wait.
+    async def reach(self, within: float = 5.0) -> None:
+        """Wait until every server has answered: first links may take longer than a call may wait, failovers too.
 
         Raises:
-            StoreUnavailable: it cannot be reached, or has not answered `within` seconds.
+            StoreUnavailable: they cannot be reached, or have not answered `within` seconds.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while True:
                     try:
-                        await self.execute("PING")
+                        await self.execute_everywhere("PING")
                         return
                     except StoreUnavailable as error:
-                        if error.reason not in ("timeout", "open"):
+                        if error.reason not in self._passing:
                             raise
                     await asyncio.sleep(0.02)
-        await self.execute("PING")
+        await self.execute_everywhere("PING")
 
     async def open_link(self, key: str) -> AbstractConnection:
         """A link of the caller's own to the server that has `key` now, for what the lanes cannot do, such as Pub/Sub.

@@ -59,6 +59,10 @@ class Links:
         )
         self._kind: type[AbstractConnection] = options.pop("connection_class", Connection)
         self._options = options
+        try:
+            self.make()
+        except TypeError:  # from the constructor; its text is about redis-py
+            raise ValueError("the Redis URL has an option in its query that does not exist") from None
         self._connect_timeout = connect_timeout
 
     def make(self, host: Host | None = None) -> AbstractConnection:

@@ -140,6 +140,10 @@ class Node:
         self.take_over(call)
         return call.future
 
+    async def submit_everywhere(self, command: Command) -> list[Any]:
+        """As `submit`, to all servers: this one."""
+        return [await self.submit(command)]
+
     def take_over(self, call: Call) -> None:
         """Queue a call that another node has accepted; that one goes on to watch its deadline."""
         loop = self._loop or self._start()

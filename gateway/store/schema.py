@@ -59,16 +59,21 @@ def _number(stored: bytes, key: str) -> int:
 
 async def _check_policy(connection: Connection) -> tuple[str, ...]:
     try:
-        info: bytes = await connection.execute("INFO", "memory")
+        replies: list[bytes] = await connection.execute_everywhere("INFO", "memory")
     except CommandRefused as error:
         return (f"cannot see Redis's maxmemory_policy ({error}); it must be noeviction",)
+    policies = {_policy(info) for info in replies}
+    for policy in policies - {b"noeviction", None}:
+        raise EvictionEnabled(
+            f"Redis has maxmemory-policy {(policy or b'').decode(errors='replace')}; it must be noeviction,"
+            " or a full Redis would forget quarantines and budgets"
+        )
+    return ("Redis does not tell its maxmemory_policy; it must be noeviction",) if None in policies else ()
+
+
+def _policy(info: bytes) -> bytes | None:
     for line in info.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name == b"maxmemory_policy":
-            if value == b"noeviction":
-                return ()
-            raise EvictionEnabled(
-                f"Redis has maxmemory-policy {value.decode(errors='replace')}; it must be noeviction,"
-                " or a full Redis would forget quarantines and budgets"
-            )
-    return ("Redis does not tell its maxmemory_policy; it must be noeviction",)
+            return value
+    return None

@@ -3,12 +3,14 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 
+import hiredis
 import pytest
 
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from gateway.store.slots import SLOTS, slot_of
+from tests.store.scripted import serving
 from tests.support.redis_sets import PASSWORD, ClusterSet, Member, SentinelSet
 
 
@@ -245,4 +247,83 @@ async def test_a_killed_master_is_followed_to_its_replica(own_cluster: ClusterSe
         await asyncio.gather(*(connection.execute("SET", text, "2") for text in texts))
     finally:
         watching.cancel()
+        await connection.close()
+
+
+async def test_a_node_that_takes_no_writes_is_found_out_and_found_again(own_cluster: ClusterSet) -> None:
+    connection = Connection(own_cluster.url, op_timeout=5, connect_timeout=2)
+    watching = asyncio.create_task(connection.watch())
+    full = own_cluster.masters[1]
+    try:
+        await connection.reach()
+        await becomes(connection, True)
+        full.redis.config_set("maxmemory", 1)
+        replies = await asyncio.gather(
+            *(connection.execute("SET", f"k{n}", "1") for n in range(60)), return_exceptions=True
+        )
+        reasons = {reply.reason for reply in replies if isinstance(reply, StoreUnavailable)}
+        assert reasons == {"oom"}
+        assert b"OK" in replies
+        assert not connection.healthy
+        full.redis.config_set("maxmemory", 0)
+        await becomes(connection, True)
+    finally:
+        watching.cancel()
+        await connection.close()
+
+
+async def test_a_cluster_that_is_down_is_lost_and_found_again(own_cluster: ClusterSet) -> None:
+    connection = Connection(own_cluster.url, op_timeout=0.5, connect_timeout=1)
+    watching = asyncio.create_task(connection.watch())
+    try:
+        await connection.reach()
+        await becomes(connection, True)
+        own_cluster.replicas[0].kill()
+        own_cluster.masters[0].kill()
+        key = next(f"k{n}" for n in range(100) if slot_of(f"k{n}") > SLOTS // 2)  # on a node that lives
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await connection.execute("GET", key)
+                except StoreUnavailable as error:
+                    if error.reason == "clusterdown":
+                        break
+                await asyncio.sleep(0.02)
+        assert not connection.healthy
+        own_cluster.masters[0].start()
+        await becomes(connection, True)
+        assert await connection.execute("GET", key) is None
+    finally:
+        watching.cancel()
+        await connection.close()
+
+
+async def test_nodes_that_send_a_call_in_circles_are_asked_three_times() -> None:
+    ports: list[int] = []
+    asked: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = writer.get_extra_info("sockname")[1]
+        commands = hiredis.Reader()
+        while chunk := await reader.read(4096):
+            commands.feed(chunk)
+            while (command := commands.gets()) is not False:
+                match command:
+                    case [b"ECHO", mark]:
+                        writer.write(b"$%d\r\n%s\r\n" % (len(mark), mark))
+                    case [b"GET", _]:
+                        asked.append(own)
+                        writer.write(b"-MOVED 15495 127.0.0.1:%d\r\n" % next(p for p in ports if p != own))
+                    case [b"PING"]:
+                        writer.write(b"+PONG\r\n")
+                    case _:
+                        writer.write(b"-ERR no map here\r\n")
+
+    async with serving(serve) as first, serving(serve) as second:
+        ports += [first, second]
+        connection = Connection(f"redis+cluster://127.0.0.1:{first}", op_timeout=5)
+        with pytest.raises(StoreUnavailable) as caught:
+            await connection.execute("GET", "a")
+        assert (caught.value.reason, caught.value.sent) == ("moved", False)
+        assert asked == [first, second, first]
         await connection.close()

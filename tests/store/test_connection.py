@@ -340,6 +340,24 @@ async def test_a_full_redis_refuses_writes_and_still_answers_reads(own: Connecti
     watching.cancel()
 
 
+async def test_a_redis_without_its_replicas_takes_no_writes_and_still_answers_reads(
+    own: Connection, own_redis: RedisServer
+) -> None:
+    watching = asyncio.create_task(own.watch())
+    await becomes(own, True)
+    await own.execute("SET", "a", "1")
+    own_redis.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    for write in (own.execute("SET", "a", "2"), own.script("count", [own.keys.stats], ["ab", 1, 1])):
+        with pytest.raises(StoreUnavailable) as caught:
+            await write
+        assert (caught.value.reason, caught.value.sent) == ("noreplicas", False)
+    assert await own.execute("GET", "a") == b"1"
+    assert not own.healthy
+    own_redis.ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    await becomes(own, True)
+    watching.cancel()
+
+
 async def test_a_demoted_redis_is_no_store_until_it_takes_writes_again(own: Connection, own_redis: RedisServer) -> None:
     watching = asyncio.create_task(own.watch())
     await becomes(own, True)

@@ -34,7 +34,15 @@ def test_a_link_never_retries_and_leaves_time_to_its_owner() -> None:
     assert (link.health_check_interval, link.protocol) == (0, 2)
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "unix://", "redis://h?db=x", ""])
+def test_other_hosts_are_reached_in_the_same_way() -> None:
+    link = Links("rediss://user:pw@host:7000/3", connect_timeout=0.2).make(("other", 7001))
+    assert type(link) is SSLConnection
+    assert (link.host, link.port, link.username, link.db) == ("other", 7001, "user", 3)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "localhost:6379", "unix://", "redis://h?db=x", "redis://h?foo=1", ""]
+)
 def test_a_url_of_another_form_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="the Redis URL"):
         Links(url, connect_timeout=0.2)

@@ -6,6 +6,7 @@ from gateway.store.connection import Connection
 from gateway.store.errors import EvictionEnabled, SchemaMismatch, StoreUnavailable
 from gateway.store.schema import SCHEMA, prepare
 from tests.support.redis import RedisServer
+from tests.support.redis_sets import ClusterSet
 
 
 @pytest.fixture
@@ -53,6 +54,15 @@ async def test_older_data_without_a_way_up_are_refused(connection: Connection) -
     await prepare(connection, schema=1)
     with pytest.raises(SchemaMismatch, match="no way leads from 1 to 2"):
         await prepare(connection, schema=2, migrations={})
+
+
+async def test_one_node_of_a_cluster_that_evicts_is_enough_to_refuse(own_cluster: ClusterSet) -> None:
+    connection = Connection(own_cluster.url, op_timeout=5)
+    assert (await prepare(connection)).warnings == ()
+    own_cluster.masters[2].redis.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(EvictionEnabled, match="allkeys-lru"):
+        await prepare(connection)
+    await connection.close()
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])

@@ -9,6 +9,7 @@ from gateway.store.address import read_address
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from gateway.store.sentinel import Sentinels
+from tests.store.scripted import serving
 from tests.support.redis_sets import PASSWORD, SERVICE, SentinelSet, eventually
 
 
@@ -21,17 +22,11 @@ async def scripted(reply: bytes) -> AsyncIterator[int]:
     """A sentinel that always says the same; its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            while await reader.read(4096):
-                writer.write(reply)
-        writer.close()
+        while await reader.read(4096):
+            writer.write(reply)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with serving(serve) as port:
+        yield port
 
 
 def says(port: int, epoch: int) -> bytes:
@@ -98,6 +93,15 @@ async def test_nothing_is_known_without_sentinels() -> None:
     with pytest.raises(StoreUnavailable) as caught:
         await connection.execute("PING")
     assert not caught.value.sent
+    await connection.close()
+
+
+async def test_a_start_waits_for_a_failover(sentinels: SentinelSet) -> None:
+    sentinels.servers[0].kill()
+    connection = Connection(sentinels.url, op_timeout=0.5, connect_timeout=1)
+    await connection.reach(20)
+    assert await connection.execute("SET", "a", "1") == b"OK"
+    assert sentinels.servers[1].redis.get("a") == "1"
     await connection.close()
 
 
