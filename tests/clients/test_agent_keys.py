@@ -1,18 +1,22 @@
 """Agent keys as SDKs send them: over a real gateway with two workers, before a scripted provider."""
 
 import asyncio
+import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import httpx
+import jwt
 import openai
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.identity.issued_key import ALPHABET
-from tests.support.gateway import ADMIN_KEY, GatewayProcess, running_gateway
+from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 from tests.support.upstream import SSE, Conversation, Request, ThreadedUpstream, event, json_answer, threaded
 
@@ -212,3 +216,43 @@ def test_a_mistyped_key_is_refused_without_a_look_up(
         known, unknown = ask(gateway, api_key=key), ask(gateway, api_key=unseen)
         assert known.status_code == 200
         assert (unknown.status_code, unknown.json()["error"]["code"]) == (503, "state_unavailable")
+
+
+def test_a_workload_with_a_token_needs_no_key(
+    provider: ThreadedUpstream, shared_redis: RedisServer, tmp_path: Path
+) -> None:
+    signer = ec.generate_private_key(ec.SECP256R1())
+    shown = jwt.algorithms.ECAlgorithm.to_jwk(signer.public_key(), as_dict=True)
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [{**shown, "kid": "k1"}]}))
+    issuer = {"issuer": "https://issuer.example", "audience": "leuko", "jwks": str(tmp_path / "jwks.json")}
+    env = {
+        "GATEWAY_REDIS_URL": shared_redis.url,
+        "GATEWAY_REDIS_PREFIX": "jwt:",
+        "GATEWAY_DATA_DIR": str(tmp_path),
+        "LLM_UPSTREAM_URL": provider.url,
+        "LLM_UPSTREAM_API_KEY": OWN_KEY,
+        "GATEWAY_REQUIRE_AGENT_KEY": "true",
+        "GATEWAY_JWT": json.dumps(issuer),
+    }
+
+    def token(**claims: Any) -> str:
+        said = {"iss": issuer["issuer"], "aud": "leuko", "sub": "billing", "exp": time.time() + 600, **claims}
+        return jwt.encode(said, signer, "ES256", headers={"kid": "k1"})
+
+    provider.inner.script = json_answer(COMPLETION)
+    with running_gateway(env=env) as gateway:
+        answer = ask(gateway, authorization=f"Bearer {token()}")
+        assert answer.status_code == 200, answer.text
+        assert last(provider).header("authorization") == f"Bearer {OWN_KEY}"
+        assert token().encode()[:60] not in last(provider).head
+        agent_id = answer.headers["x-gateway-agent-id"]
+        eventually(lambda: admin(gateway, "GET", f"/agents/{agent_id}").status_code == 200)
+        shown_agent = admin(gateway, "GET", f"/agents/{agent_id}").json()
+        assert (shown_agent["name"], shown_agent["verified"]) == ("billing", True)
+        beside = ask(gateway, authorization="Bearer sk-own", x_agent_key=token(exp=time.time() + 900))
+        assert (beside.status_code, beside.headers["x-gateway-agent-id"]) == (200, agent_id)
+        assert last(provider).header("authorization") == "Bearer sk-own"
+        for wrong in (token(aud="other"), token(exp=time.time() - 60), token(iss="https://other.example")):
+            assert ask(gateway, authorization=f"Bearer {wrong}").json()["error"]["code"] == "invalid_api_key"
+        assert admin(gateway, "PATCH", f"/agents/{agent_id}", {"active": False}).status_code == 200
+        assert ask(gateway, authorization=f"Bearer {token()}").json()["error"]["code"] == "agent_quarantined"
