@@ -15,10 +15,10 @@ from fastapi import APIRouter
 
 from gateway import __version__
 from gateway.background.end_drains import end_drains
+from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.keep_audit import KeepAudit
 from gateway.background.merge_providers import Build, Make, MergeProviders
 from gateway.background.reload_policies import reload_policies
-from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
@@ -82,6 +82,7 @@ from gateway.settings.policies import load_policies, policy_files_state
 from gateway.spool.audit import Audit
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
+from gateway.store.chains import Chains
 from gateway.store.connection import Connection
 from gateway.store.control import Control
 from gateway.store.control_file import ControlFile
@@ -157,7 +158,8 @@ class Gateway:
         )
         self.jwks: FollowJWKS | None = None
         prover = Prove(self.identities.verified, self._tokens(kept))
-        profiler = Profiler(kept.secret.get_secret_value().encode(), clock=time.monotonic)
+        self.chains = Chains(self.store)
+        profiler = Profiler(kept.secret.get_secret_value().encode(), clock=time.monotonic, chains=self.chains)
         self.spool = Audit(
             settings.data_dir / "audit",
             new_chain=lambda: secrets.token_hex(16),
@@ -246,7 +248,11 @@ class Gateway:
         self._changes = Changes(audit=self.audit, notify=self.events.notify, clock=wall_clock)
         self._agents_access = AgentsAccess(_ingest_key(kept), prover, Backoff(time.monotonic))
         self._access = AdminAccess(
-            kept.admin_key.get_secret_value(), self.admin_keys, Backoff(time.monotonic), self._changes.refused
+            kept.admin_key.get_secret_value(),
+            self.admin_keys,
+            Backoff(time.monotonic),
+            self._changes.refused,
+            trusted_proxies=settings.trusted_proxies,
         )
 
     def listeners(self, sockets: Mapping[str, Sequence[socket.socket]]) -> list[Listener]:
@@ -306,6 +312,7 @@ class Gateway:
                 self.credentials.run(),
                 self.forms.run(),
                 self.agents.run(),
+                self.chains.run(),
                 self.limits.run(),
                 reload_policies(lambda: policy_files_state(self._policy_source), self._reload_policies),
                 self.events.run(),

@@ -2,13 +2,13 @@
 became of the calls before. A gate that refuses nobody, and an observer that remembers how exchanges ended.
 
 Hashes are keyed with the deployment's secret, so that nobody can guess a prompt and check it. What is remembered is
-bounded, and is this process's own: a chain of answers that goes on at another one begins a conversation there.
+bounded. A body is recognised as a retry only by the process that saw it fail.
 """
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 import orjson
 
@@ -61,24 +61,36 @@ class Profile:
         self.history = None
 
 
+class Chains(Protocol):
+    """What other processes remember of answers."""
+
+    def remember(self, agent_id: str, answer_id: str, conversation: str, turn: int) -> None: ...
+
+    async def find(self, agent_id: str, answer_id: str) -> tuple[str, int] | None:
+        """Conversation and turn; None if nobody knows."""
+
+
 class Profiler:
     """Sets `exchange.profile`.
 
     Args:
         secret: the deployment's root secret.
         clock: monotonic seconds.
+        chains: None: this process is the only one.
     """
 
-    def __init__(self, secret: bytes, *, clock: Callable[[], float]) -> None:
+    def __init__(self, secret: bytes, *, clock: Callable[[], float], chains: Chains | None = None) -> None:
         self._key = hmac.digest(secret, b"leuko/profile/1\x01", hashlib.sha256)
         self._clock = clock
+        self._kept_chains = chains
         self._prompts: dict[int, str] = {}
         self._tools: dict[int, str] = {}
         self._chains: dict[tuple[str, str], tuple[str, int]] = {}
         self._failed: dict[_BodyKey, tuple[float, int]] = {}
 
-    def __call__(self, exchange: Exchange) -> None:
-        """The gate; needs `exchange.agent`, and reads `exchange.ask` if there is one."""
+    def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
+        """The gate; needs `exchange.agent`, and reads `exchange.ask` if there is one. Waits for Redis only where a
+        request goes on from an answer that this process did not see."""
         agent = exchange.agent
         profile = exchange.profile = Profile(agent.agent_id if agent is not None else "")
         fields = exchange.request.fields
@@ -88,9 +100,21 @@ class Profiler:
         count = fields.get(b"x-stainless-retry-count")
         if count is not None and count.isdigit() and len(count) < 4:
             profile.retries = int(count)
-        if exchange.ask is not None:
-            self._read(exchange.ask, exchange.route.dialect or "", profile)
-            self._recognise(exchange.plain, profile)
+        ask = exchange.ask
+        if ask is None:
+            return None
+        self._recognise(exchange.plain, profile)
+        dialect = exchange.route.dialect or ""
+        previous = ask.previous
+        if previous is None or self._kept_chains is None or (profile.base, previous) in self._chains:
+            return self._read(ask, dialect, profile)
+        return self._find(self._kept_chains, previous, ask, dialect, profile)
+
+    async def _find(self, chains: Chains, previous: str, ask: Ask, dialect: str, profile: Profile) -> None:
+        known = await chains.find(profile.base, previous)
+        if known is not None:
+            _remember(self._chains, (profile.base, previous), known)
+        self._read(ask, dialect, profile)
 
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
         """Remember what later requests may refer to."""
@@ -99,7 +123,10 @@ class Profiler:
             return
         answer = exchange.answer
         if profile.chained and answer is not None and answer.id is not None and profile.conversation is not None:
-            _remember(self._chains, (profile.base, answer.id), (profile.conversation, profile.turn or 1))
+            turn = profile.turn or 1
+            _remember(self._chains, (profile.base, answer.id), (profile.conversation, turn))
+            if self._kept_chains is not None:
+                self._kept_chains.remember(profile.base, answer.id, profile.conversation, turn)
         if profile.body_key is not None:
             if vitals.error_type is not None or vitals.status >= 400:
                 _remember(self._failed, profile.body_key, (self._clock(), profile.retries))
@@ -116,7 +143,8 @@ class Profiler:
         turn = history.turn
         if dialect == "embeddings":
             return
-        profile.chained = ask.previous is not None or "thread" in ask.document or dialect == "responses"
+        chained = ask.previous is not None or "thread" in ask.document or dialect == "responses"
+        profile.chained = chained and ask.document.get("store") is not False
         conversation = None
         if ask.previous is not None:
             known = self._chains.get((profile.base, ask.previous))

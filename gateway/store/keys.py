@@ -11,10 +11,13 @@ used by one script.
 | `agents` | sorted set | agent ids by the time first seen, ms | for ever |
 | `agent:{id}` | hash | what is known of one agent | for ever |
 | `vitals:{id}` | stream | the vitals of an agent's exchanges | the last 1,000, 7 days (`GATEWAY_RETENTION`) |
+| `chain:{digest}` | string | turn and conversation of an answer that a request may go on from | an hour |
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
 | `agent_names` | hash | whose name that is | for ever |
+| `credential:{id}` | sorted set | ids of unverified agents behind a credential, by the time entered | idle agents' |
+| `forms:{id}` | hash | what agents behind a fingerprint look like, by their ids | idle agents' |
 | `signing_key` | string | the key that signs the audit record, encrypted under one derived from `GATEWAY_SECRET` | for ever |
 | `audit:chains` | sorted set | chains of the audit record by the time last shipped, ms | `GATEWAY_RETENTION` |
 | `audit:{chain}:records` | stream | records of a chain, some to an entry; its id is the number after the last | `GATEWAY_RETENTION` |
@@ -61,6 +64,9 @@ class Keys:
     def vitals(self, agent_id: str) -> str:
         return f"{self.prefix}vitals:{{{agent_id}}}"
 
+    def chain(self, digest: str) -> str:
+        return f"{self.prefix}chain:{{{digest}}}"
+
     def usage(self, day: str, by: str) -> str:
         return f"{self.prefix}usage:{{{day}}}:{by}"
 
@@ -69,6 +75,12 @@ class Keys:
 
     def keys_of(self, agent_id: str) -> str:
         return f"{self.prefix}agent_keys:{{{agent_id}}}"
+
+    def credential(self, credential_id: str) -> str:
+        return f"{self.prefix}credential:{{{credential_id}}}"
+
+    def forms(self, agent_id: str) -> str:
+        return f"{self.prefix}forms:{{{agent_id}}}"
 
     @property
     def agent_names(self) -> str:

@@ -115,6 +115,40 @@ def test_a_chain_of_answers_is_one_conversation(profiler: Profiler) -> None:
     assert _profile(profiler, stranger, dialect="responses", agent="agt_2").conversation != first.profile.conversation
 
 
+async def test_a_chain_goes_on_at_another_worker() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.all: dict[tuple[str, str], tuple[str, int]] = {}
+
+        def remember(self, agent_id: str, answer_id: str, conversation: str, turn: int) -> None:
+            self.all[agent_id, answer_id] = conversation, turn
+
+        async def find(self, agent_id: str, answer_id: str) -> tuple[str, int] | None:
+            return self.all.get((agent_id, answer_id))
+
+    kept = Kept()
+    one, other = (Profiler(b"secret", clock=lambda: 0.0, chains=kept) for _ in range(2))
+    first = _exchange({"model": "m", "input": "hello"}, dialect="responses")
+    assert one(first) is None
+    first.answer = Answer(id="resp_1")
+    _settled(one, first)
+    for turn in (2, 2):
+        second = _exchange({"model": "m", "input": "more", "previous_response_id": "resp_1"}, dialect="responses")
+        waiting = other(second)
+        if waiting is not None:
+            await waiting
+        assert (second.profile.conversation, second.profile.turn) == (first.profile.conversation, turn)
+    assert waiting is None, "once known, it is not asked for again"
+
+
+def test_answers_that_the_provider_does_not_keep_are_not_remembered(profiler: Profiler) -> None:
+    exchange = _exchange({"model": "m", "input": "hello", "store": False}, dialect="responses")
+    profiler(exchange)
+    exchange.answer = Answer(id="resp_1")
+    _settled(profiler, exchange)
+    assert not profiler._chains
+
+
 def test_a_message_thread_is_one_conversation(profiler: Profiler) -> None:
     first = _exchange({"model": "m", "messages": [USER], "thread": {"type": "create"}}, dialect="messages")
     profiler(first)
