@@ -96,7 +96,9 @@ async def _work(
     def hang_up() -> None:
         try:
             again = reread()
-            gateway.use(again, resolve_secrets(again))
+            kept_again = resolve_secrets(again)
+            gateway.use(again, kept_again)
+            logs.configure(again.log_level, again.log_format, secrets=_secrets(again, kept_again))
             log.info("Read providers and keys again")
         except SettingsError as error:
             log.error("Nothing is changed, the settings are wrong: %s", "; ".join(error.problems))

@@ -21,6 +21,9 @@ CURRENT: ContextVar[Trace | None] = ContextVar("leuko_trace", default=None)
 # C0, DEL and C1: terminals obey them. The separators end a line for whoever reads Unicode lines.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(127, 160), 0x2028, 0x2029)}
+"""The same for JSON, whose writer has escaped C0 already; they stand inside strings only."""
+
 
 class _Json(logging.Formatter):
     """`{"time","level","logger","message"}`, `request_id` and `trace_id` of the request being served, and `"error"`
@@ -43,7 +46,7 @@ class _Json(logging.Formatter):
                 line["trace_id"] = f"{trace.trace_id:032x}"
         if record.exc_info:
             line["error"] = self._told(self.formatException(record.exc_info))
-        return orjson.dumps(line).decode()
+        return orjson.dumps(line).decode().translate(_JSON_ESCAPES)
 
     def _told(self, text: str) -> str:
         # Lone surrogates come from JSON and from undecodable paths, and no encoding has them.

@@ -31,6 +31,7 @@ _TOKENS = tuple(float(4**n) for n in range(14))
 
 _LIMITS = ("rate_limit_exceeded", "budget_exceeded", "overloaded")
 _ALLOWED = "none"
+_DEGRADED = b"x-gateway-degraded"
 
 
 class _Asked(NamedTuple):
@@ -80,6 +81,9 @@ class Metrics:
         self._tokens = Counter(names.TOKENS, "{token}", "Tokens used, estimates included.")
         self._cost = Counter(names.COST_TOTAL, "{usd}", "Cost in US dollars, where the model has a price.")
         self._calls = Counter(names.TOOL_CALLS, "{call}", "Tool calls that models asked for, by what was decided.")
+        self._degraded = Counter(
+            names.DEGRADED_EXCHANGES, "{exchange}", "Exchanges served while something was missing.", limit=20
+        )
         self._prepare()
 
     def _prepare(self) -> None:
@@ -94,10 +98,12 @@ class Metrics:
         self._limited = {code: self._limits.child({"limit": code}) for code in _LIMITS}
         self._called = self._calls.child({"decision": "allow"})
         self._withheld = self._calls.child({"decision": "deny"})
+        for what in ("redis", "audit"):
+            self._degraded.child({"what": what})
 
     def instruments(self) -> Iterable[Instrument]:
         yield from (self._server, self._overhead, self._duration, self._first, self._sizes)
-        yield from (self._decisions, self._limits, self._tokens, self._cost, self._calls)
+        yield from (self._decisions, self._limits, self._tokens, self._cost, self._calls, self._degraded)
         yield Observed(names.ACTIVE, "gauge", "{request}", "Exchanges under way.", lambda: [({}, self.active)])
         yield Observed(
             names.FOLDED,
@@ -118,6 +124,8 @@ class Metrics:
         """Count an exchange that is over. `vitals` is None if nobody was identified; `now` as `exchange.started`."""
         self._serve(exchange, now)
         self._decide(exchange)
+        if len(exchange.own_headers) > 1:
+            self._degrade(exchange)
         if vitals is None:
             return
         tokens = vitals.input_tokens + vitals.output_tokens
@@ -154,6 +162,12 @@ class Metrics:
         assert isinstance(failure, Refusal)
         if failure.code in self._limited:
             self._limited[failure.code].value += 1
+
+    def _degrade(self, exchange: Exchange) -> None:
+        for name, value in exchange.own_headers:
+            if name == _DEGRADED:
+                for what in value.decode("latin-1").split(","):
+                    self._degraded.child({"what": what.strip()}).value += 1
 
     def _ask(self, exchange: Exchange, sent_at: float, vitals: Vitals, now: float) -> None:
         error = None if exchange.failure is None and exchange.status < 400 else error_type(exchange)

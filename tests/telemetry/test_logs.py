@@ -1,12 +1,14 @@
 """One event, one line."""
 
+import asyncio
 import io
 import json
 import logging
 
 import pytest
 
-from gateway.telemetry.logs import configure
+from gateway.telemetry.logs import CURRENT, configure
+from gateway.telemetry.trace_context import Trace
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,40 @@ def test_a_json_line_holds_the_exception() -> None:
         logging.getLogger("gateway").exception("req_1 failed")
     line = json.loads(stream.getvalue())
     assert (line["level"], line["message"], "broken" in line["error"]) == ("error", "req_1 failed", True)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_names_its_request_and_holds_no_secret(form: str) -> None:
+    stream = io.StringIO()
+    configure("info", form, stream, secrets=["root-secret-of-this-gateway"])
+    trace = Trace("req_7")
+    trace.trace_id = 0xABC
+    token = CURRENT.set(trace)
+    try:
+        raise ValueError("root-secret-of-this-gateway")
+    except ValueError:
+        logging.getLogger("gateway").exception("with %s and \ud800\x9b31m", "sk-proj-0123456789abcdef")
+    finally:
+        CURRENT.reset(token)
+    text = stream.getvalue()
+    assert "req_7" in text and "sk-proj" not in text and "root-secret" not in text and "\x9b" not in text
+    if form == "json":
+        assert json.loads(text)["trace_id"] == f"{0xABC:032x}"
+
+
+def test_tasks_that_a_request_starts_are_logged_under_its_id() -> None:
+    seen: list[str] = []
+
+    async def child() -> None:
+        trace = CURRENT.get()
+        seen.append("" if trace is None else trace.request_id)
+
+    async def request() -> None:
+        CURRENT.set(Trace("req_8"))
+        await asyncio.create_task(child())
+
+    asyncio.run(request())
+    assert seen == ["req_8"]
 
 
 def test_lines_below_the_level_are_left_out() -> None:

@@ -81,6 +81,15 @@ def test_who_was_not_identified_is_counted() -> None:
     assert [p.value for p in points(counted, "leuko.decisions", reason="invalid_api_key")] == [1]
 
 
+def test_what_is_served_while_something_is_missing_is_counted() -> None:
+    counted = metrics()
+    own = [(b"x-gateway-request-id", b"req_1"), (b"x-gateway-degraded", b"redis,audit")]
+    count(counted, own_headers=own)
+    count(counted, own_headers=[*own[:1], (b"x-gateway-degraded", b"redis")])
+    found = {p.attributes["what"]: p.value for p in points(counted, "leuko.degraded.exchanges")}
+    assert found == {"redis": 2, "audit": 1}
+
+
 def test_withheld_calls_are_told_apart() -> None:
     counted = metrics()
     count(counted, {"tool_calls": 3, "denied_calls": 2})
