@@ -15,6 +15,7 @@ used by one script.
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
+| `idle_sweep` | string | nothing; that somebody has just looked for idle agents | 30 min |
 | `agent_names` | hash | whose name that is | for ever |
 | `credential:{id}` | sorted set | ids of unverified agents behind a credential, by the time entered | idle agents' |
 | `forms:{id}` | hash | what agents behind a fingerprint look like, by their ids | idle agents' |
@@ -81,6 +82,10 @@ class Keys:
 
     def forms(self, agent_id: str) -> str:
         return f"{self.prefix}forms:{{{agent_id}}}"
+
+    @property
+    def idle_sweep(self) -> str:
+        return f"{self.prefix}idle_sweep"
 
     @property
     def agent_names(self) -> str:

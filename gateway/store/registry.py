@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.store.connection import Connection
+from gateway.store.errors import StoreError
 
 NAME_LIMIT = 200
 """Characters of a name, a team, an environment."""
+
+_PAGE = 200
+_SWEEP_SECONDS = 1800
 
 
 class NameTaken(Exception):
@@ -91,6 +95,34 @@ class Registry:
         await self._connection.execute("DEL", keys.agent(agent_id))
         if before is not None:
             await self._release(before, agent_id)
+
+    async def forget_idle(self, seconds: float) -> int:
+        """Delete agents without a proof or a name that were not seen for so long; how many.
+
+        One caller at a time does it, over all replicas; for others there is nothing to do.
+        """
+        keys, execute = self._connection.keys, self._connection.execute
+        if not await execute("SET", keys.idle_sweep, 1, "NX", "EX", _SWEEP_SECONDS):
+            return 0
+        before, kept, gone = round((self._clock() - seconds) * 1000), 0, 0
+        while ids := await execute("ZRANGEBYSCORE", keys.agents, 0, before, "LIMIT", kept, _PAGE):
+            names = [agent_id.decode() for agent_id in ids]
+            replies = await self._connection.scripts(
+                "forget_idle_agent", [([keys.agent(name)], [before]) for name in names]
+            )
+            forgotten = []
+            for name, reply in zip(names, replies, strict=True):
+                if isinstance(reply, StoreError):
+                    raise reply
+                if reply[0]:
+                    forgotten.append(name)
+                    await execute("ZREM", keys.credential(reply[1].decode()), name)
+                    await execute("DEL", keys.forms(name))
+            if forgotten:
+                await execute("ZREM", keys.agents, *forgotten)
+            kept += len(names) - len(forgotten)
+            gone += len(forgotten)
+        return gone
 
     async def attributes(self, agent_id: str) -> Attributes:
         """Empty for an agent that is unknown."""
