@@ -16,6 +16,7 @@ from fastapi import APIRouter
 from gateway import __version__
 from gateway.background.end_drains import end_drains
 from gateway.background.follow_jwks import FollowJWKS
+from gateway.background.forget_idle_agents import forget_idle_agents
 from gateway.background.keep_audit import KeepAudit
 from gateway.background.merge_providers import Build, Make, MergeProviders
 from gateway.background.reload_policies import reload_policies
@@ -74,11 +75,11 @@ from gateway.phases.tokens import IssuerTokens
 from gateway.pipeline import Pipeline
 from gateway.policy.plan import Plans
 from gateway.pricing.calibration import Calibration
-from gateway.pricing.own import NONE, OwnPrices, read_prices
 from gateway.pricing.price import Price
 from gateway.pricing.table import Prices
 from gateway.settings import Secrets, Settings, SettingsError, read_yaml
 from gateway.settings.policies import load_policies, policy_files_state
+from gateway.settings.prices import load_prices
 from gateway.spool.audit import Audit
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
@@ -145,7 +146,7 @@ class Gateway:
         self.routes = Routes(self.control)
         kept_vitals = Kept(settings.retention.vitals_count, settings.retention.vitals)
         self.agents = Agents(self.store, clock=time.time, kept=kept_vitals)  # noqa: TID251 - records carry a date
-        self.prices = Prices(self._provider_url, clock=time.time, own=_own_prices(settings))  # noqa: TID251 - as above
+        self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - as above
         self.calibration = Calibration()
         self._policy_source, self.policies_refused = settings, 0
         self.limits = Limits(self.store, clock=time.monotonic)
@@ -306,6 +307,7 @@ class Gateway:
             for duty in (
                 self.store.watch(),
                 *([] if self.jwks is None else [self.jwks.run()]),
+                forget_idle_agents(self.identities.registry, idle_seconds=self.settings.retention.idle_agents),
                 self.control.run(),
                 end_drains(self.quarantine, self.guard.cut),
                 self.process.watch(),
@@ -447,7 +449,7 @@ class Gateway:
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers and keys; all else stays as it was started."""
-        own_prices, documents = _own_prices(settings), load_policies(settings)
+        own_prices, documents = load_prices(settings), load_policies(settings)
         self.merge_providers.use(*_builders(settings))
         self._policy_source, self.reserve.plans = settings, Plans(documents)
         self.prices.own = own_prices
@@ -484,15 +486,6 @@ class Gateway:
 
 def _ingest_key(kept: Secrets) -> str | None:
     return None if kept.ingest_api_key is None else kept.ingest_api_key.get_secret_value()
-
-
-def _own_prices(settings: Settings) -> OwnPrices:
-    if settings.prices_file is None:
-        return NONE
-    try:
-        return read_prices(read_yaml(settings.prices_file))
-    except ValueError as error:
-        raise SettingsError([f"{settings.prices_file}: {error}"]) from None
 
 
 def _own_keys(kept: Secrets) -> tuple[bytes, ...]:

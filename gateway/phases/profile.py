@@ -107,7 +107,8 @@ class Profiler:
         dialect = exchange.route.dialect or ""
         previous = ask.previous
         if previous is None or self._kept_chains is None or (profile.base, previous) in self._chains:
-            return self._read(ask, dialect, profile)
+            self._read(ask, dialect, profile)
+            return None
         return self._find(self._kept_chains, previous, ask, dialect, profile)
 
     async def _find(self, chains: Chains, previous: str, ask: Ask, dialect: str, profile: Profile) -> None:
