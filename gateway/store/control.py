@@ -22,7 +22,7 @@ import orjson
 
 from gateway.store.connection import Connection
 from gateway.store.control_file import ControlFile, Item
-from gateway.store.errors import StoreError
+from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ _SKEW_MS = 500  # a replica counts as live that much longer than its lease can l
 _FORGET_MS = 60_000
 _ACKNOWLEDGEMENT_POLL = 0.01
 _LOG_LENGTH = 10_000
+_TRIES_AT_START = 6
 _BATCH = 200
 
 Listener = Callable[[str, dict[str, Any], int], None]
@@ -172,8 +173,15 @@ class Control:
         if self._file is not None:
             for field, item in (await asyncio.to_thread(self._file.read)).items():
                 self._apply(field, item)
-        await self._resynchronise()
-        await self._in_step()
+        for tries_left in reversed(range(_TRIES_AT_START)):
+            try:
+                await self._resynchronise()
+                await self._in_step()
+                break
+            except StoreUnavailable:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(POLL_SECONDS)
         await self._save()
 
     async def run(self) -> None:

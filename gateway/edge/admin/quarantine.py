@@ -1,10 +1,10 @@
 """`/quarantine`: agents that operators have stopped."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, Strict
 from starlette.requests import Request
 
 from gateway.edge.admin.access import needs, principal
@@ -24,7 +24,7 @@ class NewQuarantine(Body):
     """`drain_seconds`: how long the agent's running streams may go on; nothing new passes from the start."""
 
     reason: Text
-    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    drain_seconds: Annotated[float, Strict(), Field(ge=0, le=3600)] = 0.0
 
 
 class Release(Body):
@@ -62,11 +62,22 @@ def router(
     """`notify` tells whoever watches the events."""
     routes = APIRouter(tags=["quarantine"])
 
-    async def answer(life: Life, epoch: int, response: Response) -> dict[str, Any]:
+    async def answer(event: str, life: Life, epoch: int, response: Response) -> dict[str, Any]:
+        notify(event, {"agent_id": life.agent_id, "state": life.state, "incident_id": life.incident_id})
         pending = await control.acknowledged(epoch, WITHIN)
         response.status_code = 202 if pending else 200
         return {**_shown(life), "epoch": epoch, "pending": pending}
 
+    _reads(routes, quarantine, control)
+    _blocks(routes, quarantine, agents, answer)
+    _releases(routes, quarantine, agents, answer)
+    return routes
+
+
+Answer = Callable[[str, Life, int, Response], Awaitable[dict[str, Any]]]
+
+
+def _reads(routes: APIRouter, quarantine: Quarantine, control: Control) -> None:
     @routes.get("/quarantine", response_model=QuarantineList, dependencies=[needs("viewer")])
     async def list_quarantine() -> dict[str, Any]:
         """Every agent that gets nothing through, the latest first; answered without Redis too."""
@@ -74,6 +85,8 @@ def router(
         stale = None if control.leased else round(control.unleased_for, 1)
         return {"items": [_shown(life) for life in lives], "next_cursor": None, "stale_for": stale}
 
+
+def _blocks(routes: APIRouter, quarantine: Quarantine, agents: Agents, answer: Answer) -> None:
     @routes.post(
         "/quarantine/{agent_id}",
         response_model=ChangedQuarantine,
@@ -92,9 +105,10 @@ def router(
             drain_seconds=body.drain_seconds,
             credential_id=record.credential_id if record else "",
         )
-        notify("quarantine", {"agent_id": agent_id, "state": life.state, "incident_id": life.incident_id})
-        return await answer(life, epoch, response)
+        return await answer("quarantine", life, epoch, response)
 
+
+def _releases(routes: APIRouter, quarantine: Quarantine, agents: Agents, answer: Answer) -> None:
     @routes.delete(
         "/quarantine/{agent_id}",
         response_model=ChangedQuarantine,
@@ -107,15 +121,11 @@ def router(
         """The agent is on probation from now on; one that is not in quarantine stays as it is."""
         if quarantine.of(agent_id) is None and await agents.get(agent_id) is None:
             raise _unknown(agent_id)
-        reason = (body or Release()).reason
         try:
-            life, epoch = await quarantine.release(agent_id, reason, principal(request).key_id)
+            life, epoch = await quarantine.release(agent_id, (body or Release()).reason, principal(request).key_id)
         except IllegalMove as error:
             raise Problem(409, str(error)) from None
-        notify("release", {"agent_id": agent_id, "state": life.state})
-        return await answer(life, epoch, response)
-
-    return routes
+        return await answer("release", life, epoch, response)
 
 
 def _unknown(agent_id: str) -> Problem:
