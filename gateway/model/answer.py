@@ -26,13 +26,15 @@ class Answer:
     """Read while the answer passes; grows frame by frame in a stream.
 
     `calls` holds the calls the client would execute, by turn; `hosted` those the provider has executed itself.
-    `text_chars` counts characters of produced text, for an estimate where `usage` is missing.
+    `text_chars` counts characters of produced text, for an estimate where `usage` is missing. `service_tier` is what
+    the provider served it at, where that has a price of its own.
     """
 
     id: str | None = None
     model: str | None = None
     usage: Usage | None = None
     finish_reason: str | None = None
+    service_tier: str | None = None
     text_chars: int = 0
     calls: dict[int, list[ToolCall]] = field(default_factory=dict)
     hosted: list[ToolCall] = field(default_factory=list)

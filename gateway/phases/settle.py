@@ -112,7 +112,7 @@ class Settle:
             cached_tokens=usage.cached_tokens if usage else 0,
             reasoning_tokens=usage.reasoning_tokens if usage else 0,
             usage_estimated=estimated,
-            cost_usd=self._cost(exchange, usage),
+            cost_usd=self._cost(exchange, usage, answer.service_tier if answer else None),
             tool_calls=len(names),
             tool_names=names,
             tool_errors=history[0],
@@ -141,12 +141,12 @@ class Settle:
         # Cut off: what a provider says of its output at the beginning is not yet what it produced.
         return replace(usage, output_tokens=max(usage.output_tokens, guess.output_tokens)), True
 
-    def _cost(self, exchange: Exchange, usage: Usage | None) -> float | None:
+    def _cost(self, exchange: Exchange, usage: Usage | None, service_tier: str | None) -> float | None:
         """USD; nothing where no provider was asked, None where the model has no price."""
         if usage is None:
             return 0.0 if exchange.ask is not None else None
         price = self._price(exchange.provider, exchange.model)
-        return None if price is None else price.cost(usage) / 1e9
+        return None if price is None else price.at(service_tier).cost(usage) / 1e9
 
 
 _NO_PROFILE = Profile("")

@@ -5,12 +5,13 @@ https://github.com/pydantic/genai-prices. Only its data are used; it is never as
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from genai_prices.data import providers
 from genai_prices.data_snapshot import find_provider_by_id
-from genai_prices.types import ModelPrice, Provider, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 from gateway.pricing.price import Price, Rates
 
@@ -31,7 +32,7 @@ def published(seller: Provider | None, model: str, at: datetime) -> Price | None
     for one in (seller,) if seller is not None else _makers(model.lower()):
         found = one.find_model(model, all_providers=providers)
         if found is not None:
-            return _flat(found.get_prices(at))
+            return _with_services(found, at)
     return None
 
 
@@ -39,6 +40,15 @@ def _makers(model: str) -> Iterator[Provider]:
     """Whose name of a model this looks like; then the vendors whose APIs are spoken here."""
     yield from (known for known in providers if known.model_match is not None and known.model_match.is_match(model))
     yield from (known for known in providers if known.id in ("openai", "anthropic"))
+
+
+def _with_services(model: ModelInfo, at: datetime) -> Price | None:
+    price = _flat(model.get_prices(at))
+    if price is None:
+        return None
+    names = {v.when["service_tier"] for v in model.price_variants or () if v.when.keys() == {"service_tier"}}
+    apart = [(name, _flat(model.get_prices(at, {"service_tier": name}))) for name in sorted(names)]
+    return replace(price, services=tuple((name, one) for name, one in apart if one is not None and one != price))
 
 
 def _flat(prices: ModelPrice) -> Price | None:

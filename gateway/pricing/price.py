@@ -22,11 +22,16 @@ class Rates:
 class Price:
     """What a model costs. `tiers` are (input tokens, rates): above so many, these hold for all tokens of the request.
 
-    They come in ascending order.
+    They come in ascending order. `services` are prices of other tiers of service (`flex`, `priority`), by name.
     """
 
     base: Rates
     tiers: tuple[tuple[int, Rates], ...] = ()
+    services: tuple[tuple[str, "Price"], ...] = ()
+
+    def at(self, service_tier: str | None) -> "Price":
+        """The price at this tier of service; one that is not priced apart costs the same."""
+        return next((price for name, price in self.services if name == service_tier), self)
 
     def rates(self, input_tokens: int) -> Rates:
         """The rates of a request with so many input tokens, cached ones included."""

@@ -13,7 +13,7 @@ from gateway.model.answer import Answer
 from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
-from gateway.wire import openai_errors
+from gateway.wire import openai_errors, tolerant
 from gateway.wire.chat_calls import CallsInParts
 from gateway.wire.chat_refusal import StreamRefusal, choices_of, has_call
 from gateway.wire.dialect import ERROR, PLAIN, STREAM_END, Signal, Signals, UnreadableFrame
@@ -176,6 +176,7 @@ def note(answer: Answer, document: dict[str, Any]) -> None:
         answer.model = model if isinstance(model, str) else answer.model
     if "usage" in document and document["usage"] is not None:
         answer.usage = read_usage(document["usage"]) or answer.usage
+        answer.service_tier = tolerant.text(document.get("service_tier")) or answer.service_tier
 
 
 def _check_one_meaning(data: bytes, document: Any) -> None:

@@ -154,6 +154,7 @@ def note_response(answer: Answer, response: dict[str, Any]) -> None:
     usage = response.get("usage")
     if not isinstance(usage, dict):
         return
+    answer.service_tier = tolerant.text(response.get("service_tier"))
     counts = [tolerant.count(usage, "input_tokens"), tolerant.count(usage, "output_tokens")]
     counts.append(tolerant.count(usage.get("input_tokens_details"), "cached_tokens"))
     counts.append(tolerant.count(usage.get("output_tokens_details"), "reasoning_tokens"))

@@ -285,6 +285,19 @@ async def test_embeddings_are_measured_too() -> None:
     assert vitals.conversation is None
 
 
+@BOTH
+async def test_a_cheaper_tier_of_service_is_cheaper(stream: bool) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    choice = {"index": 0, "message": {"content": "x"}, "delta": {"content": "x"}, "finish_reason": "stop"}
+    said = {"id": "c", "model": "o3", "service_tier": "flex", "choices": [choice], "usage": usage}
+    answer = sse_answer([event(said), event("[DONE]")]) if stream else json_answer(said)
+    async with ScriptedUpstream(answer) as upstream, running_path(upstream.url) as path:
+        ask = {"model": "o3", "messages": [], "service_tier": "flex", "stream": stream}
+        await path.client.post("/v1/chat/completions", json=ask)
+        vitals = (await path.sightings.settled()).vitals
+    assert vitals.cost_usd == 0.0014  # half of 1000 * 2 + 100 * 8 millionths; prices as of January 2027
+
+
 async def test_a_model_without_a_price_has_no_cost() -> None:
     said = {**DIALECTS[0].text, "model": "nobody-knows-it"}
     async with ScriptedUpstream(json_answer(said)) as upstream, running_path(upstream.url) as path:

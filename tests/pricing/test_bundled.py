@@ -57,6 +57,17 @@ def test_without_a_seller_a_model_costs_what_its_maker_asks() -> None:
     assert published(None, "nobody-knows-it", AT) is None
 
 
+@pytest.mark.parametrize("tier", ["flex", "priority", "default", "auto", "made-up"])
+def test_other_tiers_of_service_cost_what_the_package_says(tier: str) -> None:
+    usage = genai_prices.Usage(input_tokens=1000, output_tokens=100)
+    context = {"service_tier": tier}
+    expected = genai_prices.calc_price(
+        usage, "o3", provider_id="openai", genai_request_timestamp=AT, price_context=context
+    ).total_price
+    price = published(BY_ID["openai"], "o3", AT)
+    assert price is not None and price.at(tier).cost(Usage(1000, 100)) == int(expected * 10**9)
+
+
 def test_what_is_not_sold_by_the_token_has_no_price() -> None:
     assert published(BY_ID["groq"], "whisper-large-v3", AT) is None
 
