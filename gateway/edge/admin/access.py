@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.problems import Problem
+from gateway.identity.address import Network, caller_address
 
 Role = Literal["viewer", "operator", "admin"]
 ROOT = "root"
@@ -53,6 +54,7 @@ class AdminAccess:
 
     Args:
         keys: None: there is the key of the settings only.
+        trusted_proxies: whose `X-Forwarded-For` says where a key came from.
         refused: told of a source's wrong keys beyond the free ones: (address, path, how many beyond).
     """
 
@@ -62,10 +64,13 @@ class AdminAccess:
         keys: KnownKeys | None = None,
         backoff: Backoff | None = None,
         refused: Callable[[str, str, int], None] = lambda address, path, beyond: None,
+        *,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._keys = keys
         self._backoff = backoff
-        self.refused = refused
+        self._refused = refused
+        self._trusted_proxies = trusted_proxies
         self.use(admin_key)
 
     def use(self, admin_key: str) -> None:
@@ -98,13 +103,15 @@ class AdminAccess:
         message = "Send an admin key as `X-Admin-Key` or as a bearer token."
         if not shown or self._backoff is None:
             return Problem(401, message)
-        address = request.client.host if request.client else ""
+        peer = request.client.host if request.client else ""
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for")).encode("latin-1") or None
+        address = caller_address(peer, forwarded, self._trusted_proxies)
         wait = self._backoff.wait(address)
         if wait:
             return Problem(429, "Too many wrong keys came from this address.", retry_after=wait)
         beyond = self._backoff.wrong(address)
         if beyond:
-            self.refused(address, request.scope["path"], beyond)
+            self._refused(address, request.scope["path"], beyond)
         return Problem(401, message)
 
 

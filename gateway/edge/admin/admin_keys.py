@@ -8,14 +8,14 @@ from pydantic import AwareDatetime, BaseModel
 
 from gateway.edge.admin.access import ROOT, Role, needs
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
+from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
 from gateway.store.admin_keys import AdminKey, AdminKeys, TooMany
 
 
 class NewAdminKey(Body):
     role: Role
     name: Text | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, Written] | None = None
 
 
 class ShownAdminKey(BaseModel):

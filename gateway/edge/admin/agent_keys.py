@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, Strict
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.agents import AgentId, known
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
+from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
 from gateway.store.agent_keys import AgentKey, TooManyKeys
 from gateway.store.agents import Agents
 from gateway.store.identities import Identities
@@ -20,9 +20,9 @@ _YEAR = 366 * 86_400
 class NewAgentKey(Body):
     """`replaces` names an older key of the agent, which ends after `grace_seconds`."""
 
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, Written] | None = None
     replaces: Text | None = None
-    grace_seconds: Annotated[int, Field(ge=0, le=_YEAR)] = 86_400
+    grace_seconds: Annotated[int, Strict(), Field(ge=0, le=_YEAR)] = 86_400
 
 
 class ShownAgentKey(BaseModel):

@@ -61,6 +61,17 @@ def router(
         items = [_shown(provider, made) for provider in in_force().by_name.values()]
         return {"items": items, "next_cursor": None}
 
+    _makes(routes, in_force, made, make)
+    _deletes(routes, in_force, made, routes_of)
+    return routes
+
+
+def _makes(
+    routes: APIRouter,
+    in_force: Callable[[], Providers],
+    made: MadeProviders,
+    make: Callable[[MadeProvider], Provider],
+) -> None:
     @routes.post(
         "/providers",
         status_code=201,
@@ -84,6 +95,8 @@ def router(
             raise Problem(409, f"A provider {body.name!r} was made or deleted just now.") from None
         return _shown(provider, made)
 
+
+def _deletes(routes: APIRouter, in_force: Callable[[], Providers], made: MadeProviders, routes_of: Routes) -> None:
     @routes.delete("/providers/{name}", status_code=204, responses={409: {}}, dependencies=[needs("admin")])
     async def delete_provider(name: Annotated[str, Path(max_length=200)]) -> None:
         """Requests under way go on."""
@@ -97,8 +110,6 @@ def router(
             await made.drop(name)
         except ChangeConflict:
             raise Problem(409, f"Provider {name!r} was changed just now.") from None
-
-    return routes
 
 
 def _checked(definition: MadeProvider, make: Callable[[MadeProvider], Provider]) -> Provider:

@@ -1,9 +1,12 @@
 """Shapes that the nouns of the admin API share."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Body(BaseModel):
@@ -14,6 +17,19 @@ class Body(BaseModel):
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name or a reason that people give: printable, not empty."""
+
+
+def _as_written(value: object) -> object:
+    """A date is written as one: numbers, which would be taken for seconds or milliseconds, are not."""
+    if isinstance(value, str) and not _DATE.match(value):
+        raise ValueError("is not a date such as 2026-11-20 or 2026-11-20T18:44:34Z")
+    if isinstance(value, int | float):
+        raise ValueError("is not a text with a date")
+    return value
+
+
+Written = BeforeValidator(_as_written)
+"""For dates and times that requests carry (RFC 3339)."""
 
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-20T18:44:34.875Z"])]
 """As `rfc3339` writes it."""

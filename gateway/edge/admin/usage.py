@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import invalid
+from gateway.edge.admin.shapes import Written
 from gateway.store.usage import KEPT_DAYS, UsageLog, UsageRecord
 
 _DAYS = 30
@@ -45,8 +46,12 @@ def router(log: UsageLog, *, clock: Callable[[], float]) -> APIRouter:
     @routes.get("/usage", response_model=UsageList, dependencies=[needs("viewer")])
     async def get_usage(
         by: Literal["agent", "model", "provider", "team"] = "agent",
-        since: Annotated[date | datetime | None, Query(description="the first day (UTC); 30 days by default")] = None,
-        until: Annotated[date | datetime | None, Query(description="the last day (UTC); today by default")] = None,
+        since: Annotated[
+            date | datetime | None, Written, Query(description="the first day (UTC); 30 days by default")
+        ] = None,
+        until: Annotated[
+            date | datetime | None, Written, Query(description="the last day (UTC); today by default")
+        ] = None,
     ) -> dict[str, Any]:
         """Whole days in UTC, both included, the most expensive first; days are kept for 400 days."""
         last = _day(until) or datetime.fromtimestamp(clock(), UTC).date()

@@ -1,6 +1,7 @@
 """What every admin request passes before its route."""
 
 import asyncio
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -81,3 +82,13 @@ async def test_wrong_keys_from_one_address_have_to_wait_and_a_right_one_passes()
         assert (await client.get("/api/things", headers={"x-admin-key": ""})).status_code == 401
         assert (await client.get("/api/things")).text == "in"
     assert [entry.metadata["wrong_keys"] for entry in entries] == [1]
+
+
+async def test_behind_a_trusted_proxy_the_caller_waits_and_not_the_proxy() -> None:
+    access = AdminAccess("a-key", None, Backoff(lambda: 1000.0), trusted_proxies=[ip_network("127.0.0.0/8")])
+    async with framed(PlainTextResponse("in"), [], access) as client:
+        for number in range(20):
+            headers = {"x-admin-key": f"wrong-{number}", "x-forwarded-for": "192.0.2.1"}
+            last = await client.get("/api/things", headers=headers)
+        other = await client.get("/api/things", headers={"x-admin-key": "wrong", "x-forwarded-for": "192.0.2.2"})
+    assert (last.status_code, other.status_code) == (429, 401)

@@ -6,7 +6,7 @@ from tests.support.gateway import GatewayProcess, eventually
 def test_totals_count_all_agents(gateway: GatewayProcess) -> None:
     eventually(lambda: gateway.admin("/stats").json()["executions"] >= 5)
     stats = gateway.admin("/stats").json()
-    assert stats["agents"] >= 5 and stats["errors"] == 0
+    assert stats["agents"] >= 5
     assert stats["tokens"] == stats["input_tokens"] + stats["output_tokens"] > 0
     assert (stats["quarantined"], stats["success_rate"], stats["cost_usd"]) == (0, None, 0.0)
     assert stats["runtime_seconds"] >= 0
