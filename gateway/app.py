@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import uvloop
 
 from gateway import __version__
-from gateway.assembly import Gateway
+from gateway.assembly import Gateway, known_secrets
 from gateway.edge.server import Server
 from gateway.edge.sockets import bind, inherited_sockets, url_of
 from gateway.edge.workers import run_workers, watch_parent
@@ -90,7 +90,7 @@ async def _work(
     *,
     announce: bool = False,
 ) -> None:
-    logs.configure(settings.log_level, settings.log_format, secrets=_secrets(settings, kept))
+    logs.configure(settings.log_level, settings.log_format, secrets=known_secrets(settings, kept))
     gateway = Gateway(settings, kept, redis_url)
 
     def hang_up() -> None:
@@ -98,7 +98,7 @@ async def _work(
             again = reread()
             kept_again = resolve_secrets(again)
             gateway.use(again, kept_again)
-            logs.configure(again.log_level, again.log_format, secrets=_secrets(again, kept_again))
+            logs.configure(again.log_level, again.log_format, secrets=known_secrets(again, kept_again))
             log.info("Read providers and keys again")
         except SettingsError as error:
             log.error("Nothing is changed, the settings are wrong: %s", "; ".join(error.problems))
@@ -153,13 +153,6 @@ def _room_for_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return max(16, soft // 2 - 32) if soft != resource.RLIM_INFINITY else _MOST_CONNECTIONS
-
-
-def _secrets(settings: Settings, kept: Secrets) -> list[str]:
-    """What no log line may hold."""
-    known = [kept.admin_key, kept.secret, kept.ingest_api_key, settings.llm_upstream_api_key]
-    known += [provider.api_key for provider in settings.providers.values()]
-    return [secret.get_secret_value() for secret in known if secret is not None]
 
 
 def _worker_command() -> list[str]:

@@ -101,8 +101,9 @@ from gateway.store.stats import Stats
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import Kept, VitalsLog
 from gateway.telemetry.process import Process
+from gateway.telemetry.redaction import Redaction
 from gateway.telemetry.telemetry import Surroundings, Telemetry
-from gateway.telemetry.upkeep import upkeep
+from gateway.telemetry.upkeep import guarding, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import STUB, Provider, Providers
@@ -173,6 +174,7 @@ class Gateway:
             wall_clock=time.time,  # noqa: TID251 - as above
             strict=settings.audit == "strict",
             allow_reads=settings.audit_allow_reads,
+            redact=Redaction(known_secrets(settings, kept)),
         )
         self.process = Process(time.monotonic)
         self.telemetry = self._telemetry(kept)
@@ -430,7 +432,6 @@ class Gateway:
         )
 
     def _telemetry(self, kept: Secrets) -> Telemetry:
-        secret = (kept.admin_key, kept.ingest_api_key, kept.secret, self.settings.llm_upstream_api_key)
         around = Surroundings(
             os.environ,
             time.monotonic,
@@ -438,13 +439,15 @@ class Gateway:
             random.Random(secrets.randbits(256)).getrandbits,
             __version__,
             worker_id(os.environ),
-            tuple(key.get_secret_value() for key in secret if key),
+            known_secrets(self.settings, kept),
         )
         lives = self.quarantine.blocked
         states = lambda: [life.state for life in lives.values()]  # noqa: E731 - read at each scrape
         numbers = upkeep(self.store, self.agents, self.spool, self._missing, states, __version__)
         return Telemetry(
-            around, propagate=self.settings.propagate_trace, observed=[*numbers, *self.process.instruments()]
+            around,
+            propagate=self.settings.propagate_trace,
+            observed=[*numbers, *guarding(self.guard), *self.process.instruments()],
         )
 
     def use(self, settings: Settings, kept: Secrets) -> None:
@@ -486,6 +489,13 @@ class Gateway:
 
 def _ingest_key(kept: Secrets) -> str | None:
     return None if kept.ingest_api_key is None else kept.ingest_api_key.get_secret_value()
+
+
+def known_secrets(settings: Settings, kept: Secrets) -> tuple[str, ...]:
+    """What no log line, span or record may hold."""
+    known = [kept.admin_key, kept.secret, kept.ingest_api_key, settings.llm_upstream_api_key]
+    known += [provider.api_key for provider in settings.providers.values()]
+    return tuple(secret.get_secret_value() for secret in known if secret is not None)
 
 
 def _own_keys(kept: Secrets) -> tuple[bytes, ...]:

@@ -33,11 +33,19 @@ class Record:
         wall_clock: seconds since the epoch.
         strict: wait until a decision is safe from a loss of power.
         allow_reads: while nothing can be recorded, let pass what offers the model no tools. `unrecorded` counts these.
+        redact: takes keys out of text that callers have chosen: paths, names of models.
     """
 
     def __init__(
-        self, log: Log, *, wall_clock: Callable[[], float], strict: bool = False, allow_reads: bool = False
+        self,
+        log: Log,
+        *,
+        wall_clock: Callable[[], float],
+        strict: bool = False,
+        allow_reads: bool = False,
+        redact: Callable[[str], str] = str,
     ) -> None:
+        self._redact = redact
         self.unrecorded = 0
         self._log = log
         self._wall_clock = wall_clock
@@ -56,7 +64,7 @@ class Record:
                     action=action,
                     request_id=exchange.id,
                     agent_id=agent.agent_id if agent else None,
-                    resource=resource,
+                    resource=self._redact(resource)[:_LONGEST],
                 )
             )
         except AuditUnavailable:
@@ -75,10 +83,10 @@ class Record:
                 action=action,
                 request_id=exchange.id,
                 agent_id=vitals.agent_id,
-                resource=resource,
+                resource=self._redact(resource)[:_LONGEST],
                 allowed=exchange.decision is not None or not refused,
                 rule=failure.code if isinstance(failure, Refusal) else None,
-                reason=failure.message[:_LONGEST] if isinstance(failure, Refusal) else None,
+                reason=self._redact(failure.message)[:_LONGEST] if isinstance(failure, Refusal) else None,
                 result=_result(failure, vitals.status),
                 of=exchange.decision,
                 metadata=_numbers(exchange, vitals),
@@ -107,11 +115,11 @@ def _what(exchange: Exchange) -> tuple[str, str]:
     """Action and resource: a model is called, or a path is relayed."""
     ask = exchange.ask
     if ask is not None:
-        return "call:model", (ask.model or "")[:_LONGEST]
+        return "call:model", ask.model or ""
     request = exchange.request
     if exchange.route.dialect is not None and exchange.route.reads_request:
         return "call:model", ""  # refused before its body was read
-    return f"relay:{request.method.lower()[:32]}", request.path[:_LONGEST]
+    return f"relay:{request.method.lower()[:32]}", request.path
 
 
 def _result(failure: Refusal | ClientGone | None, status: int) -> str:

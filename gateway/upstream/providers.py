@@ -14,6 +14,7 @@ DIALECTS = ("openai", "azure", "anthropic", "stub")
 DEFAULT = "default"
 ANTHROPIC = "anthropic"
 STUB = "stub"
+_LONGEST_SHOWN = 32
 
 _OPENAI_HOST = "api.openai.com"
 _OPENAI_URL = f"https://{_OPENAI_HOST}"
@@ -184,7 +185,8 @@ class Providers:
     def _named(self, name: str) -> Provider:
         provider = self.by_name.get(name)
         if provider is None:
-            shown = f" `{name}`" if _NAME.fullmatch(name) else ""
+            # What is longer may be a key in the wrong place, which belongs into no message and no record.
+            shown = f" `{name}`" if _NAME.fullmatch(name) and len(name) <= _LONGEST_SHOWN else ""
             raise Refusal("invalid_request", f"No provider{shown} here; there are: {', '.join(self.by_name)}.")
         return provider
 
