@@ -10,7 +10,7 @@ from gateway.model.agent import Agent, Evidence
 from gateway.model.errors import Refusal
 
 _HINT_LIMIT = 128
-_CACHE_LIMIT = 10_000
+_CACHE_LIMIT = 20_000
 
 
 class Fingerprinter:
@@ -43,7 +43,7 @@ class Fingerprinter:
         agent = self._known.get(shown)
         if agent is None:
             if len(self._known) >= _CACHE_LIMIT:  # keyed by what callers send: must not grow with them
-                self._known.clear()
+                del self._known[next(iter(self._known))]
             agent = self._known[shown] = self._name(*shown)
         return agent
 

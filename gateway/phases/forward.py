@@ -4,15 +4,16 @@ A client can never choose where a request goes: only which of the configured pro
 """
 
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote_to_bytes
 
 from gateway.model.errors import Refusal
-from gateway.model.exchange import Exchange
+from gateway.model.exchange import Exchange, Request
 from gateway.model.headers import Headers
 from gateway.phases.model_list import ModelList
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.credential import Outgoing, outgoing_credential
-from gateway.upstream.headers import request_headers
+from gateway.upstream.headers import holds_our_key, request_headers
 from gateway.upstream.providers import STUB, Provider, Providers
 from gateway.upstream.reply import Opener, Reply
 
@@ -101,13 +102,16 @@ class Forward:
         )
         if exchange.changed:  # the body is no longer the coded one that was received
             headers = [pair for pair in headers if pair[0] != b"content-encoding"]
-        self._keep_own_keys(headers, exchange.request.query)
+        self._keep_own_keys(headers, exchange.request)
         return headers
 
-    def _keep_own_keys(self, headers: Headers, query: bytes) -> None:
-        """The gateway's own keys leave in no header and in no query, wherever a caller put them."""
-        leaving = b"\n".join([query, *[value for _, value in headers]])
-        if any(key in leaving for key in self.own_keys):
+    def _keep_own_keys(self, headers: Headers, request: Request) -> None:
+        """Keys of ours leave in no header, no path and no query, wherever a caller put them."""
+        target = request.path.encode() + b"\n" + request.query
+        if b"%" in target:
+            target = unquote_to_bytes(target)
+        leaving = b"\n".join([target, *[value for _, value in headers]])
+        if holds_our_key(target) or any(key in leaving for key in self.own_keys):
             raise Refusal("invalid_api_key", "The request holds a key of this gateway, which no provider may see.")
 
     def _credential(self, exchange: Exchange, provider: Provider) -> Outgoing:

@@ -17,8 +17,8 @@ from gateway.phases.identify import Ids, Rules, become, check_active
 from gateway.phases.profile import Profile
 from gateway.store.errors import StoreUnavailable
 
-_KNOWN_LIMIT = 20_000
-_KNOWN_SECONDS = 60.0
+_KNOWN_LIMIT = 100_000
+_KNOWN_SECONDS = 600.0
 
 _Shown = tuple[str, str | None, str | None]
 _Key = TypeVar("_Key")
@@ -57,7 +57,7 @@ class Refine:
         self._rules = rules
         self._key = key
         self._clock = clock
-        self._known: dict[_Shown, tuple[float, Agent]] = {}
+        self._known: dict[_Shown, tuple[float, Agent | None]] = {}
         self._conversations: dict[tuple[str, str], Agent] = {}
         self._unkept: dict[str, tuple[str, Form]] = {}
 
@@ -77,7 +77,8 @@ class Refine:
         known = self._known.get(shown)
         if known is None or self._clock() - known[0] > _KNOWN_SECONDS:
             return self._look(exchange, agent, shown, profile)
-        self._become(exchange, agent, known[1], profile)
+        if known[1] is not None:
+            self._become(exchange, agent, known[1], profile)
         return None
 
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
@@ -109,7 +110,7 @@ class Refine:
             form = replace(form, agent_id=self._fingerprinter.derived(agent, _canonical(shown, form.tools)))
         found = await self._named(agent, decision.agent_id or form.agent_id, decision)
         if forms and not decision.new:
-            _remember(self._known, shown, (self._clock(), found))
+            _remember(self._known, shown, (self._clock(), None if found is agent else found))
         elif len(self._unkept) < _KNOWN_LIMIT:  # every exchange takes its own out again when it is settled
             self._unkept[exchange.id] = agent.agent_id, form
         self._become(exchange, agent, found, profile)

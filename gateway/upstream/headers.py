@@ -79,6 +79,11 @@ def request_headers(
     return out
 
 
+def holds_our_key(target: bytes) -> bool:
+    """Whether a path or a query, percent-decoded, has a key of ours in it."""
+    return b"k_" in target and _OUR_KEY.search(target) is not None
+
+
 def response_headers(upstream: Headers) -> Headers:
     """The headers of an answer that the caller gets: all but hop-by-hop ones, framing, and any that look like ours."""
     for pair in upstream:

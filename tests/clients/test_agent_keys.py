@@ -194,6 +194,27 @@ def test_no_other_key_of_ours_opens_the_data_plane(
     assert len(provider.requests) == asked
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/files?key={key}", {}),
+        ("/v1/files?key=%61{tail}", {}),
+        ("/v1/files/{key}", {}),
+        ("/v1/files", {"x-note": "use {key}"}),
+        ("/v1/files", {"cookie": "key={key}"}),
+    ],
+)
+def test_an_agent_key_leaves_nowhere_wherever_it_is_put(
+    gateway: GatewayProcess, provider: ThreadedUpstream, path: str, headers: dict[str, str]
+) -> None:
+    key = "agk_a1b2c3d4_" + "x" * 38
+    sent = {name: value.format(key=key) for name, value in headers.items()}
+    asked = len(provider.requests)
+    answer = httpx.get(gateway.url + path.format(key=key, tail=key[1:]), headers=sent, timeout=20)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert len(provider.requests) == asked and key not in answer.text
+
+
 def test_a_mistyped_key_is_refused_without_a_look_up(
     provider: ThreadedUpstream, own_redis: RedisServer, tmp_path: Path
 ) -> None:
