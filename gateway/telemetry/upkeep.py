@@ -43,6 +43,18 @@ class Audit(Protocol):
     def durable_size(self) -> int: ...
 
 
+class Guard(Protocol):
+    """Who decides what passes while this replica cannot hear what others switch.
+
+    `opened`: requests let through; `closed`: requests and tool calls refused; `evasions`: requests refused because
+    they came with the credential of a blocked agent.
+    """
+
+    opened: int
+    closed: int
+    evasions: int
+
+
 class Losses:
     """Counts how often something was lost; listens to who knows."""
 
@@ -90,6 +102,19 @@ def upkeep(
         "{agent}",
         "Agents that may not pass, by state.",
         lambda: _among(blocked(), "state", BLOCKED),
+    )
+
+
+def guarding(guard: Guard) -> Iterator[Instrument]:
+    """What passed and what did not for want of state."""
+    yield _counter(
+        "leuko.guard.opened", "{request}", "Requests let through without the shared state.", lambda: guard.opened
+    )
+    yield _counter(
+        "leuko.guard.closed", "{refusal}", "Requests and calls refused without the shared state.", lambda: guard.closed
+    )
+    yield _counter(
+        "leuko.guard.evasions", "{request}", "Requests with a blocked agent's credential.", lambda: guard.evasions
     )
 
 

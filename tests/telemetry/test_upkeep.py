@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
-from gateway.telemetry.upkeep import BLOCKED, upkeep
+from gateway.telemetry.upkeep import BLOCKED, guarding, upkeep
 
 
 @dataclass
@@ -72,3 +72,14 @@ def test_the_audit_record_shows_its_state() -> None:
 
 def test_every_blocked_state_has_a_series() -> None:
     assert set(BLOCKED) == BLOCKED_STATES
+
+
+def test_what_passed_without_state_is_counted() -> None:
+    class Guard:
+        opened, closed, evasions = 3, 2, 1
+
+    guard = Guard()
+    counts = {one.name: one for one in guarding(guard)}
+    guard.closed += 1
+    values = {name: one.family().points[0].value for name, one in counts.items()}
+    assert values == {"leuko.guard.opened": 3, "leuko.guard.closed": 3, "leuko.guard.evasions": 1}
