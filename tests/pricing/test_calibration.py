@@ -23,16 +23,6 @@ def test_tiny_exchanges_teach_nothing() -> None:
     assert calibration.estimate("m", 400, 400) == Usage(100, 100)
 
 
-def test_the_upper_estimate_holds_for_nearly_all() -> None:
-    calibration = Calibration()
-    sizes = [200 + 13 * (n % 50) for n in range(400)]
-    for n in sizes:
-        calibration.learn("m", 1000, 0, Usage(n, 0))
-    most = calibration.input_tokens_at_most("m", 1000)
-    assert most >= sorted(sizes)[int(len(sizes) * 0.97)]
-    assert Calibration().input_tokens_at_most("m", 1000) == 500
-
-
 def test_made_up_models_fill_no_memory() -> None:
     calibration = Calibration()
     for n in range(3000):
