@@ -253,3 +253,23 @@ async def test_what_redis_forgets_stays_blocked(own_redis: RedisServer, tmp_path
         async with world(tmp_path, own_redis.url, own_redis.url) as again:
             for gateway in again.gateways:
                 assert await again.is_blocked(gateway)
+
+
+async def test_the_streams_of_a_revoked_key_are_cut_on_every_gateway(own_redis: RedisServer, tmp_path: Path) -> None:
+    async with (
+        world(tmp_path, own_redis.url, own_redis.url, LLM_UPSTREAM_API_KEY="sk-provider-0123456789") as both,
+        AsyncExitStack() as stack,
+    ):
+        agent_id = (await both.admin("POST", "/agents", name="billing")).json()["agent_id"]
+        made = (await both.admin("POST", f"/agents/{agent_id}/keys")).json()
+        opened = []
+        for gateway in both.gateways:
+            connection = await stack.enter_async_context(await RawConnection.open(address(gateway)))
+            await connection.send(asking(f"Bearer {made['api_key']}", stream=True))
+            assert (await connection.response_head())[0] == 200
+            await connection.reader.readuntil(b"Hel")
+            opened.append(connection)
+        assert (await both.admin("DELETE", f"/agents/{agent_id}/keys/{made['key_id']}", 1)).status == 204
+        for connection, gateway in zip(opened, both.gateways, strict=True):
+            assert b"invalid_api_key" in await connection.reader.readuntil(b"0\r\n\r\n")
+            assert (await ask(gateway, asking(f"Bearer {made['api_key']}"))).status == 401
