@@ -29,6 +29,8 @@ _REFUSED_SECONDS = 60  # longer than a reservation may be on its way
 _CHUNK = 128
 _PAUSE = 0.25  # seconds between two tries while Redis is lost
 _MOST_QUEUED = 100_000
+_TRIES = 3
+_STOOD_STILL = 0.1  # seconds; a Redis that hangs is given up in half of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,23 @@ class Limits:
         ]
         for claim, (span, counts, log, name) in zip(reservation.claims, reservation.packed.claims, strict=True):
             arguments += [span, counts, log, name, claim.bound.most, repr(claim.base), repr(claim.per)]
-        place, first, now, *rest = map(
-            int, await self._connection.script("reserve", reservation.packed.keys, arguments)
-        )
+        place, first, now, *rest = map(int, await self._ask(reservation.packed.keys, arguments))
         if place >= 0:
             return Refused(reservation.claims[place], first, now / 1e6, rest[0] / 1e6)
         if reservation.leases:
             self._under_way[reservation.exchange_id] = reservation
         return Granted(first, tuple(rest))
+
+    async def _ask(self, keys: list[str], arguments: list[Argument]) -> list[bytes | int]:
+        """Ask again where this process stood still and Redis is not to blame: a reservation is counted once."""
+        for _ in range(_TRIES - 1):
+            began = self._clock()
+            try:
+                return await self._connection.script("reserve", keys, arguments)
+            except StoreUnavailable as error:
+                if error.reason != "timeout" or self._clock() - began < _STOOD_STILL:
+                    raise
+        return await self._connection.script("reserve", keys, arguments)
 
     def settle(self, reservation: Reservation, used: tuple[int, ...]) -> None:
         """Note what was used, for each claim; -1 leaves what was set aside. Redis hears of it soon."""

@@ -237,6 +237,37 @@ async def test_what_was_used_while_redis_was_lost_is_told_when_it_is_back(own_re
     await connection.close()
 
 
+class Stalled:
+    """A connection whose first answers come too late, after `seconds` on the clock."""
+
+    def __init__(self, connection: Connection, times: int, seconds: float) -> None:
+        self._connection, self.keys = connection, connection.keys
+        self.times, self.seconds, self.now = times, seconds, 0.0
+
+    async def script(self, *call: object) -> list[object]:
+        found = await self._connection.script(*call)  # type: ignore[arg-type]
+        if self.times:
+            self.times -= 1
+            self.now += self.seconds
+            raise StoreUnavailable("timeout")
+        return found
+
+
+@pytest.mark.parametrize(("times", "seconds", "answered"), [(2, 0.3, True), (3, 0.3, False), (1, 0.05, False)])
+async def test_a_process_that_stood_still_asks_again_and_counts_once(
+    connection: Connection, limits: Limits, times: int, seconds: float, answered: bool
+) -> None:
+    stalled = Stalled(connection, times, seconds)
+    slow = Limits(stalled, clock=lambda: stalled.now)  # type: ignore[arg-type]
+    tokens = claim("tokens_per_day", 100, 60)
+    if answered:
+        assert (await ask(slow, 1, tokens))[1] == Granted(0, (40,))
+    else:
+        with pytest.raises(StoreUnavailable):
+            await ask(slow, 1, tokens)
+    assert await left(limits, tokens) == 40
+
+
 async def test_settlements_without_end_are_given_up_and_counted(
     limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
