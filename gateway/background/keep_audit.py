@@ -1,21 +1,31 @@
-"""keep_audit: the duties about the audit record of this process: begin it under the deployment's key, keep it going."""
+"""keep_audit: the duties about the audit record of this process: begin it under the deployment's key, keep it going,
+bring it to Redis, let go of what is too old."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.background.ship_audit import ShipAudit
 from gateway.ledger.note import Signer, verifier_key
+from gateway.model.audit import AuditEntry
 from gateway.spool.audit import Audit
+from gateway.spool.disk import Disk
+from gateway.spool.errors import AuditUnavailable
+from gateway.spool.trim import Trimmer
+from gateway.store.audit_copy import AuditCopy
 from gateway.store.connection import Connection
-from gateway.store.errors import StoreUnfit
+from gateway.store.errors import StoreError, StoreUnfit
 from gateway.store.signing_key import read_signing_key, shared_signing_key
 
 log = logging.getLogger(__name__)
 
 PUBLIC_KEY = "public_key"
+_TRIM_SECONDS = 3600.0
+_LAST_WORDS = 1.0  # seconds for shipping what is left at the end; the next start ships what is left of that
 
 
 class KeepAudit:
@@ -25,6 +35,7 @@ class KeepAudit:
         deployment: the name that checkpoints are signed under.
         root: the deployment's root secret. random_bytes: as `os.urandom`.
         key_file: of the signing key; without it, the one that replicas share in Redis.
+        life: seconds that records are kept, here and in Redis. clock: seconds since the epoch.
     """
 
     def __init__(
@@ -35,14 +46,20 @@ class KeepAudit:
         deployment: str,
         root: bytes,
         random_bytes: Callable[[int], bytes],
+        clock: Callable[[], float],
+        life: float,
         key_file: Path | None = None,
     ) -> None:
         self.audit = audit
+        self.copy = AuditCopy(connection, clock=clock, life=life)
+        self.ship = ShipAudit(audit, self.copy)
         self._connection = connection
         self._deployment = deployment
         self._root = root
         self._random_bytes = random_bytes
         self._key_file = key_file
+        self._clock = clock
+        self._life = life
 
     async def begin(self) -> None:
         """Begin a chain.
@@ -61,13 +78,46 @@ class KeepAudit:
                 f"{self.audit.root}: the audit record cannot be kept there: {error.strerror}; see GATEWAY_DATA_DIR"
             ) from None
 
+    @property
+    def public_key(self) -> str:
+        """What checkpoints are verified with, once the record is open."""
+        signer = self.audit.signer
+        return "" if signer is None else verifier_key(signer.deployment, signer.public_key)
+
     async def run(self) -> None:
         """Until cancelled."""
-        await self.audit.run()
+        await asyncio.gather(self.audit.run(), self.ship.run(), self._trim_now_and_then())
 
     async def end(self) -> None:
-        """Close the chain."""
+        """Close the chain, and ship what is left if that is quickly done."""
         await self.audit.close()
+        with contextlib.suppress(StoreError, OSError, TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await self.ship.ship()
+
+    async def trim(self) -> int:
+        """Let go of records that are too old; how many. Raises OSError, AuditUnavailable, StoreError."""
+        signer, loop = self.audit.signer, asyncio.get_running_loop()
+        assert signer is not None, "the record is open"
+
+        def say(entry: AuditEntry) -> None:
+            asyncio.run_coroutine_threadsafe(self._say(entry), loop).result()
+
+        trimmer = Trimmer(self.audit.root, signer, Disk(), say, clock=self._clock, life=self._life)
+        gone = await asyncio.to_thread(trimmer.trim, self.audit.chain)
+        await self.copy.forget()
+        return gone
+
+    async def _say(self, entry: AuditEntry) -> None:
+        await self.audit.durable(self.audit.append(entry))
+
+    async def _trim_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_TRIM_SECONDS)
+            try:
+                await self.trim()
+            except (OSError, AuditUnavailable, StoreError) as error:
+                log.warning("Old records are not let go of: %s", error)
 
     async def _key(self) -> Ed25519PrivateKey:
         if self._key_file is None:

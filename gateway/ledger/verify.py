@@ -13,6 +13,7 @@ from gateway.ledger.checkpoint import Checkpoint, Trimming
 from gateway.ledger.frame import Damaged, frames
 from gateway.ledger.merkle import Tree
 
+TRIMMED = "trim:chain"
 REWRITTEN = ("rewrite:segment", "resume:record")
 
 
@@ -33,7 +34,7 @@ class Verdict:
         head: hash of the last of them.
         anchored: records below this number are covered by a signed statement; the rest may have been cut or made up.
         previous: chains that this one names, with their size and head.
-        trimmed: chains that this one says were let go.
+        trimmed: chains that this one says were let go altogether.
     """
 
     chain: str
@@ -114,7 +115,7 @@ class _Reading:
             self.verdict.previous[named["chain"]] = named["size"], bytes.fromhex(named["head"])
         if record["action"] in REWRITTEN:
             self._overlaps.pop(metadata.get("first"), None)
-        elif record["action"] == "trim:chain":
+        elif record["action"] == TRIMMED and metadata.get("whole"):
             self.verdict.trimmed.add(record["resource"])
 
     def _note(self) -> None:

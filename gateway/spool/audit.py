@@ -82,6 +82,7 @@ class Audit:
         self._notary: Notary | None = None
         self._signing: asyncio.Future[Any] | None = None
         self._folded = 0
+        self._closed_size = 0
         self._rewritten: int | None = None  # the number the newest segment begins with that took another's place
         self._later: deque[AuditEntry] = deque()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -138,12 +139,12 @@ class Audit:
 
     @property
     def size(self) -> int:
-        """How many records there are; `durable_size` how many of them are safe."""
-        return self._writer.seq if self._writer is not None else 0
+        """How many records there are; `durable_size` how many of them are safe. They stay when the record is closed."""
+        return self._writer.seq if self._writer is not None else self._closed_size
 
     @property
     def durable_size(self) -> int:
-        return self._writer.durable if self._writer is not None else 0
+        return self._writer.durable if self._writer is not None else self._closed_size
 
     @property
     def directory(self) -> Path:
@@ -160,6 +161,19 @@ class Audit:
         self._notary = Notary(self.directory, self._disk)
         self._reserve()
         self.problem = None
+
+    async def renew(self, reason: str) -> None:
+        """Leave this chain, which somebody else continues, and begin another. Raises OSError."""
+        if self._writer is None or self.problem is not None:
+            return
+        self.append(self._own(STOPPED, reason=reason))
+        self.problem = reason  # until the next one is open
+        await self._sync()
+        self._fail_waiting(reason)
+        self._writer.close()
+        os.close(self._lock)
+        self._folded, self.signed, self.checkpoint = 0, 0, None
+        await asyncio.to_thread(self.open)
 
     async def run(self) -> None:
         """Make records safe, sign, mend; until cancelled."""
@@ -191,6 +205,7 @@ class Audit:
         self._hand.leave()
         self._fail_waiting("The gateway stops.")
         self._writer.close()
+        self._closed_size = self._writer.durable
         self._writer = None
         os.close(self._lock)
 

@@ -84,7 +84,8 @@ def _verify(
     newest = max((c.size for c in kept if c.chain == chain), default=0)
     if not live and newest > (own.size if own else 0):
         problems.append(f"its checkpoint is older than one kept elsewhere, of {newest} records")
-    parts = [(segment.first, _reader(segment.path)) for segment in segments(directory)]
+    begin = trimming.first if trimming else 0  # a segment before that was about to go
+    parts = [(segment.first, _reader(segment.path)) for segment in segments(directory) if segment.first >= begin]
     verdict = verify_chain(chain, parts, notes, heads=heads, trimming=trimming, live=live)
     seq = verdict.anchored if verdict.first_bad is None else verdict.first_bad
     verdict.problems += [Problem(seq, what) for what in problems]
