@@ -19,7 +19,7 @@ _POLL_SECONDS = 1.0
 
 def tail(
     session: Session,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most so many.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     agent: Agent = None,
     action: Action = None,

@@ -1,0 +1,53 @@
+"""`leuko audit`, against answers as the admin API gives them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.commands.conftest import Leuko
+from tests.support.upstream import ThreadedUpstream, answer, json_answer, threaded
+
+ENTRY = {
+    "entry": "c/7",
+    "time": "2026-11-20T18:44:34.875Z",
+    "source": "gateway",
+    "action": "call:model",
+    "allowed": True,
+}
+OLDER = {**ENTRY, "entry": "c/6", "allowed": False, "rule": "rate_limit_exceeded"}
+
+
+@pytest.fixture
+def said(leuko: Leuko, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a command against one answer; what it printed, and the server."""
+
+    def run(reply: bytes, *args: str, code: int = 0) -> tuple[str, ThreadedUpstream]:
+        with threaded(reply) as server:
+            return leuko(*args, "--url", server.url, "--key", "a-key", code=code).stdout, server
+
+    return run
+
+
+def test_the_latest_entries_are_shown_the_newest_last_and_filtered(said: Any) -> None:
+    reply = json_answer({"items": [ENTRY, OLDER], "next_cursor": None})
+    shown, server = said(reply, "audit", "tail", "--agent", "agt_1", "--denied", "-n", "5")
+    assert [line.split()[1] for line in shown.splitlines()] == ["ENTRY", "c/6", "c/7"]
+    target = server.requests[0].target
+    assert target.startswith(b"/api/gateway/audit?") and b"agent_id=agt_1" in target
+    assert b"allowed=false" in target and b"limit=5" in target
+    assert server.requests[0].header("x-admin-key") == "a-key"
+    assert json.loads(said(reply, "audit", "tail", "-o", "json")[0]) == [OLDER, ENTRY]
+
+
+def test_a_record_that_is_whole_is_a_success_and_any_other_a_failure(said: Any) -> None:
+    assert "yes" in said(json_answer({"valid": True, "chains": []}), "audit", "verify")[0]
+    broken = {"valid": False, "first_bad": "c/3"}
+    assert "c/3" in said(json_answer(broken), "audit", "verify", code=1)[0]
+
+
+def test_an_export_is_line_by_line(said: Any) -> None:
+    lines = b'{"entry":"c/6"}\n{"entry":"c/7"}\n'
+    exported, server = said(answer(200, lines), "audit", "export", "--start-time", "2026-11-20T00:00:00Z")
+    assert exported.encode() == lines
+    assert b"start_time=2026-11-20T00%3A00%3A00Z" in server.requests[0].target
