@@ -158,7 +158,7 @@ async def test_nothing_of_a_quarantined_agent_is_forwarded_and_its_streams_are_c
 @pytest.mark.faults
 async def test_quarantine_takes_effect_soon(own_redis: RedisServer, tmp_path: Path, figures: Figures) -> None:
     calls, cuts, requests = [], [], 0
-    for n in range(5):
+    for n in range(3):
         own_redis.ask("FLUSHALL")
         async with world(tmp_path / str(n), own_redis.url, own_redis.url) as both:
             took, cut_after, load = await run_under_load(both, seconds=2, number=50, rate=200)
@@ -167,7 +167,7 @@ async def test_quarantine_takes_effect_soon(own_redis: RedisServer, tmp_path: Pa
             requests += load.requests
     figures.note(
         "quarantine over two gateways, at 200 requests a second and 50 streams",
-        faults=5,
+        faults=3,
         requests=requests,
         **milliseconds(calls, "answered_"),
         **milliseconds(cuts, "cut_"),
