@@ -93,8 +93,8 @@ class Identities:
         """End an agent's keys and forget it. What operators decided about its id still holds if it comes again."""
         for key in await self.keys.all(agent_id):
             await self.end_key(agent_id, key.key_id)
-        await self.registry.delete(agent_id)
-        await self._acknowledged(await self.rules.change(agent_id))
+        if await self.registry.delete(agent_id):  # else there is nobody to be told about, and what is told is kept
+            await self._acknowledged(await self.rules.change(agent_id))
 
     async def merge(self, agent_id: str, into: str) -> None:
         """From now on who would be `agent_id` is `into`."""

@@ -83,8 +83,8 @@ class Registry:
             await self._release(before, agent_id)
         return exists
 
-    async def delete(self, agent_id: str) -> None:
-        """Forget an agent. One without a key that comes again is a new one."""
+    async def delete(self, agent_id: str) -> bool:
+        """Forget an agent; whether there was one. One without a key that comes again is a new one."""
         keys = self._connection.keys
         (values,) = await self._connection.script("read_fields", [keys.agent(agent_id)], ["name", "credential_id"])
         before, credential_id = (None if value is None else value.decode("utf-8", "replace") for value in values)
@@ -92,9 +92,10 @@ class Registry:
             await self._connection.execute("ZREM", keys.credential(credential_id), agent_id)
         await self._connection.execute("DEL", keys.forms(agent_id))
         await self._connection.execute("ZREM", keys.agents, agent_id)
-        await self._connection.execute("DEL", keys.agent(agent_id))
+        existed = bool(await self._connection.execute("DEL", keys.agent(agent_id)))
         if before is not None:
             await self._release(before, agent_id)
+        return existed
 
     async def forget_idle(self, seconds: float) -> int:
         """Delete agents without a proof or a name that were not seen for so long; how many.

@@ -102,3 +102,10 @@ async def test_an_agent_that_is_deleted_leaves_no_key_behind(replicas: tuple[Ide
     await here.delete(agent_id)
     assert await there.verified.of_key(shown) is None
     assert await here.keys.all(agent_id) == []
+
+
+async def test_deleting_nobody_leaves_nothing_to_remember(redis_url: str) -> None:
+    replica = await Replica(redis_url).begin()
+    await replica.identities.delete("agt_nobody")
+    assert replica.control.get("agent", "agt_nobody") is None
+    await replica.close()

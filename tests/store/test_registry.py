@@ -41,7 +41,7 @@ async def test_a_name_belongs_to_one_agent_until_it_is_let_go(registry: Registry
     assert taken.value.owner == one
     assert await registry.change(one, {"name": "invoices"})
     assert await registry.change(two, {"name": "billing"})
-    await registry.delete(two)
+    assert await registry.delete(two)
     await registry.make(Attributes("billing"))
     with pytest.raises(NameTaken):
         await registry.make(Attributes("invoices"))
@@ -57,4 +57,4 @@ async def test_an_agent_that_does_not_exist_is_not_made_by_a_change(registry: Re
     assert not await registry.change("agt_nobody", {"name": "ghost"})
     assert not await connection.execute("EXISTS", connection.keys.agent("agt_nobody"))
     await registry.make(Attributes("ghost"))
-    await registry.delete("agt_nobody")
+    assert not await registry.delete("agt_nobody")

@@ -15,6 +15,7 @@ from gateway.store.agents import Agents
 from gateway.store.identities import Identities
 
 _YEAR = 366 * 86_400
+_LONGEST = 100 * _YEAR
 
 
 class NewAgentKey(Body):
@@ -58,8 +59,8 @@ def router(agents: Agents, identities: Identities, *, clock: Callable[[], float]
         if not (await known(agents, agent_id)).verified:
             raise Problem(409, "This agent was found by how it calls; make an agent and give that one a key.")
         expires_at = None if body.expires_at is None else body.expires_at.timestamp()
-        if expires_at is not None and expires_at <= now:
-            raise invalid("body.expires_at", "is not in the future")
+        if expires_at is not None and not now < expires_at < now + _LONGEST:
+            raise invalid("body.expires_at", "is not in the future, or not within a hundred years")
         if body.replaces and body.replaces not in {key.key_id for key in await identities.keys.all(agent_id)}:
             raise invalid("body.replaces", "is no key of this agent")
         try:
