@@ -1,5 +1,6 @@
 """Telemetry of a real gateway, told to a collector nobody here wrote, and read by Prometheus' own reader."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,3 +134,19 @@ def test_workers_tell_of_each_other(tmp_path: Path) -> None:
             return {sample.labels["worker"] for sample in families["leuko_build"].samples}
 
         eventually(lambda: workers() == {"0", "1"})
+
+
+def test_a_collector_that_hangs_keeps_no_gateway_from_serving_or_stopping(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env = {
+            "GATEWAY_DATA_DIR": str(tmp_path),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "OTEL_TRACES_SAMPLER": "always_on",
+            "OTEL_BSP_SCHEDULE_DELAY": "10",
+            "OTEL_METRIC_EXPORT_INTERVAL": "10",
+        }
+        with running_gateway("--stub", env=env) as gateway:
+            body = {"model": "stub-echo", "messages": []}
+            url = f"{gateway.url}/v1/chat/completions"
+            assert {httpx.post(url, json=body, headers=AUTHORIZATION).status_code for _ in range(20)} == {200}
+            assert gateway.stop() == 0
