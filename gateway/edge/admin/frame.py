@@ -49,12 +49,12 @@ class Frame:
                 raise HTTPException(413, f"The body is larger than {_MOST} bytes.")
             return message
 
-        status = 500  # what becomes of an exception that leaves the application
+        began, status = False, 500  # what becomes of an exception that leaves the application
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal began, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                began, status = True, message["status"]
                 deadline.reschedule(None)  # events and exports go on as long as they like
             await send(message)
 
@@ -62,6 +62,8 @@ class Frame:
             async with asyncio.timeout(self._seconds) as deadline:
                 await self._app(scope, receiving, sending)
         except TimeoutError:
+            if began:
+                raise
             status = 504
             late = Problem(504, f"This took more than {self._seconds:g} s; it may have been done.")
             await answer_to(late)(scope, receive, send)
