@@ -15,6 +15,7 @@ from gateway.store.control import ChangeConflict, Control
 from gateway.store.control_file import ControlFile
 from gateway.store.errors import StoreError
 from tests.support.redis import RedisServer
+from tests.support.redis_sets import ClusterSet, SentinelSet
 
 
 async def until(holds: Callable[[], Any], within: float = 10.0) -> None:
@@ -199,3 +200,33 @@ async def test_a_change_without_redis_fails_and_is_not_applied(own_redis: RedisS
         assert not await one.refresh()
         with contextlib.suppress(StoreError):
             await one.acknowledged(1, 0)
+
+
+async def test_a_change_goes_round_in_a_cluster(shared_cluster: ClusterSet) -> None:
+    for node in shared_cluster.masters:
+        node.redis.flushall()
+    async with replica(shared_cluster.url) as one, replica(shared_cluster.url) as other:
+        elsewhere = told(other)
+        epoch = await one.change("key", "k1", {"revoked": True})
+        assert await other.acknowledged(epoch, 5) == []
+        assert elsewhere == [("k1", {"revoked": True})]
+        for node in shared_cluster.masters:
+            node.redis.flushall()
+        await until(lambda: one.refilled + other.refilled)
+
+
+async def test_what_a_failover_lost_is_given_to_the_new_master(sentinels: SentinelSet) -> None:
+    """Redis acknowledges before its replica has a write; a master that is killed takes such writes along."""
+    master, heir = sentinels.servers
+    async with replica(sentinels.url) as one, replica(sentinels.url) as other:
+        kept = await one.change("key", "k1", {"n": 1})
+        await until(lambda: heir.redis.hlen(one._state) == 1)
+        heir.freeze()
+        master.redis.execute_command("CLIENT", "KILL", "TYPE", "replica")
+        lost = await one.change("key", "k2", {"n": 2})
+        assert await one.acknowledged(lost, 5) == []
+        master.kill()
+        heir.thaw()
+        await until(lambda: one.refilled + other.refilled, within=30)
+        async with replica(sentinels.url) as late:
+            assert {id: at for id, _, at in late.items("key")} == {"k1": kept, "k2": lost}

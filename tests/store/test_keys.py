@@ -21,3 +21,12 @@ def test_every_key_is_in_the_table() -> None:
     assert module.__doc__ is not None
     for name in ("schema", "probe:{tag}", "stats", "agents", "agent:{id}"):
         assert f"| `{name}` |" in module.__doc__
+
+
+def test_the_keys_of_the_control_state_share_a_tag_and_stand_in_the_table() -> None:
+    import gateway.store.keys as module
+
+    keys = Keys("")
+    names = [keys.control_log, keys.control_state, keys.control_replicas, keys.control_news]
+    assert all(name.startswith("{control}:") for name in names) and len(set(names)) == 4
+    assert all(f"| `{name}` |" in str(module.__doc__) for name in names)
