@@ -53,6 +53,12 @@ async def test_the_admin_api_sees_the_canonical_path() -> None:
     assert await asked(b"//api/gateway/agents/a%2Fb/") == ("admin", "/api/gateway/agents/a/b")
 
 
+async def test_metrics_are_part_of_the_admin_api() -> None:
+    assert await asked(b"/metrics") == ("admin", "/api/gateway/metrics")
+    assert await asked(b"/metrics", host=b"evil.example") == 421
+    assert (await asked(b"/metrics", apart=True))[0] == "data"  # which knows no such path
+
+
 @pytest.mark.parametrize("host", [b"evil.example", b"localhost.evil.example:4000", b"", b"127.0.0.1@evil"])
 async def test_the_admin_api_answers_known_host_names_only(host: bytes) -> None:
     assert await asked(b"/api/gateway/agents", host=host) == 421
