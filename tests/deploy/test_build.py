@@ -11,7 +11,6 @@ import yaml
 from gateway.telemetry import names
 from tests.deploy.files import BOARDS, DEPLOY, alerts, board, panels, selectors, substituted, variables
 
-
 NO_METRICS = {
     names.DECISION, names.DECISION_EVENT, names.REQUEST_ID, names.SCOPE, names.TEAM, names.TOOL_CALL_EVENT, names.TURN,
     names.USAGE_ESTIMATED, names.VERIFIED,
