@@ -53,7 +53,7 @@ class Identify:
         ids: bounds how many ids one credential may have.
         rules: what operators decided.
         proof_required: refuse callers without a proof.
-        gates: asked in order once the agent is known.
+        gates: asked in order once the agent is known; where only its request can tell, they are left to `admit`.
     """
 
     def __init__(
@@ -86,9 +86,11 @@ class Identify:
             agent = self._fingerprinter.agent(exchange.credential, exchange.request.fields)
             if self._ids is not None:
                 agent = await self._ids.settle(agent)
-        become(exchange, self._meant(agent))
-        if self._rules is not None and exchange.agent is not None:
-            check_active(exchange.agent, self._rules)
+        become(exchange, agent := self._meant(agent))
+        if self._rules is not None:
+            if may_be_another(exchange, agent):
+                return  # its neighbour behind the same fingerprint must not be refused in its place
+            check_active(agent, self._rules)
         for gate in self._gates:
             waiting = gate(exchange)
             if waiting is not None:
@@ -130,6 +132,13 @@ def become(exchange: Exchange, agent: Agent) -> None:
         at = exchange.own_headers.index((b"x-gateway-agent-id", exchange.agent.agent_id.encode()))
         exchange.own_headers[at] = header
     exchange.agent = agent
+
+
+def may_be_another(exchange: Exchange, agent: Agent) -> bool:
+    """Whether the request may yet show that this is another agent behind the same fingerprint."""
+    route = exchange.route
+    judged = route.dialect is not None and route.reads_request
+    return judged and not agent.verified and b"x-agent-id" not in exchange.request.fields
 
 
 def check_active(agent: Agent, rules: Rules) -> None:

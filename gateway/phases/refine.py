@@ -13,7 +13,7 @@ from gateway.identity.forms import Decision, Form, decide, form_of
 from gateway.model.agent import Agent, Evidence
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
-from gateway.phases.identify import Ids, Rules, become, check_active
+from gateway.phases.identify import Ids, Rules, become, check_active, may_be_another
 from gateway.phases.profile import Profile
 from gateway.store.errors import StoreUnavailable
 
@@ -62,13 +62,29 @@ class Refine:
         self._unkept: dict[str, tuple[str, Form]] = {}
 
     def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
-        agent, ask, profile = exchange.agent, exchange.ask, exchange.profile
-        if agent is None or agent.verified or ask is None or not isinstance(profile, Profile):
+        """Raises Refusal `agent_quarantined` for an agent that an operator deactivated."""
+        agent = exchange.agent
+        if agent is None or not may_be_another(exchange, agent):
             return None
-        fields = exchange.request.fields
-        if b"x-agent-id" in fields:
+        waiting = self._refine(exchange, agent)
+        if waiting is not None:
+            return self._finish(exchange, waiting)
+        self._check(exchange)
+        return None
+
+    async def _finish(self, exchange: Exchange, waiting: Awaitable[None]) -> None:
+        await waiting
+        self._check(exchange)
+
+    def _check(self, exchange: Exchange) -> None:
+        if exchange.agent is not None:
+            check_active(exchange.agent, self._rules)
+
+    def _refine(self, exchange: Exchange, agent: Agent) -> Awaitable[None] | None:
+        profile = exchange.profile
+        if exchange.ask is None or not isinstance(profile, Profile):
             return None
-        if self._fingerprinter.agent(exchange.credential, fields).agent_id != agent.agent_id:
+        if self._fingerprinter.agent(exchange.credential, exchange.request.fields).agent_id != agent.agent_id:
             return None  # merged into another one, or one of too many: that is decided
         if profile.tools_hash is None and profile.prompt_hash is None:
             self._go_on(exchange, agent, profile)

@@ -121,6 +121,12 @@ def key(_numbers: Iterator[int] = count(1)) -> str:  # noqa: B008 - one counter 
 
 def ask(gateway: GatewayProcess, key: str, change: Change | None = None) -> str:
     """The id of the agent behind one request."""
+    answer = answered(gateway, key, change)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-gateway-agent-id"]
+
+
+def answered(gateway: GatewayProcess, key: str, change: Change | None = None) -> httpx.Response:
     change = deepcopy(change or {})
     headers: dict[str, str | None] = {"authorization": f"Bearer {key}", **OPENAI_PYTHON, **change.get("headers", {})}
     system, names = change.get("system", BILLING), change.get("tools", MONEY)
@@ -130,9 +136,7 @@ def ask(gateway: GatewayProcess, key: str, change: Change | None = None) -> str:
     if names:
         body["tools"] = [{"type": "function", "function": {"name": n, "parameters": {"type": "object"}}} for n in names]
     sent = {name: value for name, value in headers.items() if value is not None}
-    answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=sent, timeout=20)
-    assert answer.status_code == 200, answer.text
-    return answer.headers["x-gateway-agent-id"]
+    return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=sent, timeout=20)
 
 
 def is_known(redis: RedisServer, base: str, agent_id: str) -> bool:
@@ -212,6 +216,26 @@ def test_what_was_told_apart_is_shown_with_evidence_and_can_be_merged(
     assert change(f"{first}/split")["separated"] == []
     only_tools = {ask(gateway, key, {"tools": ("unheard_of",)}) for gateway in both}
     assert len(only_tools) == 1 and not only_tools & {first, other}
+
+
+def test_an_agent_is_not_refused_in_the_place_of_its_neighbour(both: Both, shared_redis: RedisServer, key: str) -> None:
+    here, there = both
+    weather = OTHER["other tools and another prompt"]
+    first = ask(here, key)
+    eventually(lambda: is_known(shared_redis, first, first))
+    other = ask(here, key, weather)
+    eventually(lambda: there.admin(f"/agents/{other}").status_code == 200)
+    admin = {"x-admin-key": ADMIN_KEY}
+    blocked = httpx.post(
+        f"{here.url}/api/gateway/quarantine/{first}", json={"reason": "tested"}, headers=admin, timeout=20
+    )
+    assert blocked.status_code == 200, blocked.text
+    for gateway in both:
+        refused = answered(gateway, key)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "agent_quarantined")
+        assert ask(gateway, key, weather) == other
+        unheard = answered(gateway, key, {"system": "Translate poems into Latin verse.", "tools": ("dictionary",)})
+        assert (unheard.status_code, unheard.json()["error"]["code"]) == (403, "agent_quarantined")
 
 
 def test_the_address_is_what_a_trusted_proxy_says(both: Both, key: str) -> None:

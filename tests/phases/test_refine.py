@@ -158,6 +158,10 @@ async def test_what_an_operator_decided_holds_for_agents_told_apart() -> None:
         await world.call(chat(WEATHER))
     assert refused.value.code == "agent_quarantined"
     assert await world.call(chat(BILLING)) == billing
+    world.rules.inactive = {billing}
+    assert await world.call(chat(WEATHER)) == weather
+    with pytest.raises(Refusal):
+        await world.call(chat(BILLING))
 
 
 async def test_a_relayed_request_shows_nothing() -> None:
