@@ -14,6 +14,7 @@ Start = Annotated[str | None, typer.Option("--start-time", help="From then on: 2
 End = Annotated[str | None, typer.Option("--end-time", help="Until then.")]
 
 _COLUMNS = ("time", "entry", "source", "agent_id", "action", "resource", "tool", "allowed", "rule", "result")
+_CHAIN = ("chain", "size", "anchored", "closed", "first_bad", "problems")
 _POLL_SECONDS = 1.0
 
 
@@ -29,7 +30,7 @@ def tail(
     filters = {"agent_id": agent, "action": action, "allowed": allowed}
     seen: set[str] = set()
     while True:
-        page = session.client.ask("GET", "/audit", params={**filters, "limit": limit})["items"]
+        page = session.client.items("/audit", limit, filters)
         fresh = [entry for entry in reversed(page) if entry["entry"] not in seen]
         _print(session, fresh, follow)
         seen = {entry["entry"] for entry in page}
@@ -41,8 +42,12 @@ def tail(
 def verify(session: Session) -> None:
     """Check every chain against what was signed; exit code 1 and the first bad entry where one is not whole."""
     report = session.client.ask("GET", "/audit/verify")
-    session.show_one(report)
-    if not report.get("valid", report.get("sound", report.get("ok"))):
+    if session.output is Output.JSON:
+        session.show_one(report)
+    else:
+        session.show(report["chains"], _CHAIN)
+        session.show_one({name: value for name, value in report.items() if name != "chains"})
+    if not report["valid"]:
         raise typer.Exit(1)
 
 

@@ -31,17 +31,19 @@ def gateway(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory)
         yield one
 
 
+def run(*args: str, code: int = 0, **more: Any) -> Result:
+    """Run a command, which must end with this exit code."""
+    result = CliRunner().invoke(app, args, **more)
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
 @pytest.fixture
 def leuko(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Leuko:
     """Run a command against the gateway."""
     monkeypatch.setenv("GATEWAY_URL", gateway.url)
     monkeypatch.setenv("GATEWAY_ADMIN_KEY", ADMIN_KEY)
-
-    def run(*args: str, code: int = 0, **more: Any) -> Result:
-        result = CliRunner().invoke(app, args, **more)
-        assert result.exit_code == code, result.output
-        assert "Traceback" not in result.output
-        return result
 
     return run
 

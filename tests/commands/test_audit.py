@@ -1,11 +1,8 @@
 """`leuko audit`, against answers as the admin API gives them."""
 
 import json
-from typing import Any
 
-import pytest
-
-from tests.commands.conftest import Leuko
+from tests.commands.conftest import run
 from tests.support.upstream import ThreadedUpstream, answer, json_answer, threaded
 
 ENTRY = {
@@ -18,18 +15,13 @@ ENTRY = {
 OLDER = {**ENTRY, "entry": "c/6", "allowed": False, "rule": "rate_limit_exceeded"}
 
 
-@pytest.fixture
-def said(leuko: Leuko, monkeypatch: pytest.MonkeyPatch) -> Any:
+def said(reply: bytes, *args: str, code: int = 0) -> tuple[str, ThreadedUpstream]:
     """Run a command against one answer; what it printed, and the server."""
-
-    def run(reply: bytes, *args: str, code: int = 0) -> tuple[str, ThreadedUpstream]:
-        with threaded(reply) as server:
-            return leuko(*args, "--url", server.url, "--key", "a-key", code=code).stdout, server
-
-    return run
+    with threaded(reply) as server:
+        return run(*args, "--url", server.url, "--key", "a-key", code=code).stdout, server
 
 
-def test_the_latest_entries_are_shown_the_newest_last_and_filtered(said: Any) -> None:
+def test_the_latest_entries_are_shown_the_newest_last_and_filtered() -> None:
     reply = json_answer({"items": [ENTRY, OLDER], "next_cursor": None})
     shown, server = said(reply, "audit", "tail", "--agent", "agt_1", "--denied", "-n", "5")
     assert [line.split()[1] for line in shown.splitlines()] == ["ENTRY", "c/6", "c/7"]
@@ -40,13 +32,17 @@ def test_the_latest_entries_are_shown_the_newest_last_and_filtered(said: Any) ->
     assert json.loads(said(reply, "audit", "tail", "-o", "json")[0]) == [OLDER, ENTRY]
 
 
-def test_a_record_that_is_whole_is_a_success_and_any_other_a_failure(said: Any) -> None:
-    assert "yes" in said(json_answer({"valid": True, "chains": []}), "audit", "verify")[0]
-    broken = {"valid": False, "first_bad": "c/3"}
+def test_a_record_that_is_whole_is_a_success_and_any_other_a_failure() -> None:
+    chain = {"chain": "c", "size": 8, "anchored": 8, "closed": False, "first_bad": None, "problems": []}
+    report = {"valid": True, "first_bad": None, "chains": [chain], "missing": [], "unreadable": []}
+    shown, _ = said(json_answer(report), "audit", "verify")
+    assert shown.splitlines()[1].split() == ["c", "8", "8", "no", "-"] and "valid       yes" in shown
+    broken = {**report, "valid": False, "first_bad": "c/3"}
     assert "c/3" in said(json_answer(broken), "audit", "verify", code=1)[0]
+    assert json.loads(said(json_answer(broken), "audit", "verify", "-o", "json", code=1)[0]) == broken
 
 
-def test_an_export_is_line_by_line(said: Any) -> None:
+def test_an_export_is_line_by_line() -> None:
     lines = b'{"entry":"c/6"}\n{"entry":"c/7"}\n'
     exported, server = said(answer(200, lines), "audit", "export", "--start-time", "2026-11-20T00:00:00Z")
     assert exported.encode() == lines
