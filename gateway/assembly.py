@@ -27,6 +27,7 @@ from gateway.edge.admin import (
     admin_keys,
     agent_keys,
     agents,
+    audit,
     events,
     lifecycle,
     metrics,
@@ -375,6 +376,7 @@ class Gateway:
                 lambda definition: self.merge_providers.make(definition),
             ),
             routes.router(self.routes, lambda: self.pipeline.forward.providers, self._is_agent),
+            audit.router(self.keep_audit.copy, self.keep_audit),
             admin_keys.router(self.admin_keys, clock=wall_clock),
             events.router(self.events, self._access, stopping=lambda: self.drain.draining),
         ]

@@ -13,12 +13,14 @@ from gateway.background.ship_audit import ShipAudit
 from gateway.ledger.note import Signer, verifier_key
 from gateway.model.audit import AuditEntry
 from gateway.spool.audit import Audit
+from gateway.spool.check import Report, verify_all
 from gateway.spool.disk import Disk
 from gateway.spool.errors import AuditUnavailable
+from gateway.spool.proof import Proof, prove
 from gateway.spool.trim import Trimmer
 from gateway.store.audit_copy import AuditCopy
 from gateway.store.connection import Connection
-from gateway.store.errors import StoreError, StoreUnfit
+from gateway.store.errors import StoreError, StoreUnavailable, StoreUnfit
 from gateway.store.signing_key import read_signing_key, shared_signing_key
 
 log = logging.getLogger(__name__)
@@ -107,6 +109,23 @@ class KeepAudit:
         gone = await asyncio.to_thread(trimmer.trim, self.audit.chain)
         await self.copy.forget()
         return gone
+
+    async def verify(self) -> Report:
+        """Check the chains of this machine, with the checkpoints that Redis has if it answers."""
+        signer = self.audit.signer
+        assert signer is not None, "the record is open"
+        kept: list[str] = []
+        with contextlib.suppress(StoreUnavailable):  # then the ends of chains are held by less
+            kept = [head.note for head in await self.copy.heads()]
+        return await asyncio.to_thread(
+            verify_all, self.audit.root, signer.deployment, signer.public_key, kept, here=False
+        )
+
+    async def prove(self, chain: str, seq: int) -> Proof:
+        """As `spool.proof.prove`."""
+        signer = self.audit.signer
+        assert signer is not None, "the record is open"
+        return await asyncio.to_thread(prove, self.audit.root / chain, seq, signer.deployment, signer.public_key)
 
     async def _say(self, entry: AuditEntry) -> None:
         await self.audit.durable(self.audit.append(entry))
