@@ -6,7 +6,7 @@ from tests.support.gateway import GatewayProcess
 
 def test_a_key_is_made_listed_replaced_and_revoked(leuko: Leuko, gateway: GatewayProcess) -> None:
     agent = gateway.ask("POST", "/agents", json={"name": "a worker"}).json()["agent_id"]
-    made = read(leuko("keys", "create", agent, "--expires-at", "2999-01-01T00:00:00Z", "-o", "json"))
+    made = read(leuko("keys", "create", agent, "--expires-at", "2099-01-01T00:00:00Z", "-o", "json"))
     assert made["api_key"].startswith("agk_")
     listed = leuko("keys", "list", agent).stdout
     assert made["key_id"] in listed and made["api_key"] not in listed
