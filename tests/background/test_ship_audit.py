@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.background.ship_audit import ShipAudit
 from gateway.spool.audit import Audit
 from gateway.store.audit_copy import AuditCopy
-from gateway.store.audit_query import AuditQuery, Question
 from gateway.store.connection import Connection
 from tests.spool.keeping import NOW, audit_at, entry, keeping, until
 
@@ -99,57 +97,3 @@ async def test_the_newest_checkpoint_is_known_and_one_that_contradicts_it_begins
         await until(lambda: audit.signed == audit.size)
         await ship.ship()
         assert {head.chain for head in await copy.heads()} == {old, audit.chain}
-
-
-async def pages(query: AuditQuery, question: Question, limit: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page, cursor = await query.page(question, limit, cursor)
-        found += page
-        if cursor is None:
-            return found
-
-
-async def test_entries_of_all_chains_come_in_one_order_and_each_on_one_page(tmp_path: Path, copy: AuditCopy) -> None:
-    async with keeping(audit_at(tmp_path / "a")) as a, keeping(audit_at(tmp_path / "b")) as b:
-        for number in range(0, 60, 2):
-            a.append(entry(number, agent_id="agt_even"))
-            b.append(entry(number + 1, agent_id="agt_odd", allowed=False))
-            await a.durable(f"{a.chain}/{a.size - 1}")
-            await b.durable(f"{b.chain}/{b.size - 1}")
-            for audit in (a, b):
-                if number % 10 == 0:
-                    await ShipAudit(audit, copy).ship()
-        for audit in (a, b):
-            await ShipAudit(audit, copy).ship()
-        query = AuditQuery(copy)
-        found = await pages(query, Question(), 7)
-        assert len(found) == len({e["entry"] for e in found}) == 62
-        assert [e["time"] for e in found] == sorted((e["time"] for e in found), reverse=True)
-        assert len(await pages(query, Question(agent_id="agt_odd"), 100)) == 30
-        assert len(await pages(query, Question(allowed=False, action="call:model"), 9)) == 30
-        assert len(await pages(query, Question(action="start:gateway", source="gateway"), 9)) == 2
-        some = await pages(query, Question(start=NOW + 10, end=NOW + 20), 3)
-        assert [e["request_id"] for e in some] == [f"req_{n}" for n in range(19, 9, -1)]
-        for wrong in ("x", "!", "YTpi"):
-            with pytest.raises(ValueError, match="not a cursor"):
-                await query.page(Question(), 1, wrong)
-
-
-async def test_the_copy_lets_go_of_what_is_too_old(redis_url: str, tmp_path: Path) -> None:
-    connection, now = Connection(redis_url, op_timeout=5), [NOW]
-    copy = AuditCopy(connection, clock=lambda: now[0], life=100)
-    async with keeping(audit_at(tmp_path)) as audit:
-        ship = ShipAudit(audit, copy)
-        for number in (0, 50, 200):
-            await audit.durable(audit.append(entry(number)))
-            await ship.ship()
-        now[0] += 250
-        await audit.durable(audit.append(entry(240)))
-        await ship.ship()
-        assert await numbers(copy, audit.chain) == [4, 3]
-        now[0] += 1000
-        await copy.forget()
-        assert await copy.chains() == []
-    await connection.close()

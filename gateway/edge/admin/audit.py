@@ -10,13 +10,14 @@ from starlette.responses import StreamingResponse
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Timestamp, rfc3339
+from gateway.edge.admin.shapes import Timestamp, Written, rfc3339
 from gateway.spool.check import Report
 from gateway.spool.proof import Proof
 from gateway.store.audit_copy import AuditCopy
 from gateway.store.audit_query import AuditQuery, Question
 
 _EXPORT_PAGE = 1000
+_NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 _Filter = Annotated[str | None, Query(max_length=200)]
 _ENTRY = r"^[0-9a-f]{32}$"
 
@@ -123,8 +124,8 @@ def _entries(routes: APIRouter, query: AuditQuery) -> None:
         action: _Filter = None,
         allowed: bool | None = None,
         source: _Filter = None,
-        start_time: AwareDatetime | None = None,
-        end_time: AwareDatetime | None = None,
+        start_time: Annotated[AwareDatetime, Written] | None = None,
+        end_time: Annotated[AwareDatetime, Written] | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:
@@ -139,14 +140,14 @@ def _entries(routes: APIRouter, query: AuditQuery) -> None:
     routes.get("/audit", response_model=EntryList)(list_entries)
     routes.get("/logs", response_model=EntryList, operation_id="list_entries_alias")(list_entries)
 
-    @routes.get("/audit/export", response_class=Response, responses={200: {"content": {"application/x-ndjson": {}}}})
+    @routes.get("/audit/export", response_class=Response, responses=_NDJSON)
     async def export_entries(
         agent_id: _Filter = None,
         action: _Filter = None,
         allowed: bool | None = None,
         source: _Filter = None,
-        start_time: AwareDatetime | None = None,
-        end_time: AwareDatetime | None = None,
+        start_time: Annotated[AwareDatetime, Written] | None = None,
+        end_time: Annotated[AwareDatetime, Written] | None = None,
     ) -> StreamingResponse:
         """Every entry as a line of JSON, the latest first."""
         question = _question(agent_id, action, allowed, source, start_time, end_time)
@@ -191,26 +192,29 @@ def _proofs(routes: APIRouter, copy: AuditCopy, evidence: Evidence) -> None:
     @routes.get("/audit/verify", response_model=Verification)
     async def verify_record() -> dict[str, Any]:
         """Check the chains of the machine that answers, byte by byte, against what was signed and what Redis keeps."""
-        report = await evidence.verify()
-        found = [
-            {
-                "chain": v.chain,
-                "size": v.size,
-                "anchored": v.anchored,
-                "closed": v.final,
-                "first_bad": v.first_bad,
-                "problems": [f"{problem.seq}: {problem.what}" for problem in v.problems],
-            }
-            for v in report.verdicts
-        ]
-        bad = next((f"{v.chain}/{v.first_bad}" for v in report.verdicts if v.first_bad is not None), None)
-        return {
-            "valid": report.sound,
-            "first_bad": bad,
-            "chains": found,
-            "missing": report.missing,
-            "unreadable": report.unreadable,
+        return _verification(await evidence.verify())
+
+
+def _verification(report: Report) -> dict[str, Any]:
+    found = [
+        {
+            "chain": v.chain,
+            "size": v.size,
+            "anchored": v.anchored,
+            "closed": v.final,
+            "first_bad": v.first_bad,
+            "problems": [f"{problem.seq}: {problem.what}" for problem in v.problems],
         }
+        for v in report.verdicts
+    ]
+    bad = next((f"{v.chain}/{v.first_bad}" for v in report.verdicts if v.first_bad is not None), None)
+    return {
+        "valid": report.sound,
+        "first_bad": bad,
+        "chains": found,
+        "missing": report.missing,
+        "unreadable": report.unreadable,
+    }
 
 
 def _question(

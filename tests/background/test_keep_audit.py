@@ -1,0 +1,57 @@
+"""The duties together: one key, a record that is opened, shipped, trimmed, verified and closed."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.background.keep_audit import KeepAudit
+from gateway.store.connection import Connection
+from gateway.store.errors import StoreUnfit
+from tests.spool.keeping import NOW, audit_at, entry, until
+
+
+def keeper(root: Path, connection: Connection, **options: Any) -> KeepAudit:
+    given: dict[str, Any] = {"clock": lambda: NOW, "life": 100.0} | options
+    return KeepAudit(
+        audit_at(root), connection, deployment="leuko", root=b"root-secret-0123456", random_bytes=os.urandom, **given
+    )
+
+
+async def test_a_record_is_kept_shipped_verified_and_closed(tmp_path: Path, redis_url: str) -> None:
+    connection = Connection(redis_url, op_timeout=5)
+    keep = keeper(tmp_path, connection)
+    assert keep.public_key == "" or keep.audit.signer is not None
+    await keep.begin()
+    running = asyncio.create_task(keep.run())
+    name = keep.audit.append(entry(1))
+    await until(lambda: keep.ship.shipped == 2 and keep.audit.signed == 2)
+    assert (await keep.verify()).sound
+    assert (await keep.prove(keep.audit.chain, 1)).index == 1
+    assert name == f"{keep.audit.chain}/1"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await keep.end()
+    assert keep.ship.shipped == keep.audit.size == 3
+    later = keeper(tmp_path, connection, clock=lambda: NOW + 10_000)
+    await later.begin()
+    assert later.public_key == keep.public_key
+    running = asyncio.create_task(later.run())
+    assert await later.trim() == 3
+    assert (await later.verify()).sound
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await later.end()
+    await connection.close()
+
+
+async def test_what_cannot_be_used_stops_the_start(tmp_path: Path, redis_url: str) -> None:
+    connection = Connection(redis_url, op_timeout=5)
+    (tmp_path / "file").write_text("not a key")
+    with pytest.raises(StoreUnfit, match="GATEWAY_SIGNING_KEY_FILE"):
+        await keeper(tmp_path / "a", connection, key_file=tmp_path / "file").begin()
+    with pytest.raises(StoreUnfit, match="GATEWAY_DATA_DIR"):
+        await keeper(tmp_path / "file", connection).begin()
+    await connection.close()

@@ -1,0 +1,59 @@
+"""What the writer leaves on disk where even tidying up fails: readers and verification go by the numbers."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger.checkpoint import sign_checkpoint
+from gateway.spool.check import verify_all
+from gateway.spool.disk import Disk
+from gateway.spool.files import payloads, segments
+from gateway.spool.notary import Notary
+from gateway.spool.writer import ChainWriter
+from tests.spool.keeping import SIGNER, entry
+
+CHAIN = "c" * 32
+
+
+class StubbornDisk(Disk):
+    """Cannot truncate; fails to write when told."""
+
+    fails = False
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self.fails:
+            os.write(descriptor, data[:9])
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(descriptor, data)
+
+
+def test_bytes_that_could_not_be_taken_back_do_not_count(tmp_path: Path) -> None:
+    disk = StubbornDisk()
+    (tmp_path / CHAIN).mkdir()
+    writer = ChainWriter(tmp_path / CHAIN, CHAIN, disk, segment_bytes=1 << 20)
+    writer.append(entry(0))
+    writer.synced(1)
+    writer.append(entry(1))
+    disk.fails = True
+    with pytest.raises(OSError, match="Input/output"):
+        writer.append(entry(2))
+    assert writer.broken
+    with pytest.raises(OSError, match="Input/output"):
+        writer.rewrite()
+    disk.fails = False
+    writer.rewrite()
+    assert not writer.broken
+    writer.append(entry(3, kind="gateway", action="rewrite:segment", metadata={"first": 1}))
+    writer.synced(3)
+    assert len(list(payloads(tmp_path / CHAIN, 0))) == 3
+    assert len(segments(tmp_path / CHAIN)) == 2
+    notary = Notary(tmp_path / CHAIN, disk)
+    note = notary.sign(3, writer.leaves, SIGNER, final=True)
+    assert note == sign_checkpoint(SIGNER, CHAIN, notary.tree, final=True)
+    assert verify_all(tmp_path, "leuko", SIGNER.public_key).sound
+    writer.close()
