@@ -179,6 +179,10 @@ class Reserve:
             self.closed += 1
             why = f"{budget.bound.name} of policy `{budget.document}` cannot be counted at the moment"
             raise Refusal("state_unavailable", f"The gateway's state cannot be reached: {why}.", retry_after=5)
+        if isinstance(error, StoreUnavailable) and error.reason == "timeout" and self._limits.reachable:
+            # The others still count in Redis: a share of its own for each process would let too many pass.
+            self.closed += 1
+            raise Refusal("state_unavailable", "The gateway's state did not answer in time.", retry_after=1)
         self.alone += 1
         full = self._windows.take(claims, self._clock(), replicas=max(1, self._replicas()))
         if full is not None:

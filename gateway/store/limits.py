@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 
 from gateway.policy.claim import Claim
 from gateway.store.connection import Connection
@@ -29,8 +29,8 @@ _REFUSED_SECONDS = 60  # longer than a reservation may be on its way
 _CHUNK = 128
 _PAUSE = 0.25  # seconds between two tries while Redis is lost
 _MOST_QUEUED = 100_000
-_TRIES = 3
-_STOOD_STILL = 0.1  # seconds; a Redis that hangs is given up in half of that
+_TRIES = 4
+_STOOD_STILL = 0.1  # seconds; a Redis that hangs is given up in half of that, and answers nobody meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Limits:
         self._queue: deque[tuple[Reservation, tuple[int, ...]]] = deque()
         self._under_way: dict[str, Reservation] = {}
         self._wake = asyncio.Event()
+        self._heard = float("-inf")  # when Redis last answered
         self.dropped = 0
         self.replicas = 1
 
@@ -94,6 +95,11 @@ class Limits:
     def queued(self) -> int:
         """Exchanges whose use Redis does not know yet."""
         return len(self._queue)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether Redis answers as a rule, though one answer may have come too late."""
+        return self._connection.healthy
 
     def open(self, exchange_id: str, claims: Sequence[Claim], conversation: str | None) -> Reservation:
         """A reservation to be asked for. Claims per conversation are counted in `conversation`."""
@@ -127,15 +133,20 @@ class Limits:
         return Granted(first, tuple(rest))
 
     async def _ask(self, keys: list[str], arguments: list[Argument]) -> list[bytes | int]:
-        """Ask again where this process stood still and Redis is not to blame: a reservation is counted once."""
-        for _ in range(_TRIES - 1):
+        """Ask again where Redis is not to blame for an answer that came too late: a reservation is counted once."""
+        for tries in count(1):
             began = self._clock()
             try:
-                return await self._connection.script("reserve", keys, arguments)
+                reply = await self._connection.script("reserve", keys, arguments)
             except StoreUnavailable as error:
-                if error.reason != "timeout" or self._clock() - began < _STOOD_STILL:
+                now = self._clock()
+                busy = self._heard > began or now - began > _STOOD_STILL
+                if error.reason != "timeout" or not busy or tries >= _TRIES:
                     raise
-        return await self._connection.script("reserve", keys, arguments)
+            else:
+                self._heard = self._clock()
+                return reply
+        raise AssertionError
 
     def settle(self, reservation: Reservation, used: tuple[int, ...]) -> None:
         """Note what was used, for each claim; -1 leaves what was set aside. Redis hears of it soon."""

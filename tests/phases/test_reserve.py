@@ -15,6 +15,7 @@ from gateway.policy.document import parse
 from gateway.policy.plan import Plans
 from gateway.pricing.price import Price, Rates
 from gateway.store.connection import Connection
+from gateway.store.errors import StoreUnavailable
 from gateway.store.limits import Limits
 from tests.support.path import Path, running_path
 from tests.support.redis import RedisServer
@@ -368,3 +369,17 @@ async def test_without_redis_budgets_are_closed(own_redis: RedisServer) -> None:
         async with asyncio.timeout(10):
             while (await w.ask()).status_code != 200:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_late_answer_of_a_redis_that_is_there_lets_nobody_pass_uncounted(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(*_: object, **__: object) -> None:
+        raise StoreUnavailable("timeout")
+
+    async with world(redis_url, limits={"requests_per_minute": 6}) as w:
+        assert (await w.ask()).status_code == 200
+        monkeypatch.setattr(w.limits, "reserve", late)
+        answer = await w.ask()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "state_unavailable")
+        assert len(w.upstream.requests) == 1

@@ -100,6 +100,14 @@ async def test_what_was_never_sent_is_given_back(limits: Limits) -> None:
     assert [await left(limits, one) for one in claims] == [100, 100, 100]
 
 
+@pytest.mark.parametrize("name", ["tokens_per_minute", "tool_calls_per_minute", "tool_calls_per_conversation"])
+async def test_use_for_which_nothing_was_set_aside_counts_too(limits: Limits, name: str) -> None:
+    one = claim(name, 100, 0)
+    reservation, _ = await ask(limits, 1, one)
+    await settle(limits, reservation, 7)
+    assert await left(limits, one) == 93
+
+
 async def test_unknown_use_leaves_what_was_set_aside(limits: Limits) -> None:
     tokens = claim("tokens_per_day", 100, 60)
     reservation, _ = await ask(limits, 1, tokens)
@@ -253,7 +261,7 @@ class Stalled:
         return found
 
 
-@pytest.mark.parametrize(("times", "seconds", "answered"), [(2, 0.3, True), (3, 0.3, False), (1, 0.05, False)])
+@pytest.mark.parametrize(("times", "seconds", "answered"), [(3, 0.3, True), (4, 0.3, False), (1, 0.05, False)])
 async def test_a_process_that_stood_still_asks_again_and_counts_once(
     connection: Connection, limits: Limits, times: int, seconds: float, answered: bool
 ) -> None:
@@ -266,6 +274,16 @@ async def test_a_process_that_stood_still_asks_again_and_counts_once(
         with pytest.raises(StoreUnavailable):
             await ask(slow, 1, tokens)
     assert await left(limits, tokens) == 40
+
+
+async def test_a_late_answer_is_asked_for_again_where_redis_answered_others_meanwhile(connection: Connection) -> None:
+    stalled = Stalled(connection, 0, 0)
+    slow = Limits(stalled, clock=lambda: stalled.now)  # type: ignore[arg-type]
+    late = asyncio.create_task(ask(slow, 1, claim("tokens_per_day", 100, 60)))
+    stalled.times, stalled.seconds = 1, 0.06
+    await asyncio.sleep(0)
+    slow._heard = 0.03
+    assert isinstance((await late)[1], Granted)
 
 
 async def test_settlements_without_end_are_given_up_and_counted(

@@ -133,12 +133,14 @@ for place, bound in ipairs(bounds) do
   local span = bound.span
   if span == 'now' then
     enter(bound.log, now + lease, ARGV[1], LIFE.now)
-  elseif charge > 0 then
-    if span == 'minute' or span == 'calls' then
+  elseif span == 'minute' or span == 'calls' then
+    if charge > 0 then
       enter(bound.log, now, whole(charge) .. ' ' .. ARGV[1], 61)
-    else
-      write(bound.counts, bound.field .. ':at', stamps[span])
+      write(bound.counts, bound.field, bound.used + charge)
     end
+  else
+    -- Also where nothing is set aside: what is used after all is counted in this day, month or conversation.
+    write(bound.counts, bound.field .. ':at', stamps[span])
     write(bound.counts, bound.field, bound.used + charge)
   end
   if span ~= 'now' then
