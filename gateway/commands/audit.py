@@ -1,6 +1,7 @@
 """`leuko audit`: what was decided and done, and whether the record of it is whole."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,14 @@ Action = Annotated[str | None, typer.Option("--action", help="Only this action, 
 Allowed = Annotated[bool | None, typer.Option("--allowed/--denied", help="Only what was let through, or was not.")]
 Start = Annotated[str | None, typer.Option("--start-time", help="From then on: 2026-11-20T00:00:00Z.")]
 End = Annotated[str | None, typer.Option("--end-time", help="Until then.")]
+
+Directory = Annotated[
+    Path | None, typer.Option("--directory", exists=True, file_okay=False, help="Check these files, ask no gateway.")
+]
+PublicKey = Annotated[str | None, typer.Option("--public-key", help="name+id+key; else the one beside the files.")]
+Checkpoints = Annotated[
+    list[Path] | None, typer.Option("--checkpoint", exists=True, dir_okay=False, help="A checkpoint kept elsewhere.")
+]
 
 _COLUMNS = ("time", "entry", "source", "agent_id", "action", "resource", "tool", "allowed", "rule", "result")
 _CHAIN = ("chain", "size", "anchored", "closed", "first_bad", "problems")
@@ -39,9 +48,17 @@ def tail(
         time.sleep(_POLL_SECONDS)
 
 
-def verify(session: Session) -> None:
+def verify(
+    session: Session,
+    directory: Directory = None,
+    public_key: PublicKey = None,
+    checkpoint: Checkpoints = None,
+) -> None:
     """Check every chain against what was signed; exit code 1 and the first bad entry where one is not whole."""
-    report = session.client.ask("GET", "/audit/verify")
+    if directory is None:
+        report = session.client.ask("GET", "/audit/verify")
+    else:
+        report = _verified(directory, public_key, checkpoint or [])
     if session.output is Output.JSON:
         session.show_one(report)
     else:
@@ -49,6 +66,21 @@ def verify(session: Session) -> None:
         session.show_one({name: value for name, value in report.items() if name != "chains"})
     if not report["valid"]:
         raise typer.Exit(1)
+
+
+def _verified(directory: Path, public_key: str | None, checkpoints: list[Path]) -> dict[str, Any]:
+    """Check files, without a gateway."""
+    from gateway.commands.client import Failure
+    from gateway.ledger.note import read_verifier_key
+    from gateway.spool.check import verify_all
+
+    try:
+        # The key beside the record can be changed with the record: whoever has it from elsewhere should name it.
+        name, key = read_verifier_key(public_key or (directory / "public_key").read_text("utf-8"))
+        kept = [path.read_text("utf-8") for path in checkpoints]
+        return verify_all(directory, name, key, kept).shown()
+    except (OSError, ValueError) as error:
+        raise Failure(f"{directory}: {error}") from None
 
 
 def export(

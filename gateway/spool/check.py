@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -28,6 +29,28 @@ class Report:
     @property
     def sound(self) -> bool:
         return not self.missing and not self.unreadable and not any(v.problems for v in self.verdicts)
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON has it."""
+        found = [
+            {
+                "chain": v.chain,
+                "size": v.size,
+                "anchored": v.anchored,
+                "closed": v.final,
+                "first_bad": v.first_bad,
+                "problems": [f"{problem.seq}: {problem.what}" for problem in v.problems],
+            }
+            for v in self.verdicts
+        ]
+        bad = next((f"{v.chain}/{v.first_bad}" for v in self.verdicts if v.first_bad is not None), None)
+        return {
+            "valid": self.sound,
+            "first_bad": bad,
+            "chains": found,
+            "missing": self.missing,
+            "unreadable": self.unreadable,
+        }
 
 
 def verify_all(root: Path, name: str, key: Ed25519PublicKey, kept: Iterable[str] = (), *, here: bool = True) -> Report:

@@ -1,8 +1,11 @@
 """`leuko audit`, against answers as the admin API gives them."""
 
 import json
+from pathlib import Path
 
+from gateway.ledger.note import verifier_key
 from tests.commands.conftest import run
+from tests.spool.keeping import SIGNER, audit_at, entry, keeping
 from tests.support.upstream import ThreadedUpstream, answer, json_answer, threaded
 
 ENTRY = {
@@ -47,3 +50,17 @@ def test_an_export_is_line_by_line() -> None:
     exported, server = said(answer(200, lines), "audit", "export", "--start-time", "2026-11-20T00:00:00Z")
     assert exported.encode() == lines
     assert b"start_time=2026-11-20T00%3A00%3A00Z" in server.requests[0].target
+
+
+async def test_files_are_checked_without_a_gateway(tmp_path: Path) -> None:
+    async with keeping(audit_at(tmp_path)) as audit:
+        audit.append(entry(1))
+    public = verifier_key("leuko", SIGNER.public_key)
+    asked = ("audit", "verify", "--directory", str(tmp_path), "--url", "http://127.0.0.1:1", "--key", "a-key")
+    assert "public_key" in run(*asked, code=1).stderr
+    (tmp_path / "public_key").write_text(public)
+    note = str(tmp_path / audit.chain / "checkpoint")
+    assert f"{audit.chain}  3     3         yes" in run(*asked, "--checkpoint", note).stdout
+    log = next((tmp_path / audit.chain).glob("*.log"))
+    log.write_bytes(log.read_bytes().replace(b"req_1", b"req_2"))
+    assert f"{audit.chain}/1" in run(*asked, "--public-key", public, code=1).stdout

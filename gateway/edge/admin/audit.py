@@ -192,29 +192,7 @@ def _proofs(routes: APIRouter, copy: AuditCopy, evidence: Evidence) -> None:
     @routes.get("/audit/verify", response_model=Verification)
     async def verify_record() -> dict[str, Any]:
         """Check the chains of the machine that answers, byte by byte, against what was signed and what Redis keeps."""
-        return _verification(await evidence.verify())
-
-
-def _verification(report: Report) -> dict[str, Any]:
-    found = [
-        {
-            "chain": v.chain,
-            "size": v.size,
-            "anchored": v.anchored,
-            "closed": v.final,
-            "first_bad": v.first_bad,
-            "problems": [f"{problem.seq}: {problem.what}" for problem in v.problems],
-        }
-        for v in report.verdicts
-    ]
-    bad = next((f"{v.chain}/{v.first_bad}" for v in report.verdicts if v.first_bad is not None), None)
-    return {
-        "valid": report.sound,
-        "first_bad": bad,
-        "chains": found,
-        "missing": report.missing,
-        "unreadable": report.unreadable,
-    }
+        return (await evidence.verify()).shown()
 
 
 def _question(
@@ -225,14 +203,12 @@ def _question(
     start: AwareDatetime | None,
     end: AwareDatetime | None,
 ) -> Question:
-    return Question(
-        agent_id,
-        action,
-        allowed,
-        None if start is None else start.timestamp(),
-        None if end is None else end.timestamp(),
-        source,
-    )
+    return Question(agent_id, action, allowed, _seconds(start), _seconds(end), source)
+
+
+def _seconds(time: AwareDatetime | None) -> float | None:
+    """Seconds since the epoch. No entry is older, and Redis knows no ids from before."""
+    return None if time is None else max(0.0, time.timestamp())
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:
