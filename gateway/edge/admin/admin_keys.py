@@ -11,6 +11,8 @@ from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
 from gateway.store.admin_keys import AdminKey, AdminKeys, TooMany
 
+_HUNDRED_YEARS = 100 * 366 * 86_400
+
 
 class NewAdminKey(Body):
     role: Role
@@ -48,8 +50,8 @@ def router(keys: AdminKeys, *, clock: Callable[[], float]) -> APIRouter:
     async def make_admin_key(body: NewAdminKey) -> dict[str, Any]:
         """A new key; this answer is the only one that shows it."""
         expires_at = None if body.expires_at is None else body.expires_at.timestamp()
-        if expires_at is not None and expires_at <= clock():
-            raise invalid("body.expires_at", "is not in the future")
+        if expires_at is not None and not 0 < expires_at - clock() <= _HUNDRED_YEARS:
+            raise invalid("body.expires_at", "is not in the future, or not within a hundred years")
         try:
             made, shown = await keys.make(body.role, body.name, expires_at)
         except TooMany as error:
