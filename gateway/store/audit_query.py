@@ -10,6 +10,7 @@ from gateway.ledger.chain import shown
 from gateway.store.audit_copy import AuditCopy, Position
 
 _LOOKED_AT = 20_000  # records one question may look at; the next cursor goes on from there
+_LAST = 2**53  # milliseconds; Redis knows no ids of arbitrary length
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,9 @@ def read_cursor(cursor: str) -> Position:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
         time, chain, seq = text.split(":")
-        return Position(int(time), chain, int(seq))
+        position = Position(int(time), chain, int(seq))
     except ValueError:
-        raise ValueError(f"not a cursor: {cursor[:80]!r}") from None
+        position = None
+    if position is None or not 0 <= position.time <= _LAST:
+        raise ValueError(f"not a cursor: {cursor[:80]!r}")
+    return position

@@ -1,5 +1,6 @@
 """The vitals of an agent's latest exchanges, one row each. Written by `Agents.flush`, with what else was seen."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -80,8 +81,8 @@ class VitalsLog:
 
 
 def _checked(cursor: str) -> str:
-    left, dash, right = cursor.partition("-")
-    if not (dash and left.isascii() and left.isdigit() and right.isascii() and right.isdigit() and len(cursor) < 40):
+    # As Redis writes ids, within the range it reads: two numbers of 64 bits, of which the first is a time.
+    if not re.fullmatch(r"[1-9][0-9]{0,18}-[0-9]{1,19}", cursor):
         raise ValueError(f"not a cursor: {cursor[:80]!r}")
     return cursor
 

@@ -66,8 +66,9 @@ async def test_pages_cover_all_rows_once(connection: Connection) -> None:
         if cursor is None:
             break
     assert seen == [f"req_{number}" for number in reversed(range(7))]
-    with pytest.raises(ValueError, match="not a cursor"):
-        await log.latest("agt_1", 3, cursor="+")
+    for wrong in ("+", "0-0", "9" * 20 + "-0", "1-" + "9" * 20, "١-0"):
+        with pytest.raises(ValueError, match="not a cursor"):
+            await log.latest("agt_1", 3, cursor=wrong)
 
 
 async def test_since_leaves_out_what_is_older(connection: Connection) -> None:
