@@ -130,7 +130,7 @@ class Settle:
         """What was used, and whether that is an estimate: the provider did not say, or the caller left before."""
         if answer is None:
             return None, False
-        usage = answer.usage
+        usage = answer.usage if answer.usage is not None and _credible(answer.usage) else None
         if usage is not None and (exchange.failure is None or answer.finish_reason is not None):
             if exchange.model is not None:
                 self._calibration.learn(exchange.model, exchange.plain_size, answer.text_chars, usage)
@@ -150,6 +150,12 @@ class Settle:
 
 
 _NO_PROFILE = Profile("")
+_MOST_TOKENS = 10**9
+
+
+def _credible(usage: Usage) -> bool:
+    """Whether it can be a count of tokens: a provider's mistake must neither empty a budget nor refill one."""
+    return all(0 <= tokens <= _MOST_TOKENS for tokens in (usage.input_tokens, usage.output_tokens))
 
 
 def _ttft(exchange: Exchange) -> float | None:

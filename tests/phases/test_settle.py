@@ -31,6 +31,17 @@ async def test_missing_usage_is_estimated_and_never_nothing() -> None:
     assert (900 < seen.vitals.input_tokens < 1100, seen.vitals.output_tokens) == (True, 100)
 
 
+@pytest.mark.parametrize("counts", [(-1_000_000, 5), (5, -1), (2**63, 5), (5, 10**12)])
+async def test_usage_that_no_answer_can_have_is_estimated(counts: tuple[int, int]) -> None:
+    usage = {"prompt_tokens": counts[0], "completion_tokens": counts[1]}
+    said = {"choices": [{"index": 0, "message": {"content": "x" * 400}, "finish_reason": "stop"}], "usage": usage}
+    async with ScriptedUpstream(json_answer(said)) as upstream, running_path(upstream.url) as path:
+        await path.client.post(CHAT, json={"model": "m", "messages": [{"role": "user", "content": "y" * 4000}]})
+        seen = await path.sightings.settled()
+    assert seen.vitals.usage_estimated
+    assert (900 < seen.vitals.input_tokens < 1100, seen.vitals.output_tokens) == (True, 100)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_smallest_exchange_without_usage_counts_a_token_each_way(stream: bool) -> None:
     body = b'{"stream":true}' if stream else b"{}"
