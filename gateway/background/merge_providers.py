@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gateway.store.providers import MadeProvider, MadeProviders
 from gateway.upstream.providers import Provider, Providers
@@ -40,7 +41,8 @@ class MergeProviders:
                 log.warning("provider %s is in the settings now; the one made over the API is not used", made.name)
                 continue
             try:
-                added.append(self.make(made))
+                # Whoever may add a provider must not thereby be sent every caller's own key.
+                added.append(replace(self.make(made), may_be_default=False))
             except ValueError as error:
                 log.error("a provider made over the API is not used: %s", error)
         self._publish(self._build(added))

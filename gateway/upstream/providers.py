@@ -51,6 +51,8 @@ class Provider:
         proxy: `http://[user:password@]host:port`, an egress proxy.
         ca_file: PEM file of the authorities to trust instead of the system's.
         private_ok: whether it may live at a private address; False for what came in over an API.
+        may_be_default: whether it may be the default of its dialect, to which callers' own credentials go; False for
+            what came in over an API.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Provider:
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     private_ok: bool = True
+    may_be_default: bool = True
     endpoint: Endpoint = field(init=False, repr=False)
     host_header: bytes = field(init=False, repr=False)
     _base: str = field(init=False, repr=False)
@@ -152,7 +155,7 @@ class Providers:
             known.append(Provider(ANTHROPIC, _ANTHROPIC_URL, "anthropic", proxy=proxy, ca_file=ca_file))
         self.by_name = _unique(known)
         self._by_model = tuple(p for p in known if p.models)
-        self._anthropic = next((p for p in known if p.dialect == "anthropic"), self.default)
+        self._anthropic = next((p for p in known if p.dialect == "anthropic" and p.may_be_default), self.default)
 
     def choose(self, route: Route, model: str | None = None, routed: str | None = None) -> Provider:
         """Who answers: the agent's own route, the caller's `/p/{name}`, the model's provider, the dialect's default.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from gateway.background.merge_providers import MergeProviders
+from gateway.model.route import Route
 from gateway.store.providers import MadeProvider
 from gateway.upstream.providers import Provider, Providers
 
@@ -14,14 +15,14 @@ class Made:
         self.names = names
 
     def all(self) -> list[MadeProvider]:
-        return [MadeProvider(name, "https://made.example") for name in self.names]
+        return [MadeProvider(name, "https://made.example", "anthropic") for name in self.names]
 
     def on_change(self, listener: Callable[[], None]) -> None:
         self.change = listener
 
 
 def make(made: MadeProvider) -> Provider:
-    return Provider(made.name, made.url, private_ok=False)
+    return Provider(made.name, made.url, made.dialect, private_ok=False)
 
 
 def build(*configured: str) -> Callable[[Sequence[Provider]], Providers]:
@@ -46,3 +47,11 @@ def test_one_that_cannot_work_any_more_does_not_keep_out_the_others() -> None:
     made, published = Made("no good", "two"), []
     MergeProviders(made, build(), make, published.append)  # type: ignore[arg-type]
     assert "two" in published[-1].by_name and "no good" not in published[-1].by_name
+
+
+def test_none_that_was_made_gets_the_keys_of_callers() -> None:
+    made, published = Made("claude"), []
+    MergeProviders(made, build(), make, published.append)  # type: ignore[arg-type]
+    providers, messages = published[-1], Route("messages", "/messages")
+    assert "claude" in providers.by_name
+    assert providers.default_for(messages).url == providers.choose(messages, "m").url == "https://api.anthropic.com"
