@@ -8,6 +8,7 @@ A block is marked by a comment on the line above it (or with one empty line betw
     <!-- test: output -->             each line of this block is in what the run before it printed
     <!-- test: file NAME -->          this block is the file NAME of that directory
     <!-- test: read -->               a ```yaml, ```json or ```python block that must be well-formed
+    <!-- test: policy -->             a ```yaml block that must be a policy document
 
 The settings stand between `<!-- settings -->` and `<!-- /settings -->` as `settings_table()` prints them.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.policy.document import parse
 from gateway.settings import settings_table
 from tests.support.gateway import ADMIN_KEY, running_gateway
 
@@ -160,9 +162,12 @@ def test_every_mark_in_the_readme_marks_a_block() -> None:
     outputs = sum(bool(block.expected) for block in BLOCKS)
     assert len(MARK.findall(README)) == len(BLOCKS) + outputs
     for block in BLOCKS:
-        assert re.fullmatch(r"run|run with gateway|read|file [\w./-]+", block.mark), f"line {block.line}: {block.mark}"
+        known = re.fullmatch(r"run|run with gateway|read|policy|file [\w./-]+", block.mark)
+        assert known, f"line {block.line}: {block.mark}"
         if block.mark == "read":
             well_formed(block)
+        elif block.mark == "policy":
+            assert parse(yaml.safe_load(block.text), f"line {block.line}").bounds
 
 
 def test_the_readme_shows_every_setting_as_it_is() -> None:

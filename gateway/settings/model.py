@@ -165,7 +165,7 @@ class Settings(BaseModel):
     )
     ingest_api_key: SecretStr | None = setting(
         None,
-        "key for reporting vitals and registering agents; accepted nowhere in this version",
+        "key for reporting vitals and registering agents",
         _SECRET,
         secret=True,
         shown="made at first start",

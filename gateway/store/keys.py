@@ -19,9 +19,9 @@ used by one script.
 | `agent_names` | hash | whose name that is | for ever |
 | `credential:{id}` | sorted set | ids of unverified agents behind a credential, by the time entered | idle agents' |
 | `forms:{id}` | hash | what agents behind a fingerprint look like, by their ids | idle agents' |
-| `signing_key` | string | the key that signs the audit record, encrypted under one derived from `GATEWAY_SECRET` | for ever |
+| `signing_key` | string | the key that signs the audit record, encrypted | for ever |
 | `audit:chains` | sorted set | chains of the audit record by the time last shipped, ms | `GATEWAY_RETENTION` |
-| `audit:{chain}:records` | stream | records of a chain, some to an entry; its id is the number after the last | `GATEWAY_RETENTION` |
+| `audit:{chain}:records` | stream | records of a chain; an id is the number after the last | `GATEWAY_RETENTION` |
 | `audit:{chain}:head` | hash | the newest checkpoint of a chain: size, root, note, time | `GATEWAY_RETENTION` |
 | `admin_keys` | hash | what is known of each admin key, and a keyed hash of it | until it is deleted |
 | `events` | stream | what happened, for operators who watch | the last 1,000 or so |

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from gateway.model.errors import Refusal
 from gateway.model.headers import Headers
-from gateway.upstream.connection import Connection, HttpReply
+from gateway.upstream.connection import Connection
 from gateway.upstream.dial import Dialer, DialError, Resolve, proxy_authorization
+from gateway.upstream.http_reply import HttpReply
 from gateway.upstream.providers import Endpoint, Provider
 from gateway.upstream.reply import Unreachable
 from gateway.upstream.retry import RetryBudget

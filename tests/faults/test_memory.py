@@ -108,13 +108,13 @@ async def test_nothing_in_the_process_grows_with_what_callers_invent(
         Pool(where) as pool,
     ):
         await ask_inventively(pool, range(1000))
-        await until(lambda: not gateway.agents.pending)
+        await until(lambda: not gateway.state.agents.pending)
         before, types_before = census()
         await ask_inventively(pool, range(1000, 4000))
-        await until(lambda: not gateway.agents.pending)
+        await until(lambda: not gateway.state.agents.pending)
         after, types_after = census()
-        assert not gateway.pipeline.active
-        assert not gateway.agents.dropped
+        assert not gateway.path.active
+        assert not gateway.state.agents.dropped
     grown = {id: size for id, size in after.items() if size > max(2 * bound, before.get(id, 0) + bound)}
     culprits = [t for t in gc.get_objects() if id(t) in grown and len(t) > bound and not registers_types(t)]
     assert not culprits, [(type(thing), len(thing), repr(thing)[:200]) for thing in culprits]

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.model.headers import Headers
 from gateway.upstream.client import Client
-from gateway.upstream.connection import HttpReply
+from gateway.upstream.http_reply import HttpReply
 from gateway.upstream.providers import Provider
 
 MANY = 1 << 30

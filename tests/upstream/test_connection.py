@@ -10,7 +10,8 @@ import pytest
 
 from gateway.model.errors import Refusal
 from gateway.upstream.client import Client
-from gateway.upstream.connection import BUFFER_LIMIT, HEAD_LIMIT, HEADER_COUNT_LIMIT, INFORMATIONAL_LIMIT
+from gateway.upstream.connection import HEAD_LIMIT, HEADER_COUNT_LIMIT, INFORMATIONAL_LIMIT
+from gateway.upstream.http_reply import BUFFER_LIMIT
 from tests.support.upstream import (
     SSE,
     Conversation,

@@ -4,7 +4,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 from gateway.upstream.client import Client
-from gateway.upstream.connection import HttpReply
+from gateway.upstream.http_reply import HttpReply
 from gateway.upstream.reply import Opener, Reply, Unreachable
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What is built for one process beside what `test_app` shows of it from outside."""
+"""Ways out, as settings describe them."""
 
 from pathlib import Path
 

@@ -1,0 +1,174 @@
+"""What is served beside the data plane: probes, admin API, agents' API; and which listener serves what."""
+
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from fastapi import APIRouter
+
+from gateway.assembly.keys import ingest_key
+from gateway.assembly.path import Path
+from gateway.assembly.recording import Recording
+from gateway.assembly.state import State
+from gateway.edge.admin import (
+    admin_keys,
+    agent_keys,
+    agents,
+    audit,
+    events,
+    lifecycle,
+    metrics,
+    providers,
+    quarantine,
+    routes,
+    stats,
+    usage,
+    vitals,
+)
+from gateway.edge.admin.access import AdminAccess
+from gateway.edge.admin.application import admin_application
+from gateway.edge.admin.backoff import Backoff
+from gateway.edge.admin.changes import Changes
+from gateway.edge.agents_api import ingest, register
+from gateway.edge.agents_api.access import AgentsAccess
+from gateway.edge.agents_api.application import agents_application
+from gateway.edge.asgi import App
+from gateway.edge.data_plane import DataPlane
+from gateway.edge.dispatch import Dispatch
+from gateway.edge.probes import Probes
+from gateway.edge.server import Listener
+from gateway.edge.sockets import tls_context
+from gateway.settings import Secrets, Settings
+from gateway.store.stats import Stats
+from gateway.store.usage import UsageLog
+from gateway.store.vitals import VitalsLog
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Interfaces:
+    """Everything that answers HTTP.
+
+    Args:
+        ready: whether this process should get traffic.
+        stopping: whether it is on its way out.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        kept: Secrets,
+        state: State,
+        recording: Recording,
+        path: Path,
+        *,
+        ready: Callable[[], bool],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._settings, self._state, self._recording, self._path = settings, state, recording, path
+        self._ready, self._stopping = ready, stopping
+        self._clock = time.time  # noqa: TID251 - what operators read carries dates
+        self._changes = Changes(audit=recording.log.append, notify=state.events.notify, clock=self._clock)
+        self._agents_access = AgentsAccess(ingest_key(kept), path.prover, Backoff(time.monotonic))
+        self._access = AdminAccess(
+            kept.admin_key.get_secret_value(),
+            state.admin_keys,
+            Backoff(time.monotonic),
+            self._changes.refused,
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+    def use(self, kept: Secrets) -> None:
+        """From now on these keys."""
+        self._access.use(kept.admin_key.get_secret_value())
+        self._agents_access.use(ingest_key(kept))
+
+    def listeners(self, sockets: Mapping[str, Sequence[socket.socket]]) -> list[Listener]:
+        """The data plane on `main`, the admin API beside it or, if there are such sockets, on `admin` alone."""
+        settings = self._settings
+        context = None
+        if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+            context = tls_context(settings.tls_cert_file, settings.tls_key_file)
+        probes = Probes(ready=self._ready, missing=self._state.missing)
+        admin = self._admin()
+        hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
+        apart = "admin" in sockets
+        beside = Dispatch(
+            data_plane=self._data_plane(),
+            admin=None if apart else admin,
+            probe=probes,
+            allowed_hosts=hosts,
+            agents=self._agents_api(),
+        )
+        found = [Listener(beside, sockets["main"], context)]
+        if apart:
+            alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts)
+            found.append(Listener(alone, sockets["admin"], context))
+        return found
+
+    def _data_plane(self) -> DataPlane:
+        return DataPlane(
+            self._path.pipeline,
+            new_id=request_ids(),
+            clock=time.monotonic,
+            degraded=lambda: ",".join(self._state.missing()),
+            trusted_proxies=self._settings.trusted_proxies,
+        )
+
+    def _agents_api(self) -> App:
+        """What agents themselves may ask, below `/api/v1`."""
+        state = self._state
+        reports = ingest.router(
+            state.agents,
+            state.identities.registry.make,
+            self._path.prices.price,
+            clock=self._clock,
+            new_id=request_ids(),
+        )
+        return agents_application(access=self._agents_access, routers=[register.router(state.identities), reports])
+
+    def _admin(self) -> App:
+        return admin_application(
+            access=self._access,
+            changes=self._changes,
+            routers=[*self._about_agents(), *self._about_the_gateway()],
+            cors_origins=self._settings.cors_origins,
+        )
+
+    def _about_agents(self) -> list[APIRouter]:
+        """One a noun, in the order of the documentation."""
+        state = self._state
+        return [
+            agents.router(state.agents, state.identities, state=state.quarantine.state),
+            agent_keys.router(state.agents, state.identities, clock=self._clock),
+            quarantine.router(state.quarantine, state.control, state.agents, notify=state.events.notify),
+            lifecycle.router(state.quarantine, state.agents),
+            vitals.router(state.agents, VitalsLog(state.store)),
+        ]
+
+    def _about_the_gateway(self) -> list[APIRouter]:
+        state, path = self._state, self._path
+        totals = Stats(state.store, clock=self._clock)
+        return [
+            stats.router(totals, quarantined=lambda: len(state.quarantine.blocked)),
+            usage.router(UsageLog(state.store), clock=self._clock),
+            metrics.router(path.telemetry.scrape),
+            providers.router(
+                lambda: path.providers, state.made_providers, state.routes, lambda made: path.merge_providers.make(made)
+            ),
+            routes.router(state.routes, lambda: path.providers, self._is_agent),
+            audit.router(self._recording.keeper.copy, self._recording.keeper),
+            admin_keys.router(state.admin_keys, clock=self._clock),
+            events.router(state.events, self._access, stopping=self._stopping),
+        ]
+
+    async def _is_agent(self, agent_id: str) -> bool:
+        return await self._state.agents.get(agent_id) is not None
+
+
+def request_ids() -> Callable[[], str]:
+    """Ids that never meet, on any replica; they are no secret, so they need no system call each."""
+    bits = random.Random(secrets.randbits(256)).getrandbits
+    return lambda: f"req_{bits(96):024x}"

@@ -1,0 +1,243 @@
+"""The six phases and what they judge, price and measure with."""
+
+import logging
+import os
+import random
+import secrets
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from gateway import __version__
+from gateway.assembly.keys import known_secrets, own_keys, root_of
+from gateway.assembly.outgoing import builders, forward_phase
+from gateway.assembly.recording import Recording
+from gateway.assembly.state import State
+from gateway.background.end_drains import end_drains
+from gateway.background.follow_jwks import FollowJWKS
+from gateway.background.merge_providers import MergeProviders
+from gateway.background.reload_policies import reload_policies
+from gateway.background.watch_deadlines import watch_deadlines
+from gateway.edge.workers import worker_id
+from gateway.identity.tokens import TokenReader
+from gateway.model.exchange import Exchange
+from gateway.model.verdict import Judge
+from gateway.phases.admit import Admit
+from gateway.phases.guard import Guard
+from gateway.phases.identify import Identify
+from gateway.phases.inspect import Inspect
+from gateway.phases.profile import Profiler
+from gateway.phases.prove import Prove
+from gateway.phases.refine import Refine
+from gateway.phases.reserve import Reserve
+from gateway.phases.rewrite import Rewrite
+from gateway.phases.route_agents import RouteAgents
+from gateway.phases.settle import Observer, Settle
+from gateway.phases.timeouts import Timeouts
+from gateway.phases.tokens import IssuerTokens
+from gateway.pipeline import Pipeline
+from gateway.policy.plan import Plans
+from gateway.pricing.calibration import Calibration
+from gateway.pricing.price import Price
+from gateway.pricing.table import Prices
+from gateway.settings import Secrets, Settings, SettingsError
+from gateway.settings.policies import load_policies, policy_files_state
+from gateway.settings.prices import load_prices
+from gateway.telemetry.process import Process
+from gateway.telemetry.telemetry import Surroundings, Telemetry
+from gateway.telemetry.upkeep import guarding, upkeep
+from gateway.upstream.breaker import Breaker
+from gateway.upstream.client import Client
+from gateway.upstream.providers import Providers
+from gateway.wire.interdiction import HoldBudget
+
+log = logging.getLogger("gateway")
+
+_BODY_BYTES = 512 * 1024 * 1024
+_HELD_BYTES = 256 * 1024 * 1024
+
+
+class Path:
+    """Everything an exchange passes. `judge` decides about tool calls."""
+
+    def __init__(self, settings: Settings, kept: Secrets, state: State, recording: Recording, judge: Judge) -> None:
+        self._settings, self._state, self._recording = settings, state, recording
+        self._timeouts = Timeouts(**settings.timeouts.model_dump())
+        self._breaker = breaker = Breaker(random.random)
+        self.client = Client(
+            connect=self._timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name)
+        )
+        self.guard = self._guard()
+        self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
+        self.reserve = Reserve(
+            state.limits,
+            Plans(load_policies(settings)),
+            price=self._price,
+            replicas=lambda: max(state.limits.replicas, settings.workers),
+            clock=time.monotonic,
+        )
+        self.policies_refused = 0
+        self.jwks: FollowJWKS | None = None
+        self.prover = Prove(state.identities.verified, self._tokens(kept))
+        self.process = Process(time.monotonic)
+        self.telemetry = self._telemetry(kept)
+        self.pipeline = self._pipeline(kept, judge)
+        self.merge_providers = MergeProviders(state.made_providers, *builders(settings), self._use_providers)
+
+    @property
+    def active(self) -> set[Exchange]:
+        return self.pipeline.active
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return self._timeouts
+
+    def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What has to go on as long as the process serves."""
+        timeouts = self._timeouts
+        tick = min(0.25, min(timeouts.first_byte, timeouts.idle, timeouts.whole, timeouts.total) / 8)
+        return (
+            *([] if self.jwks is None else [self.jwks.run()]),
+            end_drains(self._state.quarantine, self.guard.cut),
+            self.process.watch(),
+            reload_policies(lambda: policy_files_state(self._settings), self._reload_policies),
+            watch_deadlines(self.active, time.monotonic, tick=tick),
+        )
+
+    def use(self, settings: Settings, kept: Secrets) -> None:
+        """From now on these providers, prices, policies and keys. Raises SettingsError, and then changes nothing."""
+        own_prices, documents = load_prices(settings), load_policies(settings)
+        self._settings = settings
+        self.merge_providers.use(*builders(settings))
+        self.reserve.plans = Plans(documents)
+        self.prices.own = own_prices
+        self.prices.forget()
+        self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = own_keys(kept)
+
+    @property
+    def providers(self) -> Providers:
+        return self.pipeline.forward.providers
+
+    # The parts
+
+    def _guard(self) -> Guard:
+        self._under_way: set[Exchange] = set()
+        return Guard(
+            self._state.control,
+            self._state.quarantine,
+            self._under_way,
+            strict=self._settings.on_state_loss == "strict",
+            audit=self._recording.log.later,
+            clock=time.time,  # noqa: TID251 - entries are dated by the wall clock
+        )
+
+    def _pipeline(self, kept: Secrets, judge: Judge) -> Pipeline:
+        settings, state, guard, record = self._settings, self._state, self.guard, self._recording.phase
+        profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
+        refine = self._refine()
+        identify = Identify(
+            state.fingerprinter,
+            own_keys(kept),
+            prover=self.prover,
+            ids=state.credentials,
+            rules=state.identities.rules,
+            proof_required=settings.require_agent_key,
+            gates=(guard,),
+        )
+        admit = Admit(
+            HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
+            judged_limit=settings.max_body_bytes,
+            relayed_limit=settings.max_relayed_bytes,
+            gates=(profiler, refine, RouteAgents(state.routes.provider_of), guard, self.reserve, record.decide),
+        )
+        return Pipeline(
+            identify,
+            admit,
+            Rewrite(),
+            forward_phase(
+                settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
+            ),
+            Inspect(guard.judging(judge), HoldBudget(_HELD_BYTES), self._timeouts, time.monotonic),
+            self._settle(
+                (profiler.observe, refine.observe, self.reserve.settle, record.outcome, self.telemetry.observe)
+            ),
+            begin=self.telemetry.begin,
+            active=self._under_way,
+            over=self.telemetry.over,
+        )
+
+    def _settle(self, observers: tuple[Observer, ...]) -> Settle:
+        return Settle(
+            self._state.credentials,
+            self._breaker,
+            clock=time.monotonic,
+            wall_clock=time.time,  # noqa: TID251 - vitals are dated by the wall clock
+            observers=observers,
+            price=self.prices.price,
+            calibration=Calibration(),
+        )
+
+    def _refine(self) -> Refine:
+        state = self._state
+        return Refine(
+            state.fingerprinter,
+            state.forms,
+            state.credentials,
+            state.identities.rules,
+            state.fingerprinter.form_key,
+            clock=time.monotonic,
+        )
+
+    def _tokens(self, kept: Secrets) -> IssuerTokens | None:
+        given, clock = self._settings.jwt, time.time  # noqa: TID251 - tokens expire at a date
+        if given is None:
+            return None
+        reader = TokenReader(given.issuer, given.audience, given.claim, root_of(kept), clock=clock)
+        self.jwks = FollowJWKS(given.jwks, reader.use, clock=time.monotonic)
+        return IssuerTokens(reader, self.jwks.refresh)
+
+    def _telemetry(self, kept: Secrets) -> Telemetry:
+        around = Surroundings(
+            os.environ,
+            time.monotonic,
+            time.time,  # noqa: TID251 - spans and points are dated by the wall clock
+            random.Random(secrets.randbits(256)).getrandbits,
+            __version__,
+            worker_id(os.environ),
+            known_secrets(self._settings, kept),
+        )
+        state, lives = self._state, self._state.quarantine.blocked
+        numbers = upkeep(
+            state.store,
+            state.agents,
+            self._recording.log,
+            state.missing,
+            lambda: [life.state for life in lives.values()],
+            __version__,
+        )
+        observed = [*numbers, *guarding(self.guard), *self.process.instruments()]
+        return Telemetry(around, propagate=self._settings.propagate_trace, observed=observed)
+
+    # What the parts ask each other
+
+    def _use_providers(self, providers: Providers) -> None:
+        self.pipeline.forward.providers = providers
+
+    def _provider_url(self, name: str) -> str | None:
+        provider = self.providers.by_name.get(name)
+        return None if provider is None else provider.url
+
+    def _price(self, exchange: Exchange) -> Price | None:
+        """What the model of a judged request costs at the provider it will be sent to."""
+        assert exchange.ask is not None
+        model = exchange.route.deployment or exchange.ask.model
+        provider = self.providers.choose(exchange.route, model, exchange.routed)
+        return self.prices.price(provider.name, model)
+
+    def _reload_policies(self) -> None:
+        try:
+            self.reserve.plans = Plans(load_policies(self._settings))
+            log.info("Read the policy documents again")
+        except SettingsError as error:
+            self.policies_refused += 1
+            log.error("The policy documents stay as they were: %s", "; ".join(error.problems))

@@ -1,0 +1,83 @@
+"""Every noun that is kept in Redis, over one connection, and the duties that keep it."""
+
+import secrets
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from gateway.assembly.keys import root_of
+from gateway.background.forget_idle_agents import forget_idle_agents
+from gateway.identity.fingerprint import Fingerprinter
+from gateway.settings import Secrets, Settings
+from gateway.store.admin_keys import AdminKeys
+from gateway.store.agents import Agents
+from gateway.store.chains import Chains
+from gateway.store.connection import Connection
+from gateway.store.control import Control
+from gateway.store.control_file import ControlFile
+from gateway.store.credentials import Credentials
+from gateway.store.events import Events
+from gateway.store.forms import Forms
+from gateway.store.identities import Identities
+from gateway.store.limits import Limits
+from gateway.store.providers import MadeProviders
+from gateway.store.quarantine import Quarantine
+from gateway.store.routes import Routes
+from gateway.store.sealed import Seal
+from gateway.store.vitals import Kept
+
+
+class State:
+    """What one process knows of the deployment's state.
+
+    Args:
+        redis_url: where it is; the embedded server has been started by now.
+    """
+
+    def __init__(self, settings: Settings, kept: Secrets, redis_url: str) -> None:
+        root, retention = root_of(kept), settings.retention
+        clock, monotonic = time.time, time.monotonic  # noqa: TID251 - what is kept carries a date
+        self._idle_seconds = retention.idle_agents
+        self.store = Connection(redis_url, prefix=settings.redis_prefix)
+        copy = ControlFile.of(settings.data_dir, redis_url, settings.redis_prefix)
+        self.control = Control(self.store, clock=monotonic, file=copy)
+        self.quarantine = Quarantine(self.control, self.store, clock=clock)
+        self.routes = Routes(self.control)
+        self.identities = Identities.over(
+            self.store,
+            self.control,
+            root,
+            clock=clock,
+            monotonic=monotonic,
+            choose=secrets.choice,
+            random_bytes=secrets.token_bytes,
+        )
+        self.made_providers = MadeProviders(self.control, Seal(root, "provider keys", secrets.token_bytes))
+        self.admin_keys = AdminKeys(self.store, root, clock=clock, choose=secrets.choice)
+        self.agents = Agents(self.store, clock=clock, kept=Kept(retention.vitals_count, retention.vitals))
+        self.fingerprinter = Fingerprinter(root)
+        self.credentials = Credentials(
+            self.store, self.agents.seen, self.fingerprinter.shared, clock=monotonic, keep_seconds=self._idle_seconds
+        )
+        self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
+        self.chains = Chains(self.store)
+        self.limits = Limits(self.store, clock=monotonic)
+        self.events = Events(self.store, clock=clock)
+
+    def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What has to go on as long as the process serves."""
+        return (
+            self.store.watch(),
+            self.control.run(),
+            forget_idle_agents(self.identities.registry, idle_seconds=self._idle_seconds),
+            self.credentials.run(),
+            self.forms.run(),
+            self.agents.run(),
+            self.chains.run(),
+            self.limits.run(),
+            self.events.run(),
+        )
+
+    def missing(self) -> list[str]:
+        """What cannot be reached at the moment, as `x-gateway-degraded` says it."""
+        return [] if self.store.healthy and self.control.leased else ["redis"]
