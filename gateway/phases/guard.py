@@ -2,7 +2,8 @@
 
 known to be blocked          refused, however long Redis is away
 lease holds                  everybody else passes
-lease lost, `available`      plain answers pass for 60 s, tool calls do not; then nothing
+lease lost, `available`      plain answers pass for 60 s, tool calls and what a provider does by itself do not; then
+                             nothing
 lease lost, `strict`         nothing passes
 """
 
@@ -24,6 +25,11 @@ OPEN_SECONDS = 60.0
 """How long plain answers pass after the lease was lost."""
 
 _DEGRADED = b"x-gateway-degraded"
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_CLIENTS_OWN = frozenset({"function", "custom"})
+"""Kinds of tools whose calls come back to be judged; some others a provider uses before anybody sees it."""
+_BRING_TOOLS = ("mcp_servers", "web_search_options")
+"""Members of a request that have a provider act though no tool is named; so has a stored `prompt`."""
 
 
 class Guard:
@@ -113,9 +119,9 @@ class Guard:
 
     async def _without_lease(self, exchange: Exchange, agent: Agent) -> None:
         if not await self._control.renew():
-            if self.fenced and agent.agent_id not in self._quarantine.blocked:
+            if agent.agent_id not in self._quarantine.blocked and (self.fenced or _acts(exchange)):
                 self.closed += 1
-                raise _no_state("Nothing is let through")
+                raise _no_state("Nothing is let through" if self.fenced else "Only plain answers are let through")
             self.opened += 1
             if not any(name == _DEGRADED for name, _ in exchange.own_headers):
                 exchange.own_headers.append((_DEGRADED, b"redis"))
@@ -140,6 +146,8 @@ class Guard:
     def _blocked(self, life: Life) -> None:
         if life.state != "DRAINING":
             self.cut(life)
+        else:  # what has passed here and not been sent yet would begin after the drain did
+            self._interrupt(lambda agent: agent.agent_id == life.agent_id, lambda: _refusal(life), begun=False)
 
     def _key_changed(self, key_id: str, data: dict[str, Any], epoch: int) -> None:
         if data.get("revoked"):
@@ -154,10 +162,24 @@ class Guard:
                 lambda: Refusal("agent_quarantined", f"Agent {agent_id} was deactivated by an operator."),
             )
 
-    def _interrupt(self, concerned: Callable[[Agent], bool], reason: Callable[[], Refusal]) -> None:
+    def _interrupt(
+        self, concerned: Callable[[Agent], bool], reason: Callable[[], Refusal], *, begun: bool = True
+    ) -> None:
         for exchange in tuple(self._active):
-            if exchange.agent is not None and concerned(exchange.agent):
+            if exchange.agent is not None and concerned(exchange.agent) and (begun or not exchange.dispatched):
                 exchange.interrupt(reason())
+
+
+def _acts(exchange: Exchange) -> bool:
+    """Whether the provider may do more about a request than answer it."""
+    ask, route = exchange.ask, exchange.route
+    if ask is None:
+        relayed = route.dialect is None or not route.reads_request
+        return relayed and exchange.request.method not in _READS
+    if any(tool.kind not in _CLIENTS_OWN for tool in ask.tools):
+        return True
+    document = ask.document
+    return any(document.get(name) is not None for name in _BRING_TOOLS) or isinstance(document.get("prompt"), dict)
 
 
 def _refusal(life: Life, *, drained: bool = False) -> Refusal:

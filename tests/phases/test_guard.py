@@ -24,8 +24,9 @@ from gateway.store.control import LEASE_SECONDS, Control
 from gateway.store.quarantine import Quarantine
 from gateway.wire.interdiction import HoldBudget
 from tests.support.path import OWN_KEY, Path, running_path
+from tests.support.raw_http import RawConnection
 from tests.support.redis import RedisServer
-from tests.support.upstream import Conversation, Request, ScriptedUpstream, event
+from tests.support.upstream import Conversation, Request, ScriptedUpstream, event, json_answer
 
 CHAT = "/v1/chat/completions"
 ASK: dict[str, Any] = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
@@ -166,6 +167,20 @@ async def test_an_agent_that_drains_may_finish_but_begin_nothing(redis_url: str)
             assert "agent_quarantined" in "".join([piece async for piece in pieces])
 
 
+async def test_what_a_drain_finds_on_its_way_is_not_sent_any_more(redis_url: str) -> None:
+    async with ScriptedUpstream(never_ends) as upstream, guarded(redis_url, upstream.url) as world:
+        me = await world.ask()
+        async with await RawConnection.open(world.path.address) as caller:
+            head = "".join(f"{name}: {value}\r\n" for name, value in ME.items())
+            await caller.send(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\n{head}content-length: 99\r\n\r\n{{".encode())
+            async with asyncio.timeout(5):
+                while not world.path.pipeline.active:
+                    await asyncio.sleep(0)
+            await world.block(me, drain_seconds=60)
+            assert b"agent_draining" in await caller.reader.read(4096)
+        assert not upstream.requests
+
+
 async def test_another_name_does_not_help_who_is_quarantined_and_harms_no_neighbour(own_redis: RedisServer) -> None:
     async with guarded(own_redis.url) as world:
         mate = (await world.ask(x_agent_id="mate")).headers["x-gateway-agent-id"]
@@ -203,6 +218,29 @@ async def test_without_a_lease_plain_answers_pass_for_a_minute_and_tool_calls_do
         refused(await world.ask(**other), 503, "state_unavailable")
         assert world.guard.closed == 3
         refused(await world.ask(), 403, "agent_quarantined")
+
+
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        ("/v1/responses", {"model": "m", "input": "x", "tools": [{"type": "mcp", "server_label": "s"}]}),
+        ("/v1/responses", {"model": "m", "prompt": {"id": "pmpt_1"}}),
+        ("/v1/messages", {"model": "m", "messages": [], "mcp_servers": [{"name": "s", "url": "https://x.test"}]}),
+        (CHAT, {**ASK, "model": "m", "web_search_options": {}}),
+        ("/v1/batches", {"input_file_id": "file_1"}),
+    ],
+)
+async def test_without_a_lease_no_provider_is_let_act_by_itself(
+    own_redis: RedisServer, path: str, ask: dict[str, Any]
+) -> None:
+    async with ScriptedUpstream(json_answer({})) as upstream, guarded(own_redis.url, upstream.url) as world:
+        world.path.pipeline.admit._gates += (world.guard,)
+        assert (await world.path.client.post(path, json=ask, headers=ME)).status_code == 200
+        own_redis.kill()
+        world.later[0] = LEASE_SECONDS
+        answer = await world.path.client.post(path, json=ask, headers=ME)
+        assert answer.status_code == 503 and "state" in answer.text
+        assert (await world.path.client.get("/v1/files", headers=ME)).status_code == 200
 
 
 async def test_strict_lets_nothing_pass_without_a_lease(own_redis: RedisServer) -> None:
