@@ -138,7 +138,7 @@ def may_be_another(exchange: Exchange, agent: Agent) -> bool:
     """Whether the request may yet show that this is another agent behind the same fingerprint."""
     route = exchange.route
     judged = route.dialect is not None and route.reads_request
-    return judged and not agent.verified and b"x-agent-id" not in exchange.request.fields
+    return judged and not agent.verified and not exchange.request.fields.get(b"x-agent-id")
 
 
 def check_active(agent: Agent, rules: Rules) -> None:

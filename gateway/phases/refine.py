@@ -1,7 +1,8 @@
 """refine: which of several agents behind one fingerprint is calling, once its request has been read.
 
 A gate of `admit`. Looks again only where the tools or, without any, the prompt are new here, which takes a round trip,
-and one more for an id that is new here too. Without Redis the fingerprint decides alone.
+and one more for an id that is new here too. Without Redis what was found out before still counts, else the fingerprint
+decides alone.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -93,9 +94,12 @@ class Refine:
         known = self._known.get(shown)
         if known is None or self._clock() - known[0] > _KNOWN_SECONDS:
             return self._look(exchange, agent, shown, profile)
-        if known[1] is not None:
-            self._become(exchange, agent, known[1], profile)
+        self._recall(exchange, agent, known[1], profile)
         return None
+
+    def _recall(self, exchange: Exchange, agent: Agent, known: Agent | None, profile: Profile) -> None:
+        if known is not None:
+            self._become(exchange, agent, known, profile)
 
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
         """Keep the form of an agent that is new, after an answer that worked."""
@@ -119,6 +123,9 @@ class Refine:
         try:
             forms = await self._forms.of(agent.agent_id)
         except StoreUnavailable:
+            known = self._known.get(shown)
+            if known is not None:  # who was told apart, and perhaps blocked, is that agent still
+                self._recall(exchange, agent, known[1], profile)
             return
         form = self._form(exchange, agent, profile)
         decision = decide(forms, form, apart=self._rules.is_apart(agent.agent_id))

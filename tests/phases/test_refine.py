@@ -50,8 +50,9 @@ class World:
         self.rules = Rules()
         self.looks = 0
         self.lost = False
+        self.now = 0.0
         self.profiler = Profiler(b"secret", clock=lambda: 0.0)
-        self.refine = Refine(self.fingerprinter, self, self, self.rules, b"key", clock=lambda: 0.0)
+        self.refine = Refine(self.fingerprinter, self, self, self.rules, b"key", clock=lambda: self.now)
 
     async def of(self, base: str) -> Sequence[Form]:
         self.looks += 1
@@ -124,6 +125,21 @@ async def test_without_redis_the_fingerprint_decides_alone() -> None:
     billing = await world.call(chat(BILLING))
     world.lost = True
     assert await world.call(chat(WEATHER)) == billing
+
+
+async def test_without_redis_who_was_told_apart_stays_so_however_long_it_takes() -> None:
+    world = World()
+    billing, weather = await world.call(chat(BILLING)), await world.call(chat(WEATHER))
+    assert [await world.call(chat(form)) for form in (BILLING, WEATHER)] == [billing, weather]
+    world.lost, world.now = True, 10_000.0
+    assert [await world.call(chat(form)) for form in (BILLING, WEATHER)] == [billing, weather]
+
+
+async def test_a_name_that_is_empty_is_none() -> None:
+    world = World()
+    billing, weather = await world.call(chat(BILLING)), await world.call(chat(WEATHER))
+    named = [await world.call(chat(form), x_agent_id="") for form in (BILLING, WEATHER)]
+    assert named == [billing, weather]
 
 
 async def test_who_says_a_name_or_proved_one_is_not_asked_about() -> None:
