@@ -32,7 +32,7 @@ _DEFAULT_OUTPUT = 16_384
 _USUAL_OUTPUT = 1024
 """Tokens that a rate counts in advance for such a request; what it writes is counted afterwards."""
 
-_FREE = ("/files", "/uploads", "/moderations", "/models", "/conversations", "/containers", "/vector_stores")
+_FREE = ("/files", "/uploads", "/moderations", "/conversations", "/containers", "/vector_stores")
 """Relayed routes that have no model write or read anything that is paid by the token."""
 
 
@@ -204,7 +204,7 @@ def _only_counts(exchange: Exchange) -> bool:
 
 def _may_generate(exchange: Exchange) -> bool:
     """Whether a request that nobody reads may have a model work, now or later (batches)."""
-    path = exchange.route.path
+    path = exchange.route.path.lower()  # some providers route without regard to case
     if exchange.request.method not in ("POST", "PUT", "PATCH"):
         return False
     if exchange.route.dialect is not None:

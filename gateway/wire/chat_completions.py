@@ -31,6 +31,7 @@ class ChatCompletions:
     def read_request(self, document: dict[str, Any]) -> Ask:
         stream_options = governed.mapping(document, "stream_options")
         limit = governed.count(document, "max_completion_tokens")
+        governed.count(document, "n")  # answers are paid for each; what else a provider may read as a number is refused
         if not isinstance(document.get("tool_choice"), str):
             governed.mapping(document, "tool_choice")
         return Ask(

@@ -27,6 +27,8 @@ class Completions:
 
     def read_request(self, document: dict[str, Any]) -> Ask:
         stream_options = governed.mapping(document, "stream_options")
+        for name in ("n", "best_of"):  # answers are paid for each
+            governed.count(document, name)
         return Ask(
             document,
             model=governed.model(document),

@@ -33,6 +33,7 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _GOVERNED = frozenset({
     "model", "messages", "input", "prompt", "instructions", "system", "tools", "tool_choice", "functions",
     "function_call", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens",
+    "n", "best_of", "background",
     "previous_response_id", "conversation", "mcp_servers", "parallel_tool_calls", "name", "type", "function",
     "custom", "parameters", "arguments", "input_schema", "description", "strict", "server_url", "server_label",
     "allowed_tools",

@@ -241,7 +241,16 @@ async def test_a_model_without_a_price_is_refused_where_money_is_bounded(redis_u
     assert error["message"] == "A budget holds (rule ops/budgets/usd_per_month), and what model `m` costs is not known."
 
 
-@pytest.mark.parametrize("path", ["/v1/batches", "/v1/audio/speech", "/v1/responses/compact"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/batches",
+        "/v1/audio/speech",
+        "/v1/responses/compact",
+        "/v1/responses/Compact",
+        "/v1/models/m:generateContent",
+    ],
+)
 async def test_what_nobody_can_count_is_refused_where_a_budget_holds(redis_url: str, path: str) -> None:
     async with world(redis_url, json_answer({}), budgets={"tokens_per_day": 5000}) as w:
         assert (await w.ask(path)).json()["error"]["code"] == "budget_exceeded"

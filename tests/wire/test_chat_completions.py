@@ -73,6 +73,7 @@ def test_the_newer_limit_goes_before_the_older() -> None:
         ({"stream_options": []}, "stream_options"),
         ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
         ({"max_tokens": "9"}, "max_tokens"),
+        ({"n": "100"}, "n"),
         ({"tool_choice": 1}, "tool_choice"),
         ({"messages": "hi"}, "messages"),
         ({"messages": [{}, "hi"]}, "messages[1]"),

@@ -34,6 +34,8 @@ def test_a_request_is_read() -> None:
 def test_a_model_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(UnreadableRequest):
         COMPLETIONS.read_request({"model": ["m"]})
+    with pytest.raises(UnreadableRequest, match="best_of must be a whole number"):
+        COMPLETIONS.read_request({"best_of": "100"})
 
 
 def test_a_whole_answer_is_measured_and_never_rewritten() -> None:

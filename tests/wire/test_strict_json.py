@@ -222,6 +222,7 @@ def test_hostile_bodies_are_refused_before_they_cost_much(name: str) -> None:
     [
         ({"Model": "a"}, "Model"),
         ({"model": "a", "MODEL": "b"}, "MODEL"),
+        ({"N": 100}, "N"),
         ({"me\u017f\u017fages": []}, "me\u017f\u017fages"),
         ({"tools": [{}, {"Function": {}}]}, "tools[1].Function"),
         ({"tools": [{"function": {"NAME": "x"}}]}, "tools[0].function.NAME"),
