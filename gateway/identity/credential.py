@@ -19,8 +19,8 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     for name, value in headers:
         if name not in HEADERS or not value:
             continue
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            value = value[7:]
+        if name == b"authorization" and value[:6].lower() == b"bearer" and value[6:7] in (b" ", b"\t"):
+            value = value[7:]  # some servers split at any white space: a tab must make no other caller
         value = value.strip()
         if found is not None and found != value:
             raise Refusal("invalid_request", "Two different credentials; send only one of " + _NAMES + ".")

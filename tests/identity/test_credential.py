@@ -11,6 +11,8 @@ from gateway.model.errors import Refusal
     [
         ({b"authorization": b"Bearer sk-1"}, b"sk-1"),
         ({b"authorization": b"bearer  sk-1 "}, b"sk-1"),
+        ({b"authorization": b"Bearer\tsk-1"}, b"sk-1"),
+        ({b"authorization": b"Bearer_sk-1"}, b"Bearer_sk-1"),
         ({b"x-api-key": b"sk-ant"}, b"sk-ant"),
         ({b"api-key": b"azure"}, b"azure"),
         ({b"authorization": b"Bearer same", b"x-api-key": b"same"}, b"same"),
