@@ -17,6 +17,7 @@ from gateway.model.ask import Ask
 from gateway.model.exchange import Exchange
 from gateway.model.history import History
 from gateway.model.vitals import Vitals
+from gateway.upstream.headers import holds_our_key
 from gateway.wire import DIALECTS
 
 _REPEAT_SECONDS = 60
@@ -187,9 +188,10 @@ class Profiler:
         return known
 
     def _session(self, session: bytes) -> str:
-        """A session's own name where it is one; else a hash of it."""
+        """A session's own name where it is one; else, and for a key that got there by mistake, a hash of it."""
         name = session.decode("latin-1")
-        return name if len(name) <= _SESSION_LIMIT and name.isascii() and name.isprintable() else self._id(name)
+        shown = len(name) <= _SESSION_LIMIT and name.isascii() and name.isprintable() and not holds_our_key(session)
+        return name if shown else self._id(name)
 
     def _id(self, *parts: str) -> str:
         return "cnv_" + self._digest("conversation", "\x00".join(parts))

@@ -33,8 +33,10 @@ _END_TO_END = (
     | _OURS
 )
 _PLAIN_CONNECTION = frozenset([b"keep-alive", b"close", b"Keep-Alive", b"Close", b"keep-alive, close"])
-# A key of ours in any other header, whole: a word that merely starts like one may pass there.
-_OUR_KEY = re.compile(rb"(?<![0-9A-Za-z])(?:agk|adk|igk)_[0-9A-Za-z_]{20,}")
+# A key of ours in any other header, whole: a word that merely starts like one, or ends a longer one, may pass there.
+_OUR_KEY = re.compile(
+    rb"(?<![0-9A-Za-z])(?:agk|adk|igk)_[0-9A-Za-z_]{20,}|(?:agk|adk|igk)_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}"
+)
 
 _NOT_PASSED = _HOP_BY_HOP | {b"content-length"}
 

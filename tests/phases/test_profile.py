@@ -80,7 +80,7 @@ def test_two_agents_never_share_a_conversation(profiler: Profiler) -> None:
 def test_the_callers_own_session_names_the_conversation(profiler: Profiler) -> None:
     assert _profile(profiler, _chat(USER), x_agent_session="s-1").conversation == "s-1"
     assert _profile(profiler, None, dialect=None, x_agent_session="s-1").conversation == "s-1"
-    for strange in ("x" * 129, "a\tb", "\xe9"):
+    for strange in ("x" * 129, "a\tb", "\xe9", "agk_a1b2c3d4_" + "x" * 38):
         found = _profile(profiler, _chat(USER), x_agent_session=strange).conversation
         assert found is not None and found.startswith("cnv_")
 
