@@ -9,6 +9,7 @@ from pydantic import BaseModel, StrictBool
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
+from gateway.model.lifecycle import BLOCKED
 from gateway.store.agents import AgentRecord, Agents
 from gateway.store.identities import Identities
 from gateway.store.registry import Attributes, NameTaken
@@ -131,6 +132,8 @@ def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_
         """An agent that is not `active` is refused, whatever it shows."""
         given = body.model_dump(exclude_unset=True)
         active = given.pop("active", None)
+        if active is False and (into := identities.rules.of(agent_id).into) is not None:
+            raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as.")
         try:
             if not await identities.change(agent_id, given, active=active):
                 raise _unknown(agent_id)
@@ -156,6 +159,8 @@ def _likeness(routes: APIRouter, agents: Agents, identities: Identities, shown: 
         one, into = await known(agents, agent_id), await known(agents, body.into)
         if one.verified or into.verified:
             raise Problem(409, "Only agents without a key can be merged: a key says for sure who calls.")
+        if shown.state(agent_id) in BLOCKED:
+            raise Problem(409, f"{agent_id[:80]} is {shown.state(agent_id)}; release it first.")
         if identities.rules.stands_for(into.agent_id) == agent_id:
             raise Problem(409, f"{body.into[:80]} is already {agent_id}, so this would be a circle.")
         await identities.merge(agent_id, into.agent_id)
@@ -191,14 +196,14 @@ class _Shown:
 
     def __init__(self, identities: Identities, state: Callable[[str], str]) -> None:
         self._identities = identities
-        self._state = state
+        self.state = state
 
     def __call__(self, record: AgentRecord) -> dict[str, Any]:
         return {
             "agent_id": record.agent_id,
             "name": record.name,
             "verified": record.verified,
-            "state": self._state(record.agent_id),
+            "state": self.state(record.agent_id),
             "deviation": None,
             "owner_team": record.owner_team,
             "environment": record.environment,

@@ -12,6 +12,7 @@ from gateway.edge.admin.agents import AgentId
 from gateway.edge.admin.problems import Problem
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
 from gateway.model.lifecycle import IllegalMove, Life, State
+from gateway.store.agent_rules import KIND as AGENT
 from gateway.store.agents import Agents
 from gateway.store.control import Control
 from gateway.store.quarantine import Quarantine
@@ -69,7 +70,7 @@ def router(
         return {**_shown(life), "epoch": epoch, "pending": pending}
 
     _reads(routes, quarantine, control)
-    _blocks(routes, quarantine, agents, answer)
+    _blocks(routes, quarantine, control, agents, answer)
     _releases(routes, quarantine, agents, answer)
     return routes
 
@@ -86,18 +87,21 @@ def _reads(routes: APIRouter, quarantine: Quarantine, control: Control) -> None:
         return {"items": [_shown(life) for life in lives], "next_cursor": None, "stale_for": stale}
 
 
-def _blocks(routes: APIRouter, quarantine: Quarantine, agents: Agents, answer: Answer) -> None:
+def _blocks(routes: APIRouter, quarantine: Quarantine, control: Control, agents: Agents, answer: Answer) -> None:
     @routes.post(
         "/quarantine/{agent_id}",
         response_model=ChangedQuarantine,
         dependencies=[needs("operator")],
-        responses={202: {"model": ChangedQuarantine}, 404: {}},
+        responses={202: {"model": ChangedQuarantine}, 404: {}, 409: {}},
     )
     async def quarantine_agent(agent_id: AgentId, body: NewQuarantine, request: Request, response: Response) -> Any:
         """200: no live replica forwards anything of this agent any more. 202: those in `pending` have not said so."""
         record = await agents.get(agent_id)
         if record is None and quarantine.of(agent_id) is None:
             raise _unknown(agent_id)
+        merged = control.get(AGENT, agent_id)
+        if merged is not None and (into := merged[0].get("into")) is not None:
+            raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as: quarantine that.")
         life, epoch = await quarantine.block(
             agent_id,
             body.reason,

@@ -181,6 +181,8 @@ class _Desk:
         record = await self._agents.get(agent_id)
         if record is None:
             return Agent(agent_id, name=one.name, evidence=(Evidence("reported", 1.0),))
+        if who.agent is not None and not record.active:
+            raise Problem(403, f"Agent {agent_id} was deactivated by an operator.")
         if record.proxied is not None and self._clock() - record.proxied < _HOUR:
             raise Problem(409, f"Agent {agent_id} passes through the gateway, which measures it itself.")
         return Agent(

@@ -71,7 +71,17 @@ def test_agents_without_a_key_are_merged_and_split(gateway: GatewayProcess, agen
     assert call(gateway, "POST", f"/agents/{one}/merge", {"into": two}).json()["agent_id"] == two
     assert gateway.admin(f"/agents/{one}").json()["merged_into"] == two
     problem(call(gateway, "POST", f"/agents/{two}/merge", {"into": one}), 409)
+    # Its requests are another agent's now: to stop it by this id would stop nothing.
+    problem(call(gateway, "POST", f"/quarantine/{one}", {"reason": "x"}), 409)
+    problem(call(gateway, "PATCH", f"/agents/{one}", {"active": False}), 409)
     problem(call(gateway, "POST", f"/agents/{one}/merge", {"into": agent_id}), 409)
     problem(call(gateway, "POST", f"/agents/{one}/merge", {"into": "agt_nobody"}), 404)
     assert call(gateway, "POST", f"/agents/{two}/split").json() == {"agent_id": two, "separated": [one]}
     assert gateway.admin(f"/agents/{one}").json()["merged_into"] is None
+
+
+def test_nobody_leaves_quarantine_by_being_merged(gateway: GatewayProcess) -> None:
+    one, two = [item["agent_id"] for item in gateway.admin("/agents").json()["items"] if not item["verified"]][:2]
+    assert call(gateway, "POST", f"/quarantine/{one}", {"reason": "x"}).status_code == 200
+    assert "release it first" in problem(call(gateway, "POST", f"/agents/{one}/merge", {"into": two}), 409)["detail"]
+    assert call(gateway, "DELETE", f"/quarantine/{one}").status_code == 200

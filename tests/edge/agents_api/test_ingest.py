@@ -48,6 +48,12 @@ def test_an_agents_key_says_who_it_is(api: AgentsApi) -> None:
     problem(api.post("/ingest", {"name": "nightly"}, api.agent_key), 403)
 
 
+def test_an_agent_that_was_deactivated_reports_nothing(api: AgentsApi) -> None:
+    for active, status in ((False, 403), (True, 202)):
+        assert api.gateway.ask("PATCH", f"/agents/{api.agent_id}", json={"active": active}).status_code == 200
+        assert api.post("/ingest", {}, api.agent_key).status_code == status
+
+
 def test_a_list_is_taken_whole_or_not_at_all(api: AgentsApi) -> None:
     many = [{"agent_id": "batch-2", "request_id": f"r{n}"} for n in range(50)]
     assert api.post("/ingest", many).json()["accepted"] == 50
