@@ -152,9 +152,7 @@ class Reserve:
             price = self._price(exchange)
             if price is None:
                 raise unpriceable(money, f"what model {_quoted(ask.model)} costs", param="model")
-            rates = price.rates(size)
-            fixed = size * max(rates.input, rates.cache_write, rates.cache_write_hour) / 1000 + rates.request
-            per_token = max(rates.output, rates.reasoning) / 1000
+            fixed, per_token = _dearest(price, ask.document.get("service_tier"), size)
         return (
             Demand(
                 input_tokens=size,
@@ -215,6 +213,17 @@ def _may_generate(exchange: Exchange) -> bool:
 def _used(claim: Claim, use: dict[Measure, int], *, kept: bool) -> int:
     measure = claim.bound.kind.measure
     return -1 if kept and measure in ("tokens", "usd") else use[measure]
+
+
+def _dearest(price: Price, service_tier: object, size: int) -> tuple[float, float]:
+    """Nanodollars for an input of so many tokens, and for each token written, as far as a request can make them cost.
+
+    A provider that has no room at the tier asked for serves at its usual one.
+    """
+    asked = price.at(service_tier) if isinstance(service_tier, str) else price
+    both = [one.rates(size) for one in (price, asked)]
+    fixed = max(size * max(r.input, r.cache_write, r.cache_write_hour) / 1000 + r.request for r in both)
+    return fixed, max(max(r.output, r.reasoning) / 1000 for r in both)
 
 
 def _cost(vitals: Vitals, price: Price | None) -> int:

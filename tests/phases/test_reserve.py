@@ -232,6 +232,20 @@ async def test_money_is_counted_to_the_nanodollar(redis_url: str) -> None:
         assert await w.counted("usd_per_day") == 1000 * 1_000 + 500 * 4_000
 
 
+@pytest.mark.parametrize(("tier", "factor"), [("default", 1), ("flex", 1), ("priority", 2)])
+async def test_a_dearer_tier_has_to_fit_before_it_is_served(redis_url: str, tier: str, factor: int) -> None:
+    services = (
+        ("flex", Price(Rates(input=500_000, output=2_000_000))),
+        ("priority", Price(Rates(input=2_000_000, output=8_000_000))),
+    )
+    price = Price(PRICE.base, services=services)
+    async with world(redis_url, price=lambda _: price, budgets={"usd_per_day": 1}) as w:
+        await w.ask(service_tier=tier, max_tokens=1000)
+        await w.path.sightings.settled(1)
+        held = await w.counted("usd_per_day")
+    assert factor * 1000 * 4_000 < held < factor * 1100 * 4_000
+
+
 async def test_a_model_without_a_price_is_refused_where_money_is_bounded(redis_url: str) -> None:
     async with world(redis_url, price=lambda exchange: None, budgets={"usd_per_month": 5}) as w:
         answer = await w.ask()
