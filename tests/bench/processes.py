@@ -21,13 +21,8 @@ _CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 _PROXY_CPU, _LOAD_CPU = _CPUS[0], _CPUS[-1]
 _EVENTS, _GAP_MS = 100, 5.0
 _PATH = "/v1/chat/completions"
-_LIMITS = {
-    "requests_per_minute": 10**9,
-    "tokens_per_minute": 10**12,
-    "tool_calls_per_minute": 10**9,
-    "concurrent": 10**6,
-}
-_BUDGETS = {"tokens_per_day": 10**12, "usd_per_day": 10**6, "usd_per_month": 10**6}
+_LIMITS = {"requests_per_minute": 10**9, "tokens_per_minute": 10**12}
+_BUDGETS = {"usd_per_day": 10**6}
 _POLICIES = orjson.dumps([{"name": "bench", "limits": _LIMITS, "budgets": _BUDGETS}]).decode()
 """Nothing in the way of the load, everything counted."""
 
