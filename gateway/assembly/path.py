@@ -157,7 +157,7 @@ class Path:
             forward_phase(
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
-            Inspect(guard.judging(judge), HoldBudget(_HELD_BYTES), self._timeouts, time.monotonic),
+            Inspect(guard.judging(judge), HoldBudget(_HELD_BYTES), self._timeouts, time.monotonic, self._begun),
             self._settle(
                 (profiler.observe, refine.observe, self.reserve.settle, record.outcome, self.telemetry.observe)
             ),
@@ -219,6 +219,16 @@ class Path:
         return Telemetry(around, propagate=self._settings.propagate_trace, observed=observed)
 
     # What the parts ask each other
+
+    def _begun(self, exchange: Exchange) -> None:
+        """An agent can be seen, and stopped, from the head of its first answer on: that answer may be long."""
+        if exchange.agent is not None:
+            self._state.credentials.begun(
+                exchange.agent,
+                time=time.time(),  # noqa: TID251 - sightings are dated by the wall clock
+                client=exchange.request.header(b"user-agent"),
+                address=exchange.request.client,
+            )
 
     def _use_providers(self, providers: Providers) -> None:
         self.pipeline.forward.providers = providers

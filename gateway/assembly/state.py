@@ -57,7 +57,12 @@ class State:
         self.agents = Agents(self.store, clock=clock, kept=Kept(retention.vitals_count, retention.vitals))
         self.fingerprinter = Fingerprinter(root)
         self.credentials = Credentials(
-            self.store, self.agents.seen, self.fingerprinter.shared, clock=monotonic, keep_seconds=self._idle_seconds
+            self.store,
+            self.agents.seen,
+            self.fingerprinter.shared,
+            clock=monotonic,
+            keep_seconds=self._idle_seconds,
+            begun=self.agents.begun,
         )
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self.chains = Chains(self.store)

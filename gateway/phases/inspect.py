@@ -35,17 +35,28 @@ class Inspect:
         judge: decides about the tool calls of a turn.
         budget: bytes that all streams of this process may hold back together.
         clock: monotonic seconds.
+        begun: told in memory of every exchange that a provider begins to answer with 2xx.
     """
 
-    def __init__(self, judge: Judge, budget: HoldBudget, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        budget: HoldBudget,
+        timeouts: Timeouts,
+        clock: Callable[[], float],
+        begun: Callable[[Exchange], None] = lambda exchange: None,
+    ) -> None:
         self._judge = judge
         self._budget = budget
         self._timeouts = timeouts
         self._clock = clock
+        self._begun = begun
 
     async def __call__(self, exchange: Exchange, reply: Reply, caller: Caller) -> None:
         exchange.first_byte_at = self._clock()
         exchange.status = reply.status
+        if 200 <= reply.status < 300:
+            self._begun(exchange)
         headers = response_headers(reply.headers)
         if exchange.reservation is not None:
             _give_way(exchange.own_headers, headers)

@@ -26,6 +26,8 @@ from gateway.store.vitals import USUAL, Kept, nanodollars
 logger = logging.getLogger(__name__)
 
 _CHUNK = 128  # agents in one batch: a few milliseconds of Redis's time
+_BEGUN_SECONDS = 60.0
+_BEGUN_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class AgentRecord:
 
 
 class Agents:
-    """Notes exchanges (`seen`), writes them (`run`, `flush`), reads agents (`list`, `get`).
+    """Notes exchanges (`begun`, `seen`), writes them (`run`, `flush`), reads agents (`list`, `get`).
 
     Args:
         clock: seconds since the epoch.
@@ -90,6 +92,7 @@ class Agents:
         self._usage = UsageCounter(connection)
         self._writer = secrets.token_hex(4)
         self._number = 0
+        self._begun: dict[str, float] = {}
         self._pending: dict[str, Sighting] = {}
         self._sending: list[Sighting] = []
         self._unlisted: dict[str, int] = {}
@@ -103,6 +106,24 @@ class Agents:
     def pending(self) -> int:
         """Agents with something unwritten."""
         return len(self._pending) + len(self._sending)
+
+    def begun(self, agent: Agent, *, time: float, client: str | None = None, address: str | None = None) -> None:
+        """Let an agent exist whose provider answers with 2xx, before that answer, perhaps a long stream, is over.
+
+        Counts nothing: `seen` follows. Said again within a minute it does nothing. `time`: seconds since the epoch.
+        """
+        last = self._begun.get(agent.agent_id)
+        if last is not None and time - last < _BEGUN_SECONDS:
+            return
+        if len(self._begun) >= _BEGUN_LIMIT:
+            self._begun.clear()  # callers choose the ids: must not grow with them
+        self._begun[agent.agent_id] = time
+        sighting = self._sighting(agent, time)
+        if sighting is not None:
+            sighting.ok = True
+            sighting.last = sighting.proxied = time
+            sighting.client = client or sighting.client
+            sighting.address = address or sighting.address
 
     def seen(
         self,
@@ -125,14 +146,10 @@ class Agents:
         """
         self._totals.add(vitals)
         self._usage.add(agent, vitals)
-        sighting = self._pending.get(agent.agent_id)
+        sighting = self._sighting(agent, vitals.time)
         if sighting is None:
-            self._dirty.set()
-            if len(self._pending) + len(self._sending) >= self._max_pending:
-                self.dropped += 1
-                return
-            sighting = self._pending[agent.agent_id] = Sighting(agent, vitals.time)
-        sighting.agent = agent
+            self.dropped += 1
+            return
         sighting.requests += 1
         sighting.last = vitals.time
         sighting.input_tokens += vitals.input_tokens
@@ -158,6 +175,17 @@ class Agents:
                 add_names(sighting.providers, (vitals.provider,), PROVIDERS)
             if tools:
                 add_names(sighting.tools, tools, TOOLS)
+
+    def _sighting(self, agent: Agent, time: float) -> Sighting | None:
+        """What is pending of an agent; None where there is no room for one more."""
+        sighting = self._pending.get(agent.agent_id)
+        if sighting is None:
+            self._dirty.set()
+            if len(self._pending) + len(self._sending) >= self._max_pending:
+                return None
+            sighting = self._pending[agent.agent_id] = Sighting(agent, time)
+        sighting.agent = agent
+        return sighting
 
     async def run(self) -> None:
         """Flush while there is something to write, until cancelled; then once more."""

@@ -29,6 +29,7 @@ class Credentials:
 
     Args:
         note: told of every exchange, as `seen` is (`Agents.seen`).
+        begun: told of exchanges that a provider begins to answer, as `begun` is (`Agents.begun`).
         shared: the id that all further agents of a credential have.
         clock: monotonic seconds.
         keep_seconds: how long a credential is remembered that nobody uses.
@@ -42,10 +43,12 @@ class Credentials:
         *,
         clock: Callable[[], float],
         keep_seconds: int,
+        begun: Callable[..., None] = lambda agent, **rest: None,
         interval: float = 0.02,
     ) -> None:
         self._connection = connection
         self._note = note
+        self._begun = begun
         self._shared = shared
         self._clock = clock
         self._keep_seconds = keep_seconds
@@ -53,7 +56,7 @@ class Credentials:
         self._known: dict[str, None] = {}
         self._trying: dict[str, set[str]] = {}
         self._full: dict[str, tuple[float, frozenset[str]]] = {}
-        self._waiting: list[tuple[Agent, Vitals, dict[str, Any]]] = []
+        self._waiting: list[tuple[Agent, Vitals | None, dict[str, Any]]] = []
         self._some = asyncio.Event()
 
     async def settle(self, agent: Agent) -> Agent:
@@ -80,6 +83,14 @@ class Credentials:
                 return self._sharing(agent)
         return agent if self._try(agent_id, credential, count) else self._sharing(agent)
 
+    def begun(self, agent: Agent, **rest: Any) -> None:
+        """Note, in memory, that a provider begins to answer an exchange with 2xx."""
+        if agent.verified or agent.agent_id in self._known:
+            self._begun(agent, **rest)
+        elif len(self._waiting) < _WAITING_LIMIT // 2:  # the rest of the room is for exchanges that count
+            self._waiting.append((agent, None, rest))
+            self._some.set()
+
     def seen(self, agent: Agent, vitals: Vitals, *, ok: bool, **rest: Any) -> None:
         """Note one exchange, in memory; `ok`: the provider answered with 2xx."""
         if agent.verified or agent.agent_id in self._known:
@@ -88,7 +99,7 @@ class Credentials:
             self._tried(agent)
             return self._note(agent, vitals, ok=False, **rest)
         if len(self._waiting) >= _WAITING_LIMIT:
-            return self._note(*self._moved(agent, vitals), ok=True, **rest)
+            return self._hand_on(self._moved(agent), vitals, rest)
         self._waiting.append((agent, vitals, rest))
         self._some.set()
 
@@ -105,7 +116,7 @@ class Credentials:
             # Nobody is left to ask: they are counted as what they say they are, and asked about next time.
             waiting, self._waiting = self._waiting, []
             for agent, vitals, rest in waiting:
-                self._note(agent, vitals, ok=True, **rest)
+                self._hand_on(agent, vitals, rest)
 
     async def flush(self) -> bool:
         """Enter what waits now. False if Redis does not answer: it goes on waiting."""
@@ -124,13 +135,20 @@ class Credentials:
                 left.append((agent, vitals, rest))
                 continue
             if isinstance(reply, StoreError) or not reply[0]:
-                agent, vitals = self._moved(agent, vitals)
+                agent = self._moved(agent)
             else:
                 self._tried(agent)
                 self._know(agent.agent_id)
-            self._note(agent, vitals, ok=True, **rest)
+            self._hand_on(agent, vitals, rest)
         self._waiting[:0] = left
         return not left
+
+    def _hand_on(self, agent: Agent, vitals: Vitals | None, rest: dict[str, Any]) -> None:
+        if vitals is None:
+            return self._begun(agent, **rest)
+        if vitals.agent_id != agent.agent_id:
+            vitals = replace(vitals, agent_id=agent.agent_id)
+        self._note(agent, vitals, ok=True, **rest)
 
     def _try(self, agent_id: str, credential: str, count: int) -> bool:
         """Whether there may be room for an id that is not entered yet."""
@@ -154,10 +172,9 @@ class Credentials:
         _bound(self._known, _KNOWN_LIMIT)
         self._known[agent_id] = None
 
-    def _moved(self, agent: Agent, vitals: Vitals) -> tuple[Agent, Vitals]:
+    def _moved(self, agent: Agent) -> Agent:
         self._tried(agent)
-        agent = self._sharing(agent)
-        return agent, replace(vitals, agent_id=agent.agent_id)
+        return self._sharing(agent)
 
     def _sharing(self, agent: Agent) -> Agent:
         shared = self._shared(agent)

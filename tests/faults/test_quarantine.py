@@ -155,6 +155,26 @@ async def test_nothing_of_a_quarantined_agent_is_forwarded_and_its_streams_are_c
             assert (await ask(gateway, asking(BAD))).status == 200
 
 
+async def test_an_agent_can_be_stopped_in_its_first_stream(own_redis: RedisServer, tmp_path: Path) -> None:
+    async with world(tmp_path, own_redis.url, own_redis.url) as both, AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(await RawConnection.open(address(both.gateways[0])))
+        await connection.send(asking(BAD, stream=True))
+        status, headers = (await connection.response_head())[:2]
+        agent_id = dict(headers)["x-gateway-agent-id"]
+        await connection.reader.readuntil(b"Hel")
+        assert status == 200
+        await until(lambda: both._stored(agent_id))
+        record = (await both.admin("GET", f"/agents/{agent_id}", 1)).json()
+        assert (record["requests"], record["models"]) == (0, [])
+        assert (await both.quarantine(agent_id, 1)).status == 200
+        await cut(connection, Stopwatch())
+
+        async def counted() -> bool:
+            return bool((await both.admin("GET", f"/agents/{agent_id}")).json()["requests"] == 1)
+
+        await until(counted)
+
+
 @pytest.mark.faults
 async def test_quarantine_takes_effect_soon(own_redis: RedisServer, tmp_path: Path, figures: Figures) -> None:
     calls, cuts, requests = [], [], 0

@@ -13,6 +13,7 @@ from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Denial, Ruling, Withhold, allow_all
 from gateway.phases import inspect
+from gateway.pipeline import Pipeline
 from gateway.wire.chat_stream import ChatReader
 from gateway.wire.interdiction import HoldBudget, Interdiction
 from tests.support.chat_streams import DONE, chunk, part
@@ -45,6 +46,18 @@ ASKS: dict[str, tuple[str, dict[str, Any]]] = {
 dialects = pytest.mark.parametrize("dialect", list(ASKS))
 TEXT = event({"choices": [{"index": 0, "delta": {"content": "Hi"}}]})
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+@pytest.mark.parametrize(("status", "told"), [(200, [200]), (204, [204]), (400, []), (500, [])])
+async def test_whoever_wants_to_know_is_told_when_a_provider_begins_to_answer(status: int, told: list[int]) -> None:
+    begun: list[int] = []
+
+    def listen(pipeline: Pipeline) -> None:
+        pipeline.inspect._begun = lambda exchange: begun.append(exchange.status)
+
+    async with ScriptedUpstream(answer(status)) as upstream, running_path(upstream.url, change=listen) as path:
+        await path.client.get("/v1/files", headers={"authorization": "Bearer sk-1"})
+    assert begun == told
 
 
 def leaks(text: str) -> bool:

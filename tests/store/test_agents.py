@@ -96,6 +96,24 @@ async def test_only_an_exchange_that_worked_makes_an_agent(connection: Connectio
     assert (await Stats(connection, clock=lambda: NOW).read()).executions == 4
 
 
+async def test_an_agent_exists_from_the_head_of_its_first_answer_and_counts_once(connection: Connection) -> None:
+    agents, agent = make(connection), Agent("agt_1", verified=False, credential="…a1b2")
+    agents.begun(agent, time=EXCHANGE.time - 9, client="curl/8", address="10.0.0.1")
+    assert await agents.flush()
+    record = await agents.get("agt_1")
+    assert record is not None and record.requests == 0 and record.first_seen == record.last_seen == EXCHANGE.time - 9
+    assert (record.client, record.address, record.proxied) == ("curl/8", "10.0.0.1", EXCHANGE.time - 9)
+    assert (await agents.list(10))[0] == (record,)
+    agents.begun(agent, time=EXCHANGE.time - 8)
+    assert agents.pending == 0
+    agents.seen(agent, EXCHANGE, ok=True)
+    agents.begun(agent, time=EXCHANGE.time + 100)
+    assert await agents.flush()
+    record = await agents.get("agt_1")
+    assert record is not None and (record.requests, record.input_tokens) == (1, 100)
+    assert (record.first_seen, record.last_seen) == (EXCHANGE.time - 9, EXCHANGE.time + 100)
+
+
 async def test_names_are_bounded_in_number_and_length_also_over_many_flushes(connection: Connection) -> None:
     agents = make(connection)
     for n in range(300):

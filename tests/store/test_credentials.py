@@ -30,9 +30,15 @@ class Replica:
     def __init__(self, url: str) -> None:
         self.now = 0.0
         self.noted: list[tuple[str, str, bool]] = []
+        self.begun: list[str] = []
         self.connection = Connection(url, op_timeout=5)
         self.credentials = Credentials(
-            self.connection, self._note, NAMES.shared, clock=lambda: self.now, keep_seconds=1000
+            self.connection,
+            self._note,
+            NAMES.shared,
+            clock=lambda: self.now,
+            keep_seconds=1000,
+            begun=lambda agent, **rest: self.begun.append(agent.agent_id),
         )
 
     def _note(self, agent: Agent, vitals: Vitals, **rest: Any) -> None:
@@ -82,6 +88,22 @@ async def test_what_never_worked_is_stored_nowhere_and_takes_no_room(replicas: t
     key = here.connection.keys.credential(agent(0).credential_id)
     assert not await here.connection.execute("EXISTS", key)
     assert not any(ok for _, _, ok in here.noted)
+
+
+async def test_an_agent_begins_to_exist_under_the_id_that_it_will_be_counted_as(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    here, there = replicas
+    for number in range(MOST_IDS):
+        await there.call(agent(number))
+    await there.credentials.flush()
+    for one in (agent(0), agent(100)):
+        here.credentials.begun(one, time=1.0)
+    assert here.begun == []
+    assert await here.credentials.flush()
+    assert here.begun == [agent(0).agent_id, NAMES.shared(agent(0))]
+    here.credentials.begun(agent(0), time=1.0)
+    assert here.begun[-1] == agent(0).agent_id and here.noted == []
 
 
 async def test_without_redis_this_process_counts_alone(own_redis: RedisServer) -> None:
