@@ -1,0 +1,43 @@
+"""The README's list of Redis commands is enough for a gateway."""
+
+import re
+from pathlib import Path
+
+import httpx
+from redis import Redis
+
+from tests.support.gateway import ADMIN_KEY, eventually, running_gateway
+from tests.support.redis import RedisServer
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
+LIMITS = '[{"name": "all", "limits": {"requests_per_minute": 100, "concurrent": 9}, "budgets": {"usd_per_day": 9}}]'
+
+
+def test_a_user_with_the_commands_of_the_readme_is_enough(own_redis: RedisServer) -> None:
+    found = re.search(r"`(~leuko:\* [^`]+)`", README)
+    assert found is not None
+    with Redis.from_url(own_redis.url) as redis:
+        redis.execute_command("ACL", "SETUSER", "gateway", "on", ">pw-of-the-user", "resetchannels", *found[1].split())
+        url = own_redis.url.replace("unix://", "unix://gateway:pw-of-the-user@")
+        with running_gateway("--stub", env={"GATEWAY_REDIS_URL": url, "GATEWAY_POLICIES": LIMITS}) as gateway:
+            admin = httpx.Client(base_url=f"{gateway.url}/api/gateway", headers={"x-admin-key": ADMIN_KEY}, timeout=20)
+            ask = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+            agent = admin.post("/agents", json={"name": "one"}).raise_for_status().json()["agent_id"]
+            key = admin.post(f"/agents/{agent}/keys").raise_for_status().json()["api_key"]
+            for credential in (key, "sk-somebody-else-0123"):
+                said = httpx.post(
+                    f"{gateway.url}/v1/chat/completions",
+                    json=ask,
+                    headers={"authorization": f"Bearer {credential}"},
+                    timeout=20,
+                )
+                assert said.status_code == 200
+            admin.post(f"/quarantine/{agent}", json={"reason": "a try"}).raise_for_status()
+            admin.request("DELETE", f"/quarantine/{agent}", json={"reason": "over"}).raise_for_status()
+            eventually(lambda: len(admin.get("/agents").json()["items"]) == 2)
+            eventually(lambda: bool(admin.get("/audit").json()["items"]))
+            for path in ("/stats", "/usage", "/quarantine", "/admin-keys", "/providers", f"/agents/{agent}/vitals"):
+                assert admin.get(path).status_code == 200, path
+            admin.delete(f"/agents/{agent}").raise_for_status()
+            admin.close()
+        assert [entry for entry in redis.execute_command("ACL", "LOG")] == []
