@@ -105,7 +105,8 @@ def _examine(directory: Path, chain: str, disk: Disk, closed: set[str]) -> Ended
                 return ended
             latest = last["time"]
         _sort(chain, records, decisions, closed)
-        if records and decode(records[0])["time"] < latest - _LOOK_BACK_MS:
+        # By the end of a segment, not its beginning: the clock may have been set forward within the one that follows.
+        if records and decode(records[-1])["time"] < latest - _LOOK_BACK_MS:
             break
     ended.open = decisions
     return ended

@@ -52,6 +52,20 @@ async def test_each_decision_without_an_outcome_gets_one(tmp_path: Path) -> None
     assert verify_all(tmp_path, "leuko", KEY).sound
 
 
+async def test_a_clock_that_was_set_forward_hides_no_decision(tmp_path: Path) -> None:
+    """A month passes for the clock between the decisions and an outcome, which is in the next segment."""
+    old = "a" * 32
+    writer, held = begin_chain(tmp_path, old, Disk(), now=1.8e9, segment_bytes=300)
+    for number in range(3):
+        writer.append(entry(number))
+    writer.append(entry(30 * 86_400, kind="outcome", of=f"{old}/1", result="success"))
+    writer.close()
+    os.close(held)
+    assert [segment.first for segment in segments(tmp_path / old)] == [0, 2, 4]
+    found = await after(tmp_path)
+    assert {r["of"] for r in found if r.get("result") == "aborted"} == {f"{old}/2", f"{old}/3"}
+
+
 async def test_the_first_record_names_the_chains_before_and_each_is_named_once(tmp_path: Path) -> None:
     writers = [killed(tmp_path, letter * 32) for letter in "ab"]
     previous = (await after(tmp_path))[0]["metadata"]["previous"]  # type: ignore[index]
