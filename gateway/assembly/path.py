@@ -48,7 +48,7 @@ from gateway.telemetry.telemetry import Surroundings, Telemetry
 from gateway.telemetry.upkeep import guarding, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
-from gateway.upstream.providers import Providers
+from gateway.upstream.providers import Provider, Providers
 from gateway.wire.interdiction import HoldBudget
 
 log = logging.getLogger("gateway")
@@ -153,7 +153,7 @@ class Path:
         return Pipeline(
             identify,
             admit,
-            Rewrite(),
+            Rewrite(lambda exchange: self._provider_of(exchange).is_openai),
             forward_phase(
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
@@ -239,10 +239,11 @@ class Path:
 
     def _price(self, exchange: Exchange) -> Price | None:
         """What the model of a judged request costs at the provider it will be sent to."""
-        assert exchange.ask is not None
-        model = exchange.route.deployment or exchange.ask.model
-        provider = self.providers.choose(exchange.route, model, exchange.routed)
-        return self.prices.price(provider.name, model)
+        return self.prices.price(self._provider_of(exchange).name, _model_of(exchange))
+
+    def _provider_of(self, exchange: Exchange) -> Provider:
+        """Raises Refusal."""
+        return self.providers.choose(exchange.route, _model_of(exchange), exchange.routed)
 
     def _reload_policies(self) -> None:
         try:
@@ -251,3 +252,7 @@ class Path:
         except SettingsError as error:
             self.policies_refused += 1
             log.error("The policy documents stay as they were: %s", "; ".join(error.problems))
+
+
+def _model_of(exchange: Exchange) -> str | None:
+    return exchange.route.deployment or (exchange.ask.model if exchange.ask else None)

@@ -1,9 +1,11 @@
 """rewrite: the few changes a request may undergo. Only the named members differ from what was received."""
 
+from collections.abc import Callable
+
 from gateway.model.exchange import Exchange
 from gateway.wire import DIALECTS
 from gateway.wire.edit import include_usage
-from gateway.wire.output_cap import cap_output
+from gateway.wire.output_cap import cap_output, member_for
 
 
 class Rewrite:
@@ -11,7 +13,13 @@ class Rewrite:
     tokens are counted and not guessed.
 
     `inspect` takes out of the answer what the caller did not ask for.
+
+    Args:
+        is_openai: whether an exchange goes to OpenAI itself and not to a server that is compatible with it.
     """
+
+    def __init__(self, is_openai: Callable[[Exchange], bool] = lambda exchange: False) -> None:
+        self._is_openai = is_openai
 
     def __call__(self, exchange: Exchange) -> None:
         ask, dialect = exchange.ask, exchange.route.dialect
@@ -19,7 +27,8 @@ class Rewrite:
             return
         body = exchange.plain
         if exchange.output_cap is not None:
-            body = cap_output(body, ask.document, dialect, exchange.output_cap)
+            member = member_for(dialect, exchange.route.deployment or ask.model, openai=self._is_openai(exchange))
+            body = cap_output(body, ask.document, dialect, exchange.output_cap, member)
         if ask.stream and DIALECTS[dialect].injects_usage:
             edited = include_usage(body, ask.document)
             if edited is not None:

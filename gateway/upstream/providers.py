@@ -93,6 +93,11 @@ class Provider:
         )
 
     @property
+    def is_openai(self) -> bool:
+        """Whether it is OpenAI's own API; some regions have a host below it."""
+        return self.endpoint.host == _OPENAI_HOST or self.endpoint.host.endswith(f".{_OPENAI_HOST}")
+
+    @property
     def takes_deployments(self) -> bool:
         """Whether Azure's `/openai/deployments/{model}/…` reaches it in that form.
 

@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_compl
 dialects.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ _MEMBERS = {
     "responses": ("max_output_tokens",),
     "messages": ("max_tokens",),
 }
+_NEW_MODELS = re.compile(r"(?:^|[/:])(?:o\d|gpt-[5-9])")
 _USUAL = {"completions": 16}
 """What the API itself takes where a request names no maximum. Elsewhere it is all that the model can write."""
 
@@ -28,12 +30,14 @@ _MOST_ANSWERS = 10_000
 class Output:
     """What a request lets a model write: `wanted` tokens in each of `answers` answers, None if it names no maximum.
 
-    With less than `least` the request would fail.
+    With less than `least` the request would fail. `unread`: it names something else than a maximum, such as -1, that
+    servers may read as they like.
     """
 
     wanted: int | None
     answers: int = 1
     least: int = _LEAST
+    unread: bool = False
 
 
 def output_of(dialect: str, document: dict[str, Any]) -> Output | None:
@@ -46,20 +50,34 @@ def output_of(dialect: str, document: dict[str, Any]) -> Output | None:
     wanted = max(given) if given else _USUAL.get(dialect)
     thinking = document.get("thinking")
     thought = _positive(thinking.get("budget_tokens")) if isinstance(thinking, dict) else None
-    return Output(wanted, _answers(dialect, document), max(_LEAST, (thought or 0) + 1))
+    unread = any(document.get(name) is not None for name in members) and not given
+    return Output(wanted, _answers(dialect, document), max(_LEAST, (thought or 0) + 1), unread)
 
 
-def cap_output(body: bytes, document: dict[str, Any], dialect: str, cap: int) -> bytes:
-    """The request with no maximum above `cap`, and with one at all; `document` is `body` as it was read."""
-    members = _MEMBERS[dialect]
-    given = [name for name in members if document.get(name) is not None]
-    for name in given or [name for name in members if name in document][:1]:
+def member_for(dialect: str, model: str | None, *, openai: bool) -> str:
+    """The member that a provider takes a maximum from; `openai`: it is OpenAI itself.
+
+    In chat completions `max_tokens` is what every compatible server knows, and Azure's older versions know nothing
+    else; OpenAI deprecates it, and its reasoning models refuse it, wherever they run.
+    """
+    if dialect == "chat_completions" and not openai and not _NEW_MODELS.search((model or "").lower()):
+        return "max_tokens"
+    return _MEMBERS[dialect][0]
+
+
+def cap_output(body: bytes, document: dict[str, Any], dialect: str, cap: int, member: str) -> bytes:
+    """The request with no maximum above `cap`, and with one at all: `member` where it names none.
+
+    `document` is `body` as it was read.
+    """
+    given = [name for name in _MEMBERS[dialect] if document.get(name) is not None]
+    for name in given:
         value = _positive(document[name])
         if value is None or value > cap:
             body = set_member(body, (name,), cap)
-    if not any(name in document for name in members):
-        return _append(body, members[0], cap) if document else set_member(body, (members[0],), cap)
-    return body
+    if given:
+        return body
+    return _append(body, member, cap) if document and member not in document else set_member(body, (member,), cap)
 
 
 def _append(body: bytes, name: str, cap: int) -> bytes:

@@ -186,21 +186,59 @@ async def test_a_spent_budget_is_refused_with_the_time_it_resets(redis_url: str)
 @pytest.mark.parametrize(
     ("path", "name"),
     [
+        (CHAT, "max_tokens"),
         (CHAT, "max_completion_tokens"),
         ("/v1/responses", "max_output_tokens"),
         ("/v1/messages", "max_tokens"),
     ],
 )
-async def test_a_budget_bounds_what_a_model_may_write(redis_url: str, path: str, name: str) -> None:
+async def test_a_maximum_is_lowered_to_what_the_budget_leaves(redis_url: str, path: str, name: str) -> None:
     async with world(redis_url, json_answer({}), budgets={"tokens_per_day": 1_000_000}) as w:
-        await w.ask(path)
         await w.ask(path, **{name: 77})
         await w.ask(path, **{name: 77_000_000})
-    first, second, third = (request.json() for request in w.upstream.requests)
-    assert first == {**ASK, name: 16_384}
-    assert second == {**ASK, name: 77}
-    assert 900_000 < third.pop(name) < 1_000_000
-    assert third == ASK
+    first, second = (request.json() for request in w.upstream.requests)
+    assert first == {**ASK, name: 77}
+    assert 900_000 < second.pop(name) < 1_000_000
+    assert second == ASK
+
+
+@pytest.mark.parametrize(
+    ("path", "members", "name"),
+    [
+        (CHAT, {}, "max_tokens"),
+        (CHAT, {"max_completion_tokens": None}, "max_tokens"),
+        (CHAT, {"model": "o4-mini"}, "max_completion_tokens"),
+        ("/v1/responses", {}, "max_output_tokens"),
+        ("/v1/messages", {}, "max_tokens"),
+    ],
+)
+async def test_a_request_is_given_a_maximum_only_where_less_than_usual_is_left(
+    redis_url: str, path: str, members: dict[str, Any], name: str
+) -> None:
+    """Models that write less at most would refuse a larger one, servers that do not know it any."""
+    ask = {**ASK, **members}
+    async with world(redis_url, json_answer({}), budgets={"tokens_per_day": 20_000}) as w:
+        await w.ask(path, **members)
+        await w.ask(path, **members)
+        assert await w.counted("tokens_per_day") == 20_000
+    first, second = (request.json() for request in w.upstream.requests)
+    assert first == ask
+    assert 3_000 < second.pop(name) < 20_000 - 16_384
+    assert second == ask
+
+
+async def test_what_is_written_above_the_estimate_is_owed(redis_url: str) -> None:
+    async with world(redis_url, answered(10, 40_000), budgets={"tokens_per_day": 20_000}) as w:
+        assert (await w.ask()).status_code == 200
+        await w.flush()
+        assert await w.counted("tokens_per_day") == 40_010
+        assert (await w.ask(max_tokens=20)).json()["error"]["code"] == "budget_exceeded"
+
+
+async def test_a_maximum_that_servers_read_as_none_is_replaced(redis_url: str) -> None:
+    async with world(redis_url, json_answer({}), budgets={"tokens_per_day": 1_000_000}) as w:
+        await w.ask(max_tokens=-1)
+    assert w.upstream.requests[0].json() == {**ASK, "max_tokens": 16_384}
 
 
 async def test_without_a_budget_the_request_stays_as_it_is(redis_url: str) -> None:
@@ -213,12 +251,12 @@ async def test_a_stream_is_capped_and_asked_for_its_usage(redis_url: str) -> Non
     usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
     said = event({"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
     script = sse_answer([said, event({"id": "c", "choices": [], "usage": usage}), event("[DONE]")])
-    async with world(redis_url, script, budgets={"tokens_per_day": 100_000}) as w:
+    async with world(redis_url, script, budgets={"tokens_per_day": 1_000}) as w:
         answer = await w.ask(stream=True)
         await w.flush()
         assert await w.counted("tokens_per_day") == 9
     sent = w.upstream.requests[0].json()
-    assert (sent["stream_options"], sent["max_completion_tokens"]) == ({"include_usage": True}, 16_384)
+    assert sent["stream_options"] == {"include_usage": True} and 800 < sent["max_tokens"] < 1_000
     assert b"usage" not in answer.content
 
 

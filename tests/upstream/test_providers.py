@@ -170,3 +170,17 @@ def test_stub_models_go_to_the_stub_only_where_it_is_on() -> None:
     assert (stub.name, stub.dialect, stub.path(CHAT)) == ("stub", "stub", "/chat/completions")
     assert providers.choose(MESSAGES, "stub-tool") is stub
     assert Providers().choose(CHAT, "stub-echo").name == "default"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_openai"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://eu.api.openai.com", True),
+        ("https://api.openai.com.evil.test", False),
+        ("https://r.openai.azure.com", False),
+        ("http://127.0.0.1:8000", False),
+    ],
+)
+def test_openai_itself_is_told_from_what_is_compatible_with_it(url: str, is_openai: bool) -> None:
+    assert Provider("p", url).is_openai is is_openai

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.output_cap import Output, cap_output, output_of
+from gateway.wire.output_cap import Output, cap_output, member_for, output_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,8 @@ from gateway.wire.output_cap import Output, cap_output, output_of
         ("chat_completions", {}, Output(None)),
         ("chat_completions", {"max_tokens": 5}, Output(5)),
         ("chat_completions", {"max_tokens": 900, "max_completion_tokens": 5, "n": 3}, Output(900, 3)),
-        ("chat_completions", {"max_tokens": 0, "n": True}, Output(None)),
+        ("chat_completions", {"max_tokens": 0, "n": True}, Output(None, unread=True)),
+        ("chat_completions", {"max_tokens": -1, "max_completion_tokens": 5}, Output(5)),
         ("chat_completions", {"max_tokens": 5.0, "n": 2.0}, Output(5, 2)),
         ("completions", {"prompt": "x"}, Output(16)),
         ("completions", {"prompt": ["x", "y"], "max_tokens": 7, "n": 2, "best_of": 3}, Output(7, 6)),
@@ -31,7 +32,7 @@ def test_what_a_request_lets_a_model_write(dialect: str, document: dict[str, Any
 
 
 def capped(dialect: str, body: bytes, cap: int = 100) -> bytes:
-    return cap_output(body, json.loads(body), dialect, cap)
+    return cap_output(body, json.loads(body), dialect, cap, member_for(dialect, "m", openai=True))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,8 @@ def capped(dialect: str, body: bytes, cap: int = 100) -> bytes:
         ("chat_completions", b'{"max_tokens":  500, "a":1}', b'{"max_tokens":  100, "a":1}'),
         ("chat_completions", b'{"max_tokens":5,"max_completion_tokens":500}',
          b'{"max_tokens":5,"max_completion_tokens":100}'),
-        ("chat_completions", b'{"max_tokens":null}', b'{"max_tokens":100}'),
+        ("chat_completions", b'{"max_completion_tokens":null}', b'{"max_completion_tokens":100}'),
+        ("chat_completions", b'{"max_tokens":null}', b'{"max_tokens":null,"max_completion_tokens":100}'),
         ("chat_completions", b'{"max_tokens":0}', b'{"max_tokens":100}'),
         ("chat_completions", b"{}", b'{"max_completion_tokens":100}'),
         ("responses", b'{"max_output_tokens":1e3}', b'{"max_output_tokens":100}'),
@@ -56,7 +58,7 @@ def test_only_the_maximum_changes(dialect: str, body: bytes, expected: bytes) ->
 @pytest.mark.parametrize("body", [b'{"max_tokens":100}', b'{"max_tokens": 7, "x": "\\u0041"}'])
 def test_a_maximum_that_fits_changes_no_byte(body: bytes) -> None:
     document = json.loads(body)
-    assert cap_output(body, document, "chat_completions", 100) is body
+    assert cap_output(body, document, "chat_completions", 100, "max_tokens") is body
 
 
 @given(
@@ -68,7 +70,7 @@ def test_a_maximum_that_fits_changes_no_byte(body: bytes) -> None:
 )
 def test_a_capped_request_asks_for_no_more_than_the_cap(document: dict[str, Any], cap: int) -> None:
     body = json.dumps(document).encode()
-    again = json.loads(cap_output(body, document, "chat_completions", cap))
+    again = json.loads(cap_output(body, document, "chat_completions", cap, "max_tokens"))
     output = output_of("chat_completions", again)
     assert output is not None
     assert output.wanted is not None
@@ -76,3 +78,24 @@ def test_a_capped_request_asks_for_no_more_than_the_cap(document: dict[str, Any]
     assert {k: v for k, v in again.items() if not k.startswith("max_")} == {
         k: v for k, v in document.items() if not k.startswith("max_")
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "at_openai", "elsewhere"),
+    [
+        ("gpt-4o", "max_completion_tokens", "max_tokens"),
+        ("llama-3.3-70b", "max_completion_tokens", "max_tokens"),
+        ("gpt-oss-120b", "max_completion_tokens", "max_tokens"),
+        (None, "max_completion_tokens", "max_tokens"),
+        ("o3", "max_completion_tokens", "max_completion_tokens"),
+        ("openai/GPT-5-mini", "max_completion_tokens", "max_completion_tokens"),
+        ("ft:o4-mini:acme", "max_completion_tokens", "max_completion_tokens"),
+    ],
+)
+def test_each_server_is_given_the_member_it_knows(model: str | None, at_openai: str, elsewhere: str) -> None:
+    assert member_for("chat_completions", model, openai=True) == at_openai
+    assert member_for("chat_completions", model, openai=False) == elsewhere
+    for openai in (True, False):
+        assert member_for("completions", model, openai=openai) == "max_tokens"
+        assert member_for("messages", model, openai=openai) == "max_tokens"
+        assert member_for("responses", model, openai=openai) == "max_output_tokens"
