@@ -9,8 +9,9 @@ The checksum tells a torn write; it is the hashes that tell tampering.
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
+
+from gateway.model.value import value
 
 MAX_PAYLOAD = 1 << 20
 HEADER = Struct(">II")
@@ -26,7 +27,7 @@ class Damaged(Exception):
         self.torn = torn
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Frame:
     """A payload and where its frame begins and ends, in bytes."""
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.model.value import value
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -12,7 +14,7 @@ class Evidence:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Agent:
     """An agent as `identify` knows it.
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from gateway.model.tool_call import ToolCall
+from gateway.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens as the provider counts them.
 

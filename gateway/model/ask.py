@@ -1,10 +1,11 @@
 """What a request asks a model for, whatever the dialect."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from gateway.model.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class OfferedTool:
     """A tool the model may call. `definition` is the member as sent; `kind` its `type`."""
 
@@ -14,7 +15,7 @@ class OfferedTool:
     namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolResult:
     """The result of an earlier call that the agent reports. `content` is as sent."""
 
@@ -23,7 +24,7 @@ class ToolResult:
     is_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ask:
     """A judged request, read once.
 

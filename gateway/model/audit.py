@@ -1,15 +1,17 @@
 """One line of the audit record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from gateway.model.value import value
 
 Kind = Literal["decision", "outcome", "admin", "agent", "gateway"]
 """What was decided before anything was forwarded; how that ended; what an operator changed; what an agent reports; what
 the gateway says of itself: starts, recoveries, losses, trimming."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuditEntry:
     """Names and numbers, never text of prompts, arguments or answers.
 

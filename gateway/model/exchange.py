@@ -1,7 +1,7 @@
 """One request and its answer on their way through the six phases: the only mutable noun."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from gateway.model.agent import Agent
@@ -9,12 +9,13 @@ from gateway.model.answer import Answer
 from gateway.model.ask import Ask, OfferedTool
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.route import Route
+from gateway.model.value import value
 from gateway.model.verdict import Denial
 
 _SMALL = 64 * 1024  # bytes of a request that may as well stay
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """The head of a request. Header names are lower case; `fields` holds the values of each name, joined by `, `."""
 

@@ -1,10 +1,11 @@
 """One tool call that a model proposes, whatever the dialect."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from gateway.model.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class ToolCall:
     """A call as it was proposed.
 

@@ -1,9 +1,9 @@
 """What one exchange measured: numbers and names, never text."""
 
-from dataclasses import dataclass
+from gateway.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Vitals:
     """One exchange. Times in milliseconds, `time` in seconds since the epoch, tokens as the provider counts them.
 
