@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic import ValidationInfo as Info
 
-from gateway.settings.sections import Documents, JWTSettings, Network, Retention
+from gateway.settings.sections import Documents, JWTSettings, Networks, Retention
 from gateway.settings.shapes import (
     Bytes,
     ExistingFile,
@@ -44,13 +44,6 @@ _SECRET = "16 characters or more, not a familiar word"
 _FILE = "the path of a file that can be read"
 _URL = "http(s)://host, perhaps with a port and a path"
 _LIST = "a list, or text separated by commas"
-
-
-def _networks(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
 def setting(default: object, meaning: str, allowed: str, *, secret: bool = False, shown: str | None = None) -> Any:

@@ -1,13 +1,12 @@
 """Settings that are objects of their own."""
 
 import ipaddress
-import json
 import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway.settings.shapes import Whole
+from gateway.settings.shapes import Whole, comma_separated, json_array
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -32,22 +31,10 @@ def network(value: object) -> object:
         raise ValueError("is not an address or a network such as 10.0.0.0/8") from None
 
 
-def json_list(value: object) -> object:
-    """The environment's JSON text as a list; a file's list as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        found = json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error.msg} at character {error.pos}") from None
-    if not isinstance(found, list):
-        raise ValueError("is JSON, but not an array")
-    return found
-
-
 Duration = Annotated[int, Field(ge=1, le=10 * 366 * 86_400), BeforeValidator(_duration)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(network)]
-Documents = Annotated[tuple[dict[str, Any], ...], BeforeValidator(json_list)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(comma_separated)]
+Documents = Annotated[tuple[dict[str, Any], ...], BeforeValidator(json_array)]
 
 
 class Retention(BaseModel):

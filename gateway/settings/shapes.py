@@ -21,18 +21,28 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def json_object(value: object) -> object:
     """The environment's JSON text as an object; a file's mapping as it is."""
+    return _json(value, dict, "an object")
+
+
+def json_array(value: object) -> object:
+    """The environment's JSON text as an array; a file's list as it is."""
+    return _json(value, list, "an array")
+
+
+def _json(value: object, kind: type, called: str) -> object:
     if not isinstance(value, str):
         return value
     try:
         found = json.loads(value, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at character {error.pos}") from None
-    if not isinstance(found, dict):
-        raise ValueError("is JSON, but not an object")
+    if not isinstance(found, kind):
+        raise ValueError(f"is JSON, but not {called}")
     return found
 
 
-def _comma_separated(value: object) -> object:
+def comma_separated(value: object) -> object:
+    """The environment's text as a list; a file's list as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -122,5 +132,5 @@ HttpUrl = Annotated[str, AfterValidator(http_url)]
 ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
-HostNames = Annotated[tuple[HostName, ...], BeforeValidator(_comma_separated)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_comma_separated)]
+HostNames = Annotated[tuple[HostName, ...], BeforeValidator(comma_separated)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(comma_separated)]

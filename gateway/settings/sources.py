@@ -15,12 +15,18 @@ from pydantic_core import ErrorDetails
 from gateway.settings import names
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError, did_you_mean, env_name, in_file, spellings
+from gateway.settings.sections import JWTSettings, Retention
 
 FIELDS = {name: info for name, info in Settings.model_fields.items() if name != "notices"}
 _CONFIGURABLE = [name for name in FIELDS if name not in names.OPTIONS]
 _KNOWN = {n for f in _CONFIGURABLE for n in spellings(f, secret=not FIELDS[f].repr)}
 _PLAINER = {"missing": "is required", "float_parsing": "is not a number"}
-_NESTED: dict[str, type[BaseModel]] = {"timeouts": Timeouts, "providers": ProviderSettings}
+_NESTED: dict[str, type[BaseModel]] = {
+    "timeouts": Timeouts,
+    "providers": ProviderSettings,
+    "jwt": JWTSettings,
+    "retention": Retention,
+}
 
 # Kubernetes puts variables of this shape into every container beside a service named gateway, or gateway-anything.
 _SERVICE_LINK = re.compile(

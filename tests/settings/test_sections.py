@@ -30,7 +30,7 @@ def test_documents_are_a_json_array_of_objects() -> None:
     assert (
         documents.validate_python('[{"name": "a"}]') == documents.validate_python([{"name": "a"}]) == ({"name": "a"},)
     )
-    for wrong in ("{}", "[1]", "["):
+    for wrong in ("{}", "[1]", "[", '[{"name": "a", "name": "b"}]'):
         with pytest.raises(ValidationError):
             documents.validate_python(wrong)
 
