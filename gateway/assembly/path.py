@@ -62,6 +62,7 @@ class Path:
 
     def __init__(self, settings: Settings, kept: Secrets, state: State, recording: Recording, judge: Judge) -> None:
         self._settings, self._state, self._recording = settings, state, recording
+        self._wall_clock = time.time  # noqa: TID251 - sightings are dated
         self._timeouts = Timeouts(**settings.timeouts.model_dump())
         self._breaker = breaker = Breaker(random.random)
         self.client = Client(
@@ -225,7 +226,7 @@ class Path:
         if exchange.agent is not None:
             self._state.credentials.begun(
                 exchange.agent,
-                time=time.time(),  # noqa: TID251 - sightings are dated by the wall clock
+                time=self._wall_clock(),
                 client=exchange.request.header(b"user-agent"),
                 address=exchange.request.client,
             )
