@@ -128,7 +128,7 @@ class Reserve:
         use: dict[Measure, int] = {"requests": int(sent), "tokens": 0, "usd": 0, "tool_calls": 0}
         if sent and asked:
             use["tokens"] = vitals.input_tokens + vitals.output_tokens
-            use["usd"] = _cost(vitals, held.price)
+            use["usd"] = _cost(vitals, held.price, exchange.answer.service_tier if exchange.answer else None)
             use["tool_calls"] = max(0, vitals.tool_calls - vitals.denied_calls)
             if not vitals.usage_estimated:
                 self._estimate.learn(exchange.model, held.size, vitals.input_tokens)
@@ -230,13 +230,14 @@ def _dearest(price: Price, service_tier: object, size: int) -> tuple[float, floa
     return fixed, max(max(r.output, r.reasoning) / 1000 for r in both)
 
 
-def _cost(vitals: Vitals, price: Price | None) -> int:
+def _cost(vitals: Vitals, price: Price | None, service_tier: str | None) -> int:
     """Nanodollars."""
     if vitals.cost_usd is not None:
         return round(vitals.cost_usd * NANO)
     if price is None or not vitals.input_tokens + vitals.output_tokens:
         return 0
-    return price.cost(Usage(vitals.input_tokens, vitals.output_tokens, vitals.cached_tokens, vitals.reasoning_tokens))
+    usage = Usage(vitals.input_tokens, vitals.output_tokens, vitals.cached_tokens, vitals.reasoning_tokens)
+    return price.at(service_tier).cost(usage)
 
 
 def _quoted(model: str | None) -> str:

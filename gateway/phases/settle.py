@@ -139,7 +139,10 @@ class Settle:
         if usage is None:
             return guess, True
         # Cut off: what a provider says of its output at the beginning is not yet what it produced.
-        return replace(usage, output_tokens=max(usage.output_tokens, guess.output_tokens)), True
+        reasoning = max(usage.reasoning_tokens, guess.reasoning_tokens)
+        return replace(
+            usage, output_tokens=max(usage.output_tokens, guess.output_tokens), reasoning_tokens=reasoning
+        ), True
 
     def _cost(self, exchange: Exchange, usage: Usage | None, service_tier: str | None) -> float | None:
         """USD; nothing where no provider was asked, None where the model has no price."""

@@ -22,6 +22,10 @@ from gateway.wire.openai_usage import read_usage, strip_usage
 from gateway.wire.strict_json import has_duplicates
 
 _ASIDES = ("refusal", "reasoning_content", "reasoning")
+_PARTS = ("content", "reasoning_details")
+"""Where some providers put lists: https://docs.mistral.ai/capabilities/reasoning and
+https://openrouter.ai/docs/use-cases/reasoning-tokens, which mostly says the same as `reasoning` beside it."""
+_PART_TEXTS = ("text", "thinking", "summary")
 
 
 class _Choice:
@@ -140,6 +144,9 @@ class ChatReader:
         for key in _ASIDES:
             if key in delta and type(delta[key]) is str:
                 self.answer.text_chars += len(delta[key])
+        for key in _PARTS:
+            if key in delta and type(delta[key]) is list and not any(delta.get(said) for said in _ASIDES[1:]):
+                self.answer.text_chars += _chars(delta[key])
 
     def _read_calls(self, choice: dict[str, Any], seen: _Choice) -> bool:
         found = False
@@ -150,6 +157,15 @@ class ChatReader:
                 self.answer.text_chars += seen.calls.add(message)
                 found = True
         return found
+
+
+def _chars(parts: object, depth: int = 2) -> int:
+    """Characters of text in a list of parts, of which some hold lists themselves."""
+    if type(parts) is str:
+        return len(parts)
+    found = parts if type(parts) is list and depth else ()
+    texts = (part[key] for part in found if type(part) is dict for key in _PART_TEXTS if key in part)
+    return sum(_chars(text, depth - 1) for text in texts)
 
 
 def read_other(data: bytes) -> Signals:
@@ -174,6 +190,7 @@ def note(answer: Answer, document: dict[str, Any]) -> None:
         identity, model = document.get("id"), document.get("model")
         answer.id = identity if isinstance(identity, str) else None
         answer.model = model if isinstance(model, str) else answer.model
+        answer.service_tier = tolerant.text(document.get("service_tier"))
     if "usage" in document and document["usage"] is not None:
         answer.usage = read_usage(document["usage"]) or answer.usage
         answer.service_tier = tolerant.text(document.get("service_tier")) or answer.service_tier

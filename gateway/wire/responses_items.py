@@ -151,10 +151,10 @@ def note_response(answer: Answer, response: dict[str, Any]) -> None:
     answer.id = tolerant.text(response.get("id")) or answer.id
     answer.model = tolerant.text(response.get("model")) or answer.model
     answer.finish_reason = tolerant.text(response.get("status")) or answer.finish_reason
+    answer.service_tier = tolerant.text(response.get("service_tier")) or answer.service_tier
     usage = response.get("usage")
     if not isinstance(usage, dict):
         return
-    answer.service_tier = tolerant.text(response.get("service_tier"))
     counts = [tolerant.count(usage, "input_tokens"), tolerant.count(usage, "output_tokens")]
     counts.append(tolerant.count(usage.get("input_tokens_details"), "cached_tokens"))
     counts.append(tolerant.count(usage.get("output_tokens_details"), "reasoning_tokens"))

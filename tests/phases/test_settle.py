@@ -90,6 +90,36 @@ async def test_a_caller_that_leaves_is_charged_for_what_was_produced(
     assert (900 < seen.vitals.input_tokens < 1100, seen.vitals.output_tokens) == (True, produced)
 
 
+async def test_a_stream_that_is_left_is_charged_for_reasoning_that_nobody_sees_at_its_tier_of_service() -> None:
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 600,
+        "completion_tokens_details": {"reasoning_tokens": 500},
+    }
+    head = {"id": "c", "model": "o3", "service_tier": "flex"}
+    text = event({**head, "choices": [{"index": 0, "delta": {"content": "x" * 400}, "finish_reason": "stop"}]})
+
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        await talk.chunk(event({**head, "choices": [{"index": 0, "delta": {"role": "assistant"}}]}))
+        if len(upstream.requests) == 1:
+            await talk.chunk(text + event({**head, "choices": [], "usage": usage}) + event("[DONE]"))
+            await talk.end()
+        else:
+            talk.close()
+
+    ask = {"model": "o3", "stream": True, "messages": [{"role": "user", "content": "y" * 4000}]}
+    async with ScriptedUpstream(script) as upstream, running_path(upstream.url) as path:
+        await path.client.post(CHAT, json=ask)
+        whole = (await path.sightings.settled()).vitals
+        await path.client.post(CHAT, json=ask)
+        left = (await path.sightings.settled(2)).vitals
+    assert (whole.output_tokens, whole.usage_estimated) == (600, False)
+    assert (left.output_tokens, left.reasoning_tokens, left.usage_estimated) == (500, 500, True)
+    assert whole.cost_usd is not None and left.cost_usd is not None
+    assert left.cost_usd == pytest.approx(whole.cost_usd - 100 * 4e-6)
+
+
 async def test_an_answer_that_takes_too_long_is_charged_too_and_a_provider_that_is_not_there_is_not() -> None:
     ask = {"model": "m", "messages": [{"role": "user", "content": "y" * 4000}]}
     timeouts = Timeouts(first_byte=0.05)

@@ -165,3 +165,19 @@ def test_a_frame_that_was_not_json_is_not_stripped() -> None:
 def test_the_error_frame_is_openais() -> None:
     raw = ChatReader().error_frame(Refusal("upstream_timeout", "x"))
     assert orjson.loads(raw[6:])["error"]["code"] == "upstream_timeout"
+
+
+@pytest.mark.parametrize(
+    ("delta", "chars"),
+    [
+        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "abc"}]}]}, 3),
+        ({"content": [{"type": "text", "text": "ab"}, {"type": "reference", "reference_ids": [1]}, "x", None]}, 2),
+        ({"content": "", "reasoning_details": [{"type": "reasoning.summary", "summary": "abcd"}]}, 4),
+        ({"reasoning": "abcd", "reasoning_details": [{"type": "reasoning.text", "text": "abcd"}]}, 4),
+        ({"reasoning_content": "abcd", "content": None}, 4),
+    ],
+)
+def test_reasoning_counts_in_whatever_form_it_is_shown(delta: dict[str, Any], chars: int) -> None:
+    reader = ChatReader()
+    reader.read(orjson.dumps({"choices": [{"index": 0, "delta": delta}]}), b"")
+    assert reader.answer.text_chars == chars
