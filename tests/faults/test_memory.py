@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import itertools
 import weakref
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,11 @@ from gateway.edge import data_plane
 from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 from gateway.identity import fingerprint
+from gateway.phases import profile, refine
+from gateway.policy import plan
+from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
+from gateway.store import agents, credentials, verified
 from gateway.upstream import breaker
 from tests.faults.figures import Figures, Stopwatch
 from tests.faults.providers import Provider, providing
@@ -26,6 +31,22 @@ from tests.support.gateway import ADMIN_KEY, SECRET, GatewayProcess
 from tests.support.redis import RedisServer
 
 AT_A_TIME = 24
+CACHES = (
+    (fingerprint, "_CACHE_LIMIT"),
+    (data_plane, "_CACHED_PATHS"),
+    (breaker, "_KEYS"),
+    (plan, "_REMEMBERED"),
+    (profile, "_KNOWN_LIMIT"),
+    (profile, "_REMEMBERED_LIMIT"),
+    (refine, "_KNOWN_LIMIT"),
+    (credentials, "_CREDENTIALS_LIMIT"),
+    (credentials, "_KNOWN_LIMIT"),
+    (verified, "_MOST"),
+    (agents, "_BEGUN_LIMIT"),
+    (calibration, "_MODELS_LIMIT"),
+    (table, "_KNOWN_LIMIT"),
+)
+"""What is remembered of callers, keyed by what they choose."""
 
 
 def inventive(number: int) -> bytes:
@@ -53,7 +74,9 @@ async def ask_inventively(pool: Pool, numbers: range) -> None:
 
 
 @asynccontextmanager
-async def inside(redis_url: str, upstream: str, directory: Path) -> AsyncIterator[tuple[Gateway, tuple[str, int]]]:
+async def inside(
+    redis_url: str, upstream: str, directory: Path, **more: Any
+) -> AsyncIterator[tuple[Gateway, tuple[str, int]]]:
     """The gateway as `app` builds it, in this very process, so that its objects can be looked at."""
     settings = Settings(
         admin_key=SecretStr(ADMIN_KEY),
@@ -62,6 +85,7 @@ async def inside(redis_url: str, upstream: str, directory: Path) -> AsyncIterato
         redis_url=redis_url,
         llm_upstream_url=upstream,
         data_dir=directory,
+        **more,
     )
     gateway = Gateway(settings, resolve_secrets(settings), redis_url)
     sockets = bind("127.0.0.1", 0)
@@ -77,15 +101,31 @@ async def inside(redis_url: str, upstream: str, directory: Path) -> AsyncIterato
             await serving
 
 
+def containers() -> Iterator[Any]:
+    """Everything in this process that may grow, each once.
+
+    The collector does not track a dict of strings and numbers alone, but the object that holds it.
+    """
+    seen = set[int]()
+    tracked = gc.get_objects()
+    for thing in itertools.chain(tracked, gc.get_referents(*tracked)):
+        if isinstance(thing, dict | set | list | deque) and not isinstance(thing, Counter) and id(thing) not in seen:
+            seen.add(id(thing))
+            yield thing
+
+
 def census() -> tuple[dict[int, int], Counter[str]]:
     """The sizes of all containers by their identity, and how many objects of each type there are."""
     gc.collect()
-    sizes, types = {}, Counter[str]()
-    for thing in gc.get_objects():
-        types[type(thing).__qualname__] += 1
-        if isinstance(thing, dict | set | list | deque) and not isinstance(thing, Counter):
-            sizes[id(thing)] = len(thing)
-    return sizes, types
+    types = Counter(type(thing).__qualname__ for thing in gc.get_objects())
+    return {id(thing): len(thing) for thing in containers()}, types
+
+
+def culprits(before: dict[int, int], after: dict[int, int], bound: int) -> list[tuple[str, int, str]]:
+    """Containers that hold many more than twice `bound` things, and many more than before: type, size, contents."""
+    grown = {one for one, size in after.items() if size > max(2 * bound, before.get(one, 0) + bound)} - {id(before)}
+    found = [thing for thing in containers() if id(thing) in grown and not registers_types(thing)]
+    return [(type(thing).__name__, len(thing), repr(thing)[:200]) for thing in found]
 
 
 def registers_types(container: Any) -> bool:
@@ -94,14 +134,19 @@ def registers_types(container: Any) -> bool:
     return isinstance(some, weakref.ref) and isinstance(some(), type)
 
 
+def small_caches(monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
+    """Have whatever is remembered of callers hold so many things at most."""
+    for module, name in CACHES:
+        assert getattr(module, name) > bound
+        monkeypatch.setattr(module, name, bound)
+
+
 async def test_nothing_in_the_process_grows_with_what_callers_invent(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its caches made small, so that a few thousand requests fill them."""
     bound = 200
-    for module, name in ((fingerprint, "_CACHE_LIMIT"), (data_plane, "_CACHED_PATHS"), (breaker, "_KEYS")):
-        assert getattr(module, name) > bound
-        monkeypatch.setattr(module, name, bound)
+    small_caches(monkeypatch, bound)
     async with (
         providing(Provider) as (url, _),
         inside(redis_url, url, tmp_path) as (gateway, where),
@@ -115,9 +160,7 @@ async def test_nothing_in_the_process_grows_with_what_callers_invent(
         after, types_after = census()
         assert not gateway.path.active
         assert not gateway.state.agents.dropped
-    grown = {id: size for id, size in after.items() if size > max(2 * bound, before.get(id, 0) + bound)}
-    culprits = [t for t in gc.get_objects() if id(t) in grown and len(t) > bound and not registers_types(t)]
-    assert not culprits, [(type(thing), len(thing), repr(thing)[:200]) for thing in culprits]
+    assert culprits(before, after, bound) == []
     more = {name: count - types_before[name] for name, count in types_after.items()}
     assert not {name: count for name, count in more.items() if count > 2 * bound}
 
