@@ -2,16 +2,13 @@
 
 import asyncio
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from gateway.edge.admin.access import AdminAccess, principal
 from gateway.edge.admin.changes import Changes
-from gateway.edge.admin.problems import Problem, answer_to
+from gateway.edge.admin.problems import Problem, answer_to, bounded
 from gateway.edge.asgi import App, Message, Receive, Scope, Send
 from gateway.store.errors import StoreUnavailable
-
-_MOST = 1024 * 1024  # bytes of a body
 
 
 class Frame:
@@ -39,16 +36,6 @@ class Frame:
             change = self._changes.begin(principal(request), scope["method"], path)
         except (Problem, StoreUnavailable) as error:
             return await answer_to(error)(scope, receive, send)
-        left = _MOST
-
-        async def receiving() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, f"The body is larger than {_MOST} bytes.")
-            return message
-
         began, status = False, 500  # what becomes of an exception that leaves the application
 
         async def sending(message: Message) -> None:
@@ -60,7 +47,7 @@ class Frame:
 
         try:
             async with asyncio.timeout(self._seconds) as deadline:
-                await self._app(scope, receiving, sending)
+                await self._app(scope, bounded(receive), sending)
         except TimeoutError:
             if began:
                 raise

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
 from gateway.edge.admin.access import needs
+from gateway.telemetry.exposition import CONTENT_TYPE
 
 PATH = "/metrics"
-_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def router(scrape: Callable[[], Awaitable[str]]) -> APIRouter:
@@ -23,6 +23,6 @@ def router(scrape: Callable[[], Awaitable[str]]) -> APIRouter:
     )
     async def get_metrics() -> PlainTextResponse:
         """Metrics of every worker in Prometheus' text format 0.0.4."""
-        return PlainTextResponse(await scrape(), media_type=_MEDIA_TYPE)
+        return PlainTextResponse(await scrape(), media_type=CONTENT_TYPE)
 
     return routes

@@ -1,4 +1,4 @@
-"""Errors of the admin API as RFC 9457 problem details."""
+"""Errors of the admin API and the agents' API as RFC 9457 problem details; a body that is too large among them."""
 
 import logging
 from http import HTTPStatus
@@ -11,7 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from gateway.edge.asgi import Message, Receive
 from gateway.store.errors import StoreUnavailable
+
+MOST_BYTES = 1024 * 1024
+"""Of a request's body."""
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,21 @@ class Problem(Exception):
 def invalid(field: str, message: str) -> Problem:
     """A 422 about one field, named by its path: `body.name`, `query.limit`."""
     return Problem(422, "Some fields are not valid.", [{"field": field, "message": message}])
+
+
+def bounded(receive: Receive) -> Receive:
+    """The same body; from `MOST_BYTES` on, reading it raises a 413."""
+    left = MOST_BYTES
+
+    async def receive_within() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"The body is larger than {MOST_BYTES} bytes.")
+        return message
+
+    return receive_within
 
 
 def install(app: FastAPI) -> None:

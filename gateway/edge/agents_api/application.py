@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from gateway import __version__
 from gateway.edge.admin import problems
-from gateway.edge.admin.problems import Problem, answer_to
+from gateway.edge.admin.problems import Problem, answer_to, bounded
 from gateway.edge.agents_api.access import Access
-from gateway.edge.asgi import App, Message, Receive, Scope, Send
+from gateway.edge.asgi import App, Receive, Scope, Send
 from gateway.store.errors import StoreUnavailable
 
 BASE = "/api/v1"
-_MOST = 1024 * 1024  # bytes of a body
 
 
 def agents_application(*, access: Access, routers: Sequence[APIRouter]) -> App:
@@ -47,14 +45,4 @@ class _Guarded:
             await self._access(Request(scope))
         except (Problem, StoreUnavailable) as error:
             return await answer_to(error)(scope, receive, send)
-        left = _MOST
-
-        async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, f"The body is larger than {_MOST} bytes.")
-            return message
-
-        return await self._app(scope, bounded, send)
+        return await self._app(scope, bounded(receive), send)
