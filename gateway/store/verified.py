@@ -46,6 +46,7 @@ class VerifiedAgents:
         self._clock = clock
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
+        self._digests: dict[str, str] = {}
         self._revoked: set[str] = set()
         self._changes = 0
 
@@ -54,13 +55,15 @@ class VerifiedAgents:
 
         Raises StoreUnavailable: whether the key is good cannot be said.
         """
-        digest = self._keys.digest(shown)
+        # A key that was good a moment ago is not digested again. Only good ones are kept: guesses push nobody out.
+        digest = self._digests.get(shown) or self._keys.digest(shown)
         known = self._known.get(digest)
         if known is None or self._age(known) > FRESH:
             key_id = issued_key_id(shown, PREFIX)
             if key_id is None or key_id in self._revoked:
                 return None
             known = await self._read(digest, known, lambda: self._of_digest(digest, "…" + shown[-4:]))
+            self._keep_digest(shown, digest if known is not None else None)
         if known is None or (known.expires_at is not None and known.expires_at <= self._clock()):
             return None
         return known.agent
@@ -83,8 +86,16 @@ class VerifiedAgents:
         """An operator changed something of this agent."""
         self._forget(lambda agent: agent.agent_id == agent_id)
 
+    def _keep_digest(self, shown: str, digest: str | None) -> None:
+        self._digests.pop(shown, None)
+        if digest is not None:
+            if len(self._digests) >= _MOST:
+                self._digests.clear()
+            self._digests[shown] = digest
+
     def _forget(self, concerned: Callable[[Agent], bool]) -> None:
         self._changes += 1
+        self._digests.clear()  # no key is kept for longer than it is good
         for name in [name for name, known in self._known.items() if concerned(known.agent)]:
             del self._known[name]
 

@@ -103,3 +103,21 @@ async def test_an_agent_with_a_token_has_what_operators_gave_it(world: World) ->
     assert (agent.name, agent.owner_team, agent.credential) == ("from-operators", "payments", "…abcd")
     unknown = await world.verified.of_token(Agent("agt_new", verified=True, name="from-token"))
     assert unknown.name == "from-token"
+
+
+async def test_a_key_that_was_just_good_is_not_digested_again_until_something_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent_id = await world.registry.make(Attributes("billing"))
+    key, shown = await world.keys.make(agent_id)
+    digested: list[str] = []
+    digest = world.keys.digest
+    monkeypatch.setattr(world.keys, "digest", lambda one: digested.append(one) or digest(one))
+    wrong = shown[:-1] + "_"
+    for one in (shown, shown, wrong, wrong):
+        await world.verified.of_key(one)
+    assert digested == [shown, wrong, wrong]
+    await world.keys.end(agent_id, key.key_id)
+    world.verified.key_changed(key.key_id, {"revoked": True}, 1)
+    assert await world.verified.of_key(shown) is None
+    assert digested[3:] == [shown]
