@@ -6,6 +6,7 @@ The first names the chain instead. Chain ids are 32 hexadecimal digits, made at 
 import hashlib
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ CHAIN_ID = re.compile(r"[0-9a-f]{32}")
 _OPTIONAL = (
     "request_id", "agent_id", "tool", "rule", "reason", "mode", "policy", "result", "args_hash", "of",
 )  # fmt: skip
+_optional_of = attrgetter(*_OPTIONAL)
 
 
 def origin(chain: str) -> bytes:
@@ -44,8 +46,7 @@ def encode(seq: int, previous: bytes, entry: AuditEntry) -> bytes:
         "resource": entry.resource,
         "allowed": entry.allowed,
     }
-    for name in _OPTIONAL:
-        value = getattr(entry, name)
+    for name, value in zip(_OPTIONAL, _optional_of(entry), strict=True):
         if value is not None:
             record[name] = value
     if entry.context:

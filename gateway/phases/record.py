@@ -14,6 +14,7 @@ from gateway.spool.errors import AuditUnavailable
 
 _LONGEST = 300  # characters of a path, a model's or tool's name, a reason
 _MOST_NAMES = 64
+_MOST_RESOURCES = 1000
 
 
 class Log(Protocol):
@@ -51,6 +52,7 @@ class Record:
         self._wall_clock = wall_clock
         self._strict = strict
         self._allow_reads = allow_reads
+        self._resources: dict[str, str] = {}
 
     def decide(self, exchange: Exchange) -> Awaitable[None] | None:
         """Set `exchange.decision`. Raises Refusal if it cannot be recorded."""
@@ -64,7 +66,7 @@ class Record:
                     action=action,
                     request_id=exchange.id,
                     agent_id=agent.agent_id if agent else None,
-                    resource=self._redact(resource)[:_LONGEST],
+                    resource=self._shown(resource),
                 )
             )
         except AuditUnavailable:
@@ -83,7 +85,7 @@ class Record:
                 action=action,
                 request_id=exchange.id,
                 agent_id=vitals.agent_id,
-                resource=self._redact(resource)[:_LONGEST],
+                resource=self._shown(resource),
                 allowed=exchange.decision is not None or not refused,
                 rule=failure.code if isinstance(failure, Refusal) else None,
                 reason=self._redact(failure.message)[:_LONGEST] if isinstance(failure, Refusal) else None,
@@ -92,6 +94,17 @@ class Record:
                 metadata=_numbers(exchange, vitals),
             )
         )
+
+    def _shown(self, resource: str) -> str:
+        """A model's name or a path as it is recorded. Twice an exchange, and nearly always one of a few."""
+        shown = self._resources.get(resource)
+        if shown is None:
+            shown = self._redact(resource)[:_LONGEST]
+            if len(resource) <= _LONGEST:  # callers name them: what is kept must not grow with them
+                if len(self._resources) >= _MOST_RESOURCES:
+                    self._resources.clear()
+                self._resources[resource] = shown
+        return shown
 
     async def _safe(self, exchange: Exchange, decision: str) -> None:
         try:

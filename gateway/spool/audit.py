@@ -101,21 +101,27 @@ class Audit:
         Raises:
             AuditUnavailable: it is not recorded.
         """
+        return f"{self.chain}/{self._append(entry)}"
+
+    def _append(self, entry: AuditEntry, *, defer: bool = False) -> int:
         if self.problem is not None or self._writer is None:
             raise AuditUnavailable(self.problem or "The audit record is closed.")
         try:
-            number = self._writer.append(entry)
+            number = self._writer.append(entry, defer=defer)
         except OSError as error:
             self._not_written(error)
             raise AuditUnavailable(self.problem) from None
         self._wake.set()
-        return f"{self.chain}/{number}"
+        return number
 
     def later(self, entry: AuditEntry) -> None:
-        """Write an entry now, or as soon as that is possible: for what has happened anyhow."""
+        """Write an entry now, or as soon as that is possible: for what has happened anyhow.
+
+        What became of a recorded entry waits for the next one or the next sync; a dead process's is found aborted.
+        """
         if not self._later:
             try:
-                self.append(entry)
+                self._append(entry, defer=entry.of is not None)
                 return
             except AuditUnavailable:
                 pass  # it is kept below
@@ -140,7 +146,7 @@ class Audit:
     @property
     def size(self) -> int:
         """How many records there are; `durable_size` how many of them are safe. They stay when the record is closed."""
-        return self._writer.seq if self._writer is not None else self._closed_size
+        return self._closed_size if self._writer is None else self._writer.seq
 
     @property
     def durable_size(self) -> int:
@@ -222,6 +228,11 @@ class Audit:
 
     async def _sync(self) -> None:
         assert self._writer is not None
+        try:
+            if self.problem is None:
+                self._writer.flush()
+        except OSError as error:
+            return self._not_written(error)
         about = self._writer.begin_sync()
         began = asyncio.get_running_loop().time()
         try:
@@ -230,8 +241,7 @@ class Audit:
             self._writer.names_changed |= about[2]
             self._not_synced(error)
             return
-        took = asyncio.get_running_loop().time() - began
-        if took > _SLOW:
+        if (took := asyncio.get_running_loop().time() - began) > _SLOW:
             log.warning("The audit record took %.0f ms to be safe on the disk", took * 1000)
         self._row = 0
         self._writer.synced(about[0])
@@ -376,8 +386,7 @@ class Audit:
         if signing.cancelled() or self._writer is None:
             return
         size = self._notary.tree.size
-        failure = signing.exception()
-        if failure is not None:
+        if (failure := signing.exception()) is not None:
             self.failures += 1
             log.error("The audit record could not be signed: %s", failure)
         elif signing.result() is not None:

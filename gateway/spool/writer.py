@@ -12,6 +12,9 @@ from gateway.spool.disk import Disk
 from gateway.spool.errors import AuditUnavailable
 from gateway.spool.files import SegmentFile, segment_path
 
+_MOST_DEFERRED = 64
+"""Records that wait to be written; one more is written at once, with all of them."""
+
 
 class ChainWriter:
     """Appends records. Numbers below `durable` are on the disk; the others are kept in memory as well until they are.
@@ -33,6 +36,7 @@ class ChainWriter:
         self._disk = disk
         self._segment_bytes = segment_bytes
         self._unsynced: list[bytes] = []
+        self._deferred: list[bytes] = []  # the last of them, which are in no file yet
         self._ordinal = 0
         self._open: list[tuple[int, SegmentFile]] = []
         self._descriptor = -1
@@ -42,25 +46,37 @@ class ChainWriter:
         self.broken = False
         self._begin(0)
 
-    def append(self, entry: AuditEntry) -> int:
-        """Write one record; its number. Raises AuditUnavailable (a copy of the process) or OSError: nothing is kept."""
+    def append(self, entry: AuditEntry, *, defer: bool = False) -> int:
+        """Write one record; its number. Raises AuditUnavailable (a copy of the process) or OSError: nothing is kept.
+
+        Args:
+            defer: it is enough to write it with the next record, or at `flush`: a write costs more than all else here.
+        """
         if os.getpid() != self._pid:
             raise AuditUnavailable("This process is a copy of the one that writes the record.")
         payload = encode(self.seq, self.head, entry)
         data = frame(payload)
         if self._size >= self._segment_bytes:
-            self._begin(self.seq)
-        self._write(data)
+            self._begin(self._written)
+        if defer and len(self._deferred) < _MOST_DEFERRED:
+            self._deferred.append(data)
+        else:
+            self._write_deferred(data)
         self.head = leaf_hash(payload)
         self.leaves.append(self.head)
         self._unsynced.append(data)
         self.seq += 1
         return self.seq - 1
 
+    def flush(self) -> None:
+        """Write what was deferred. Raises OSError: it stays deferred."""
+        if self._deferred:
+            self._write_deferred()
+
     def begin_sync(self) -> tuple[int, list[int], bool]:
         """What a sync is about: the records below a number, the descriptors, and whether names are to be synced."""
         changed, self.names_changed = self.names_changed, False
-        return self.seq, [descriptor for descriptor, _ in self._open], changed
+        return self._written, [descriptor for descriptor, _ in self._open], changed
 
     def synced(self, upto: int) -> None:
         """The records below `upto` are on the disk."""
@@ -78,6 +94,7 @@ class ChainWriter:
             OSError: there is no new segment; it may be tried again.
         """
         given_up, self._open = self._open, []
+        deferred, self._deferred = self._deferred, []
         try:
             self._begin(self.durable)
             for data in self._unsynced:
@@ -85,7 +102,7 @@ class ChainWriter:
         except OSError:
             for begun in self._open:
                 self._abandon(begun)
-            self._open = given_up
+            self._open, self._deferred = given_up, deferred
             raise
         self.broken = False
         for old in given_up:
@@ -104,6 +121,18 @@ class ChainWriter:
         self._open.append((self._descriptor, segment))
         self._size = 0
         self.names_changed = True
+
+    @property
+    def _written(self) -> int:
+        """The records below this number are in a file."""
+        return self.seq - len(self._deferred)
+
+    def _write_deferred(self, data: bytes = b"") -> None:
+        """What was deferred and then `data`, in one write."""
+        if self._deferred:
+            data = b"".join((*self._deferred, data))
+        self._write(data)
+        self._deferred.clear()
 
     def _write(self, data: bytes) -> None:
         """All of it or nothing."""

@@ -196,6 +196,56 @@ async def test_a_copy_of_the_process_cannot_write(tmp_path: Path) -> None:
             audit.append(entry())
 
 
+async def test_an_outcome_is_written_with_the_next_record_or_synced_soon(tmp_path: Path) -> None:
+    async with keeping(audit_at(tmp_path, timing=Timing(group=60))) as audit:
+        decision = audit.append(entry(1))
+        audit.later(entry(2, kind="outcome", of=decision))
+        assert len(records(tmp_path, audit.chain)) == 2
+        await audit.durable(audit.append(entry(3)))
+        assert [r["seq"] for r in records(tmp_path, audit.chain)] == [0, 1, 2, 3]
+    async with keeping(audit_at(tmp_path, timing=Timing(group=0.001))) as audit:
+        audit.later(entry(4, kind="outcome", of=audit.append(entry(3))))
+        await until(lambda: audit.durable_size == 3)
+        assert records(tmp_path, audit.chain)[-1]["request_id"] == "req_4"
+
+
+async def test_what_was_refused_is_written_at_once(tmp_path: Path) -> None:
+    async with keeping(audit_at(tmp_path, timing=Timing(group=60))) as audit:
+        audit.later(entry(1, kind="outcome", allowed=False))
+        assert records(tmp_path, audit.chain)[-1]["request_id"] == "req_1"
+
+
+async def test_outcomes_that_wait_outlive_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    async with keeping(audit_at(tmp_path, disk, timing=Timing(group=60))) as audit:
+        decision = audit.append(entry(1))
+        audit.later(entry(2, kind="outcome", of=decision))
+        disk.free, disk.write_error = 0, errno.ENOSPC
+        with pytest.raises(AuditUnavailable):
+            audit.append(entry(3))
+        disk.free, disk.write_error = 1 << 40, None
+        await until(lambda: audit.problem is None)
+    names = [r.get("request_id") or r["action"] for r in records(tmp_path, audit.chain)]
+    assert names == ["start:gateway", "req_1", "req_2", "resume:record", "stop:gateway"]
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
+async def test_outcomes_that_cannot_be_written_at_a_sync_stop_the_record(tmp_path: Path, error: int) -> None:
+    disk = FailingDisk()
+    async with keeping(audit_at(tmp_path, disk, timing=Timing(group=0.001))) as audit:
+        decision = audit.append(entry(1))
+        disk.free, disk.write_error = 0, error
+        audit.later(entry(2, kind="outcome", of=decision))
+        await until(lambda: audit.problem is not None)
+        disk.free, disk.write_error = 1 << 40, None
+        await until(lambda: audit.problem is None)
+        await until(lambda: audit.durable_size == audit.size)
+    found = records(tmp_path, audit.chain)
+    assert [r["seq"] for r in found] == list(range(len(found)))
+    names = [r.get("request_id") or r["action"] for r in found]
+    assert names == ["start:gateway", "req_1", "req_2", "resume:record", "stop:gateway"]
+
+
 async def test_what_cannot_be_kept_in_memory_either_is_counted(tmp_path: Path) -> None:
     audit = audit_at(tmp_path)
     for number in range(1005):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger.chain import decode
 from gateway.ledger.checkpoint import sign_checkpoint
 from gateway.spool.check import verify_all
 from gateway.spool.disk import Disk
@@ -57,3 +58,20 @@ def test_bytes_that_could_not_be_taken_back_do_not_count(tmp_path: Path) -> None
     assert note == sign_checkpoint(SIGNER, CHAIN, notary.tree, final=True)
     assert verify_all(tmp_path, "leuko", SIGNER.public_key).sound
     writer.close()
+
+
+def test_records_that_wait_keep_their_places_and_are_bounded(tmp_path: Path) -> None:
+    (tmp_path / CHAIN).mkdir()
+    writer = ChainWriter(tmp_path / CHAIN, CHAIN, Disk(), segment_bytes=2000)
+    safe = 0
+    for number in range(200):
+        writer.append(entry(number), defer=number % 90 != 0)
+        if number % 50 == 0:
+            safe = writer.begin_sync()[0]
+            assert len(list(payloads(tmp_path / CHAIN, 0))) == safe
+            writer.synced(safe)
+    writer.rewrite()  # those that wait are written as well
+    assert len(list(payloads(tmp_path / CHAIN, 0))) == 200
+    assert writer.begin_sync()[0] == 200
+    writer.close()
+    assert [decode(payload)["seq"] for payload in payloads(tmp_path / CHAIN, 0)] == list(range(200))
