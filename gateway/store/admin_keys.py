@@ -26,7 +26,7 @@ class AdminKey:
     expires_at: float | None = None
 
 
-class TooMany(Exception):
+class TooManyKeys(Exception):
     """There are as many as there may be."""
 
 
@@ -49,9 +49,9 @@ class AdminKeys:
         self._choose = choose
 
     async def make(self, role: str, name: str | None, expires_at: float | None) -> tuple[AdminKey, str]:
-        """A new key, as it is known and as it is shown this one time. Raises TooMany."""
+        """A new key, as it is known and as it is shown this one time. Raises TooManyKeys."""
         if int(await self._connection.execute("HLEN", self._hash)) >= MOST:
-            raise TooMany(f"there are {MOST} admin keys already")
+            raise TooManyKeys(f"there are {MOST} admin keys already")
         while True:
             shown = issue_key(PREFIX, self._choose)
             key_id = issued_key_id(shown, PREFIX)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.store.admin_keys import MOST, AdminKeys, TooMany
+from gateway.store.admin_keys import MOST, AdminKeys, TooManyKeys
 from gateway.store.connection import Connection
 
 
@@ -47,5 +47,5 @@ async def test_redis_never_has_the_key(connection: Connection) -> None:
 async def test_there_is_an_end_to_making_keys(connection: Connection) -> None:
     fill = [part for n in range(MOST) for part in (f"adk_{n}", "{}")]
     await connection.execute("HSET", connection.keys.admin_keys, *fill)
-    with pytest.raises(TooMany):
+    with pytest.raises(TooManyKeys):
         await keys_of(connection).make("viewer", None, None)

@@ -4,20 +4,18 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from gateway.edge.admin.access import ROOT, Role, needs
-from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
-from gateway.store.admin_keys import AdminKey, AdminKeys, TooMany
-
-_HUNDRED_YEARS = 100 * 366 * 86_400
+from gateway.edge.admin.problems import Problem
+from gateway.edge.admin.shapes import Body, Expiry, Text, Timestamp, expiry, rfc3339
+from gateway.store.admin_keys import AdminKey, AdminKeys, TooManyKeys
 
 
 class NewAdminKey(Body):
     role: Role
     name: Text | None = None
-    expires_at: Annotated[AwareDatetime, Written] | None = None
+    expires_at: Expiry = None
 
 
 class ShownAdminKey(BaseModel):
@@ -49,12 +47,10 @@ def router(keys: AdminKeys, *, clock: Callable[[], float]) -> APIRouter:
     @routes.post("/admin-keys", status_code=201, response_model=MadeAdminKey, responses={409: {}})
     async def make_admin_key(body: NewAdminKey) -> dict[str, Any]:
         """A new key; this answer is the only one that shows it."""
-        expires_at = None if body.expires_at is None else body.expires_at.timestamp()
-        if expires_at is not None and not 0 < expires_at - clock() <= _HUNDRED_YEARS:
-            raise invalid("body.expires_at", "is not in the future, or not within a hundred years")
+        expires_at = expiry(body.expires_at, clock())
         try:
             made, shown = await keys.make(body.role, body.name, expires_at)
-        except TooMany as error:
+        except TooManyKeys as error:
             raise Problem(409, f"No key was made: {error}.") from None
         return {**_shown(made), "api_key": shown}
 

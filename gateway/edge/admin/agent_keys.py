@@ -4,24 +4,23 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, Field, Strict
+from pydantic import BaseModel, Field, Strict
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.agents import AgentId, known
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
+from gateway.edge.admin.shapes import Body, Expiry, Text, Timestamp, expiry, rfc3339
 from gateway.store.agent_keys import AgentKey, TooManyKeys
 from gateway.store.agents import Agents
 from gateway.store.identities import Identities
 
 _YEAR = 366 * 86_400
-_LONGEST = 100 * _YEAR
 
 
 class NewAgentKey(Body):
     """`replaces` names an older key of the agent, which ends after `grace_seconds`."""
 
-    expires_at: Annotated[AwareDatetime, Written] | None = None
+    expires_at: Expiry = None
     replaces: Text | None = None
     grace_seconds: Annotated[int, Strict(), Field(ge=0, le=_YEAR)] = 86_400
 
@@ -58,9 +57,7 @@ def router(agents: Agents, identities: Identities, *, clock: Callable[[], float]
         body, now = body or NewAgentKey(), clock()
         if not (await known(agents, agent_id)).verified:
             raise Problem(409, "This agent was found by how it calls; make an agent and give that one a key.")
-        expires_at = None if body.expires_at is None else body.expires_at.timestamp()
-        if expires_at is not None and not now < expires_at < now + _LONGEST:
-            raise invalid("body.expires_at", "is not in the future, or not within a hundred years")
+        expires_at = expiry(body.expires_at, now)
         if body.replaces and body.replaces not in {key.key_id for key in await identities.keys.all(agent_id)}:
             raise invalid("body.replaces", "is no key of this agent")
         try:

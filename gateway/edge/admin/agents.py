@@ -8,14 +8,13 @@ from pydantic import BaseModel, StrictBool
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
+from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339, usd
 from gateway.model.lifecycle import BLOCKED
 from gateway.store.agents import AgentRecord, Agents
 from gateway.store.identities import Identities
 from gateway.store.registry import Attributes, NameTaken
 
 AgentId = Annotated[str, Path(max_length=200)]
-_NANODOLLARS = 1e9
 
 
 class NewAgent(Body):
@@ -136,7 +135,7 @@ def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_
             raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as.")
         try:
             if not await identities.change(agent_id, given, active=active):
-                raise _unknown(agent_id)
+                raise unknown_agent(agent_id)
         except NameTaken as taken:
             raise _taken(taken) from None
         return shown(await known(agents, agent_id))
@@ -179,11 +178,12 @@ async def known(agents: Agents, agent_id: str) -> AgentRecord:
     """Raises Problem 404 without such an agent."""
     record = await agents.get(agent_id)
     if record is None:
-        raise _unknown(agent_id)
+        raise unknown_agent(agent_id)
     return record
 
 
-def _unknown(agent_id: str) -> Problem:
+def unknown_agent(agent_id: str) -> Problem:
+    """A 404."""
     return Problem(404, f"There is no agent {agent_id[:80]!r}.")
 
 
@@ -221,6 +221,6 @@ class _Shown:
             "requests": record.requests,
             "input_tokens": record.input_tokens,
             "output_tokens": record.output_tokens,
-            "cost_usd": record.cost / _NANODOLLARS,
+            "cost_usd": usd(record.cost),
             "evidence": [{"kind": e.kind, "score": e.score, "detail": e.detail} for e in record.evidence],
         }

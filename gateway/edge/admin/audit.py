@@ -19,7 +19,7 @@ from gateway.store.audit_query import AuditQuery, Question
 _EXPORT_PAGE = 1000
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 _Filter = Annotated[str | None, Query(max_length=200)]
-_ENTRY = r"^[0-9a-f]{32}$"
+_CHAIN = r"^[0-9a-f]{32}$"
 
 
 class ShownEntry(BaseModel):
@@ -178,7 +178,7 @@ def _proofs(routes: APIRouter, copy: AuditCopy, evidence: Evidence) -> None:
 
     @routes.get("/audit/proof/{chain}/{seq}", response_model=ShownProof, responses={404: {}, 409: {}})
     async def prove_entry(
-        chain: Annotated[str, Path(pattern=_ENTRY)], seq: Annotated[int, Path(ge=0, le=2**53)]
+        chain: Annotated[str, Path(pattern=_CHAIN)], seq: Annotated[int, Path(ge=0, le=2**53)]
     ) -> dict[str, Any]:
         """That an entry is in the signed record."""
         try:

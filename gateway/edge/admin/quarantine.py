@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, Strict
 from starlette.requests import Request
 
 from gateway.edge.admin.access import needs, principal
-from gateway.edge.admin.agents import AgentId
+from gateway.edge.admin.agents import AgentId, unknown_agent
 from gateway.edge.admin.problems import Problem
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
 from gateway.model.lifecycle import IllegalMove, Life, State
@@ -98,7 +98,7 @@ def _blocks(routes: APIRouter, quarantine: Quarantine, control: Control, agents:
         """200: no live replica forwards anything of this agent any more. 202: those in `pending` have not said so."""
         record = await agents.get(agent_id)
         if record is None and quarantine.of(agent_id) is None:
-            raise _unknown(agent_id)
+            raise unknown_agent(agent_id)
         merged = control.get(AGENT, agent_id)
         if merged is not None and (into := merged[0].get("into")) is not None:
             raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as: quarantine that.")
@@ -124,16 +124,12 @@ def _releases(routes: APIRouter, quarantine: Quarantine, agents: Agents, answer:
     ) -> Any:
         """The agent is on probation from now on; one that is not in quarantine stays as it is."""
         if quarantine.of(agent_id) is None and await agents.get(agent_id) is None:
-            raise _unknown(agent_id)
+            raise unknown_agent(agent_id)
         try:
             life, epoch = await quarantine.release(agent_id, (body or Release()).reason, principal(request).key_id)
         except IllegalMove as error:
             raise Problem(409, str(error)) from None
         return await answer("release", life, epoch, response)
-
-
-def _unknown(agent_id: str) -> Problem:
-    return Problem(404, f"There is no agent {agent_id[:80]!r}.")
 
 
 def _shown(life: Life) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from gateway.edge.admin.access import needs
+from gateway.edge.admin.agents import unknown_agent
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text
 from gateway.store.routes import MOST, Routes
@@ -53,7 +54,7 @@ def router(known: Routes, in_force: Callable[[], Providers], is_agent: Callable[
         if body.provider not in in_force().by_name:
             raise invalid("body.provider", f"is none of: {', '.join(in_force().by_name)}")
         if not await is_agent(body.agent_id):
-            raise Problem(404, f"There is no agent {body.agent_id[:80]!r}.")
+            raise unknown_agent(body.agent_id)
         if known.full(body.agent_id):
             raise Problem(409, f"There are {MOST} routes already.")
         if known.provider_of(body.agent_id) is not None:

@@ -4,8 +4,12 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from gateway.edge.admin.problems import invalid
+
+_NANODOLLARS = 1e9
+_HUNDRED_YEARS = 100 * 366 * 86_400
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -31,6 +35,20 @@ def _as_written(value: object) -> object:
 Written = BeforeValidator(_as_written)
 """For dates and times that requests carry (RFC 3339)."""
 
+Expiry = Annotated[AwareDatetime, Written] | None
+"""When a new key ends; None: never."""
+
+
+def expiry(given: AwareDatetime | None, now: float) -> float | None:
+    """The same in seconds since the epoch. Raises Problem 422 for what is past, or further away than a century."""
+    if given is None:
+        return None
+    at = given.timestamp()
+    if not 0 < at - now <= _HUNDRED_YEARS:
+        raise invalid("body.expires_at", "is not in the future, or not within a hundred years")
+    return at
+
+
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-20T18:44:34.875Z"])]
 """As `rfc3339` writes it."""
 
@@ -38,3 +56,8 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, exam
 def rfc3339(seconds: float) -> str:
     """UTC with `Z`, milliseconds (RFC 3339)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def usd(nanodollars: int) -> float:
+    """US dollars, as the API writes costs."""
+    return nanodollars / _NANODOLLARS

@@ -7,9 +7,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from gateway.edge.admin.access import needs
+from gateway.edge.admin.shapes import usd
 from gateway.store.stats import Stats
-
-_NANO = 1e9
 
 
 class ShownStats(BaseModel):
@@ -64,7 +63,7 @@ def router(stats: Stats, *, quarantined: Callable[[], int] = lambda: 0) -> APIRo
             "tokens": totals.tokens,
             "input_tokens": totals.input_tokens,
             "output_tokens": totals.output_tokens,
-            "cost_usd": totals.cost / _NANO,
+            "cost_usd": usd(totals.cost),
         }
 
     return routes

@@ -9,11 +9,10 @@ from pydantic import BaseModel
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import invalid
-from gateway.edge.admin.shapes import Written
+from gateway.edge.admin.shapes import Written, usd
 from gateway.store.usage import KEPT_DAYS, UsageLog, UsageRecord
 
 _DAYS = 30
-_NANODOLLARS = 1e9
 
 
 class ShownUsage(BaseModel):
@@ -85,5 +84,5 @@ def _shown(row: UsageRecord) -> dict[str, Any]:
         "cached_tokens": row.cached_tokens,
         "reasoning_tokens": row.reasoning_tokens,
         "tool_calls": row.tool_calls,
-        "cost_usd": row.cost / _NANODOLLARS,
+        "cost_usd": usd(row.cost),
     }

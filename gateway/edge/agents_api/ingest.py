@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Text
+from gateway.edge.admin.shapes import Text, usd
 from gateway.edge.agents_api.access import Reporter, reporter
 from gateway.model.agent import Agent, Evidence
 from gateway.model.answer import Usage
@@ -159,7 +159,7 @@ class _Desk:
             "agent_id": agent.agent_id,
             "request_id": request_id,
             "time": min(now, _seconds(one.time, now)),
-            "cost_usd": one.cost_usd if price is None else price.cost(usage) / 1e9,
+            "cost_usd": one.cost_usd if price is None else usd(price.cost(usage)),
             "tool_calls": len(one.tool_names) if one.tool_calls is None else one.tool_calls,
         }
         self._agents.seen(agent, Vitals(**told), tools=one.tool_names, ok=True, proxied=False)
