@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Protocol
 
 import orjson
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel
 from starlette.responses import StreamingResponse
 
@@ -95,6 +95,20 @@ class Verification(BaseModel):
     unreadable: list[str]
 
 
+def _question(
+    agent_id: _Filter = None,
+    action: _Filter = None,
+    allowed: bool | None = None,
+    source: _Filter = None,
+    start_time: Annotated[AwareDatetime, Written] | None = None,
+    end_time: Annotated[AwareDatetime, Written] | None = None,
+) -> Question:
+    return Question(agent_id, action, allowed, _seconds(start_time), _seconds(end_time), source)
+
+
+_Asked = Annotated[Question, Depends(_question)]
+
+
 class Evidence(Protocol):
     """What proves the record. `public_key` verifies checkpoints."""
 
@@ -120,17 +134,11 @@ def router(copy: AuditCopy, evidence: Evidence) -> APIRouter:
 
 def _entries(routes: APIRouter, query: AuditQuery) -> None:
     async def list_entries(
-        agent_id: _Filter = None,
-        action: _Filter = None,
-        allowed: bool | None = None,
-        source: _Filter = None,
-        start_time: Annotated[AwareDatetime, Written] | None = None,
-        end_time: Annotated[AwareDatetime, Written] | None = None,
+        question: _Asked,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:
         """One page of entries, the latest first. A page may hold fewer than `limit` and still have a next one."""
-        question = _question(agent_id, action, allowed, source, start_time, end_time)
         try:
             found, following = await query.page(question, limit, cursor)
         except ValueError:
@@ -141,16 +149,8 @@ def _entries(routes: APIRouter, query: AuditQuery) -> None:
     routes.get("/logs", response_model=EntryList, operation_id="list_entries_alias")(list_entries)
 
     @routes.get("/audit/export", response_class=Response, responses=_NDJSON)
-    async def export_entries(
-        agent_id: _Filter = None,
-        action: _Filter = None,
-        allowed: bool | None = None,
-        source: _Filter = None,
-        start_time: Annotated[AwareDatetime, Written] | None = None,
-        end_time: Annotated[AwareDatetime, Written] | None = None,
-    ) -> StreamingResponse:
+    async def export_entries(question: _Asked) -> StreamingResponse:
         """Every entry as a line of JSON, the latest first."""
-        question = _question(agent_id, action, allowed, source, start_time, end_time)
         first = await query.page(question, _EXPORT_PAGE, None)  # what fails, fails before the answer begins
         return StreamingResponse(_lines(query, question, first), media_type="application/x-ndjson")
 
@@ -193,17 +193,6 @@ def _proofs(routes: APIRouter, copy: AuditCopy, evidence: Evidence) -> None:
     async def verify_record() -> dict[str, Any]:
         """Check the chains of the machine that answers, byte by byte, against what was signed and what Redis keeps."""
         return (await evidence.verify()).shown()
-
-
-def _question(
-    agent_id: str | None,
-    action: str | None,
-    allowed: bool | None,
-    source: str | None,
-    start: AwareDatetime | None,
-    end: AwareDatetime | None,
-) -> Question:
-    return Question(agent_id, action, allowed, _seconds(start), _seconds(end), source)
 
 
 def _seconds(time: AwareDatetime | None) -> float | None:
