@@ -88,7 +88,7 @@ class Inspect:
             body = decode_answer(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
             headers = [(k, v) for k, v in headers if k != b"content-encoding"]
         document = _document(body)
-        answer = exchange.answer = _read(dialect, document)
+        answer = exchange.answer = _read(dialect, document, body)
         if answer.calls:
             rulings = self._rulings(answer)
             if rulings:
@@ -244,9 +244,9 @@ def _stream_headers(headers: Headers) -> Headers:
     return kept
 
 
-def _read(dialect: Dialect, document: dict[str, Any]) -> Answer:
+def _read(dialect: Dialect, document: dict[str, Any], body: bytes) -> Answer:
     try:
-        return dialect.read_answer(document)
+        return dialect.read_answer(document, body)
     except UnreadableFrame as error:
         raise Refusal("upstream_invalid", f"The provider sent an answer that cannot be judged: {error}.") from None
 

@@ -16,9 +16,13 @@ from gateway.wire.chat_history import chat_history
 from gateway.wire.chat_refusal import choices_of, refuse_choice, turn_of
 from gateway.wire.chat_stream import ChatReader, check_places, note
 from gateway.wire.dialect import StreamReader
+from gateway.wire.hidden import could_name
 
 _SPEAKERS = ("user", "assistant", "system", "developer")
 """Roles whose messages report no result of a tool."""
+
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+"""Members of an answer's message that hold what the model said."""
 
 
 class ChatCompletions:
@@ -47,22 +51,25 @@ class ChatCompletions:
     def history(self, document: dict[str, Any]) -> History:
         return chat_history(document)
 
-    def read_answer(self, document: dict[str, Any]) -> Answer:
+    def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer()
         note(answer, document)
-        check_places(document, ("message",))
+        has_calls = body is None or could_name(body, b"_call")
+        if has_calls:
+            check_places(document, ("message",))
         for position, choice in enumerate(choices_of(document)):
             turn, message = turn_of(choice, position), choice.get("message")
             finish = choice.get("finish_reason")
             answer.finish_reason = finish if isinstance(finish, str) else answer.finish_reason
             if not isinstance(message, dict):
                 continue
-            calls = whole_calls(message, turn)
-            if calls:
+            if has_calls and (calls := whole_calls(message, turn)):
                 answer.calls.setdefault(turn, []).extend(calls)
-            texts = (message.get(key) for key in ("content", "refusal", "reasoning_content", "reasoning"))
-            answer.text_chars += sum(len(text) for text in texts if isinstance(text, str))
-            answer.text_chars += sum(len(call.arguments) for call in calls)
+                answer.text_chars += sum(len(call.arguments) for call in calls)
+            for key in _TEXTS:
+                text = message.get(key)
+                if type(text) is str:
+                    answer.text_chars += len(text)
         return answer
 
     def withhold(self, document: dict[str, Any], rulings: dict[int, Withhold]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Completions:
         prompt = document.get("prompt")
         return History(opening=prompt if isinstance(prompt, str) else "")
 
-    def read_answer(self, document: dict[str, Any]) -> Answer:
+    def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer()
         _read(answer, document)
         return answer

@@ -84,8 +84,11 @@ class Dialect(Protocol):
     def history(self, document: dict[str, Any]) -> History:
         """What a request that `read_request` took says of its conversation. Tolerant; texts stay as sent."""
 
-    def read_answer(self, document: dict[str, Any]) -> Answer:
+    def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`.
+
+        Args:
+            body: what `document` was read from: calls are not looked for where its bytes can name none.
 
         Raises UnreadableFrame for a call in a place where it cannot be judged.
         """

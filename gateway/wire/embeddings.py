@@ -27,7 +27,7 @@ class Embeddings:
     def history(self, document: dict[str, Any]) -> History:
         return History()  # texts that belong to no conversation
 
-    def read_answer(self, document: dict[str, Any]) -> Answer:
+    def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         model, usage = document.get("model"), document.get("usage")
         tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
         return Answer(

@@ -11,6 +11,18 @@ _CALLS = frozenset({"tool_calls", "function_call"})
 _SHORTEST, _LONGEST = min(map(len, _CALLS)), max(map(len, _CALLS))
 
 
+def could_name(body: bytes, *names: bytes) -> bool:
+    """Whether one of these names, in any case, could be spelled in a JSON text, plainly or with escapes.
+
+    Args:
+        names: lower-case ASCII without the letters that others fold to: `k` and `s`.
+    """
+    if b"\\u00" in body:
+        return True
+    lowered = body.lower()
+    return any(name in lowered for name in names)
+
+
 def hides_named_calls(document: object, messages: Iterable[object]) -> bool:
     """Whether a member `tool_calls` or `function_call`, in any case, holds something outside of these messages."""
     read = {id(message) for message in messages}

@@ -49,7 +49,7 @@ class Messages:
     def history(self, document: dict[str, Any]) -> History:
         return messages_history(document)
 
-    def read_answer(self, document: dict[str, Any]) -> Answer:
+    def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer(
             id=tolerant.text(document.get("id")),
             model=tolerant.text(document.get("model")),

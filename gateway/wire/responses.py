@@ -49,7 +49,7 @@ class Responses:
     def history(self, document: dict[str, Any]) -> History:
         return responses_history(document)
 
-    def read_answer(self, document: dict[str, Any]) -> Answer:
+    def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer()
         note_response(answer, document)
         output = document.get("output")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.model.errors import Refusal
@@ -11,7 +12,7 @@ from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Denial, Ruling, Withhold
 from gateway.wire import DIALECTS
 from gateway.wire.dialect import UnreadableFrame
-from gateway.wire.hidden import hides_named_calls, hides_typed_calls
+from gateway.wire.hidden import could_name, hides_named_calls, hides_typed_calls
 from gateway.wire.interdiction import HoldBudget, Interdiction
 
 SECRET = "zq7731"
@@ -198,3 +199,20 @@ def test_names_of_calls_that_hold_nothing_hide_nothing() -> None:
     }
     assert not hides_named_calls(document, ())
     assert not hides_typed_calls({"a": [{"type": "x"}]}, (), lambda one: one.get("type") == "call")
+
+
+@pytest.mark.parametrize(
+    "spelled", ["tool_calls", "Tool_CALLS", "tool_call\\u0073", "tool\\u005fcalls", "tool_call\u017f"]
+)
+def test_a_name_is_found_in_the_bytes_however_it_is_spelled(spelled: str) -> None:
+    body = b'{"choices": [{"message": {"x": {"%b": [1]}}}]}' % spelled.encode()
+    assert could_name(body, b"_call")
+    with pytest.raises(UnreadableFrame):
+        DIALECTS["chat_completions"].read_answer(orjson.loads(body), body)
+
+
+def test_nothing_is_found_in_bytes_that_name_nothing() -> None:
+    body = b'{"choices": [{"message": {"content": "call me _cal l \\u20ac"}}]}'
+    assert not could_name(body, b"_call")
+    answer = DIALECTS["chat_completions"].read_answer(orjson.loads(body), body)
+    assert answer == DIALECTS["chat_completions"].read_answer(orjson.loads(body))
