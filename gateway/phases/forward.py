@@ -4,8 +4,8 @@ A client can never choose where a request goes: only which of the configured pro
 """
 
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote_to_bytes
 
+from gateway.identity.percent import fully_decoded
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
 from gateway.model.headers import Headers
@@ -108,9 +108,9 @@ class Forward:
     def _keep_own_keys(self, headers: Headers, request: Request) -> None:
         """Keys of ours leave in no header, no path and no query, wherever a caller put them."""
         target = request.path.encode() + b"\n" + request.query
-        if b"%" in target:
-            target = unquote_to_bytes(target)
         leaving = b"\n".join([target, *[value for _, value in headers]])
+        if b"%" in leaving:  # headers too: what is not encoded in them was looked at
+            target, leaving = leaving, leaving + b"\n" + (fully_decoded(leaving) or b"")
         if holds_our_key(target) or any(key in leaving for key in self.own_keys):
             raise Refusal("invalid_api_key", "The request holds a key of this gateway, which no provider may see.")
 

@@ -1,11 +1,13 @@
 """Secrets taken out of text before it leaves in a log line or a span.
 
-Two nets: the gateway's own secrets, wherever they stand, and whatever has the shape of a key. Not a promise about
-arbitrary secrets: a password in a sentence looks like any other word.
+Two nets: the gateway's own secrets, wherever they stand, and whatever has the shape of a key, both percent-encoded too.
+Not a promise about arbitrary secrets: a password in a sentence looks like any other word.
 """
 
 import re
 from collections.abc import Iterable
+
+from gateway.identity.percent import fully_decoded
 
 PLACE = "[redacted]"
 
@@ -44,6 +46,17 @@ class Redaction:
         self._own = tuple(sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
+        clean = self._clean(text)
+        if "%" not in clean:
+            return clean
+        plain = fully_decoded(clean.encode("utf-8", "surrogatepass"))
+        if plain is None:
+            return PLACE
+        decoded = plain.decode("utf-8", "replace")
+        found = self._clean(decoded)
+        return clean if found == decoded else found
+
+    def _clean(self, text: str) -> str:
         for secret in self._own:
             if secret in text:
                 text = text.replace(secret, PLACE)

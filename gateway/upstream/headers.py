@@ -6,6 +6,7 @@ Names come in lower case and leave in the order they came, repeats kept.
 import re
 
 from gateway.identity.credential import HEADERS as CREDENTIALS
+from gateway.identity.percent import fully_decoded
 from gateway.model.errors import Refusal
 from gateway.model.headers import Headers
 from gateway.upstream.credential import AS_RECEIVED, Outgoing
@@ -81,9 +82,13 @@ def request_headers(
     return out
 
 
-def holds_our_key(target: bytes) -> bool:
-    """Whether a path or a query, percent-decoded, has a key of ours in it."""
-    return b"k_" in target and _OUR_KEY.search(target) is not None
+def holds_our_key(text: bytes) -> bool:
+    """Whether a path, a query or a header has a key of ours in it, percent-encoded or not.
+
+    What is encoded so often that it cannot be read counts as if it had.
+    """
+    plain = fully_decoded(text)
+    return plain is None or (b"k_" in plain and _OUR_KEY.search(plain) is not None)
 
 
 def response_headers(upstream: Headers) -> Headers:

@@ -1,6 +1,7 @@
 """Where requests go, and what goes along."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -126,3 +127,30 @@ async def test_the_gateways_own_key_leaves_nowhere(sent: dict[str, Any]) -> None
         refused = await path.client.post(CHAT, json=ASK, **sent)
         assert not upstream.requests
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+AGENT_KEY = "agk_a1b2c3d4_" + "x" * 38
+
+
+@pytest.mark.parametrize("key", [OWN_KEY.decode(), AGENT_KEY])
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("place", ["path", "query", "header", "credential"])
+async def test_a_key_of_the_gateway_leaves_in_no_encoding(key: str, times: int, place: str) -> None:
+    encoded = f"%{ord(key[0]):02X}{key[1:]}"
+    for _ in range(times - 1):
+        encoded = quote(encoded)
+    url = f"/v1/files/{encoded}" if place == "path" else f"/v1/files?k={encoded}" if place == "query" else "/v1/files"
+    headers = {"x-note": encoded} if place == "header" else {"x-api-key": encoded if place == "credential" else "sk-1"}
+    async with ScriptedUpstream(SAID) as upstream, running_path(upstream.url) as path:
+        refused = await path.client.get(f"{path.url}{url}", headers=headers)
+        assert not upstream.requests
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert key not in refused.text
+
+
+async def test_other_encoded_text_leaves_as_it_came() -> None:
+    headers = {**CALLER, "x-note": "100%25 %41gk_"}
+    async with ScriptedUpstream(SAID) as upstream, running_path(upstream.url) as path:
+        await path.client.get(f"{path.url}/v1/files?k=%252561gk_", headers=headers)
+    assert upstream.requests[0].target == b"/v1/files?k=%252561gk_"
+    assert upstream.requests[0].header("x-note") == "100%25 %41gk_"

@@ -1,5 +1,7 @@
 """Keys leave in no line; words that look a little like them do."""
 
+from urllib.parse import quote
+
 import pytest
 
 from gateway.telemetry.redaction import PLACE, Redaction
@@ -26,6 +28,18 @@ def test_a_key_is_taken_out_wherever_it_stands(secret: str, around: str) -> None
 
 
 @pytest.mark.parametrize(
+    "secret", ["agk_a1b2c3d4_0123456789abcdefghijklmnopqrstuvABCDEF", "root-secret-of-this-gateway"]
+)
+@pytest.mark.parametrize("times", [1, 2, 5, 20])
+def test_a_key_is_taken_out_however_it_is_encoded(secret: str, times: int) -> None:
+    encoded = "".join(f"%{ord(letter):02X}" for letter in secret)
+    for _ in range(times - 1):
+        encoded = quote(encoded)
+    told = Redaction(["root-secret-of-this-gateway"])(f"GET /v1/files/{encoded}?x=1")
+    assert PLACE in told and encoded not in told
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("Authorization: Bearer some.opaque-token", f"Authorization: Bearer {PLACE}"),
@@ -39,6 +53,8 @@ def test_a_secret_is_known_by_what_stands_before_it(text: str, told: str) -> Non
     assert Redaction()(text) == told
 
 
-@pytest.mark.parametrize("text", ["risk-averse", "sk-", "a task_force", "gpt-4o", "https://host:443/v1", "agk_", ""])
+@pytest.mark.parametrize(
+    "text", ["risk-averse", "sk-", "a task_force", "gpt-4o", "https://host:443/v1", "agk_", "", "100%", "a%20b"]
+)
 def test_other_words_stay(text: str) -> None:
     assert Redaction(["short"])(text) == text

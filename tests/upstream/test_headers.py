@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.model.errors import Refusal
 from gateway.model.headers import Headers
 from gateway.upstream.credential import AS_RECEIVED
-from gateway.upstream.headers import request_headers, response_headers
+from gateway.upstream.headers import holds_our_key, request_headers, response_headers
 
 SDK: Headers = [
     (b"host", b"localhost:4000"),
@@ -101,6 +101,16 @@ def test_a_key_of_ours_in_any_other_header_never_leaves() -> None:
         assert caught.value.code == "invalid_api_key"
         assert "a1b2c3d4" not in caught.value.message
     assert sent([(b"x-agent-key", key), (b"x-note", b"agk_short")]) == [(b"x-note", b"agk_short")]
+
+
+@pytest.mark.parametrize("text", [b"agk_%b", b"x=%%61gk_%b", b"/%%2561gk_%b", b"%%25252561gk_%b", b"%%61gk%%255F%b"])
+def test_a_key_of_ours_is_found_however_it_is_encoded(text: bytes) -> None:
+    assert holds_our_key(text % (b"a1b2c3d4_" + b"x" * 38))
+    assert not holds_our_key(text % b"a1b2c3d4_" + b"x")
+
+
+def test_what_is_encoded_beyond_reading_is_not_passed_on() -> None:
+    assert holds_our_key(b"%" + b"25" * 40 + b"61")
 
 
 def test_an_answers_headers_pass_in_order_with_repeats() -> None:
