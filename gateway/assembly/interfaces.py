@@ -71,7 +71,9 @@ class Interfaces:
         self._ready, self._stopping = ready, stopping
         self._clock = time.time  # noqa: TID251 - what operators read carries dates
         self._changes = Changes(audit=recording.log.append, notify=state.events.notify, clock=self._clock)
-        self._agents_access = AgentsAccess(ingest_key(kept), path.prover, Backoff(time.monotonic))
+        self._agents_access = AgentsAccess(
+            ingest_key(kept), path.prover, Backoff(time.monotonic), trusted_proxies=settings.trusted_proxies
+        )
         self._access = AdminAccess(
             kept.admin_key.get_secret_value(),
             state.admin_keys,

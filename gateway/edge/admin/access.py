@@ -78,7 +78,7 @@ class AdminAccess:
         self._digest = hashlib.sha256(admin_key.encode()).digest()
 
     async def __call__(self, request: Request) -> None:
-        shown = _shown(request)
+        shown = shown_key(request, "x-admin-key")
         found = await self._principal(shown)
         if found is None:
             raise self._refusal(request, shown)
@@ -103,9 +103,7 @@ class AdminAccess:
         message = "Send an admin key as `X-Admin-Key` or as a bearer token."
         if not shown or self._backoff is None:
             return Problem(401, message)
-        peer = request.client.host if request.client else ""
-        forwarded = ",".join(request.headers.getlist("x-forwarded-for")).encode("latin-1") or None
-        address = caller_address(peer, forwarded, self._trusted_proxies)
+        address = source_of(request, self._trusted_proxies)
         wait = self._backoff.wait(address)
         if wait:
             return Problem(429, "Too many wrong keys came from this address.", retry_after=wait)
@@ -137,8 +135,16 @@ def principal(request: Request) -> Principal:
     return found
 
 
-def _shown(request: Request) -> str:
-    key = request.headers.get("x-admin-key")
+def source_of(request: Request, trusted_proxies: Sequence[Network]) -> str:
+    """Where a request came from, behind proxies that are trusted."""
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).encode("latin-1") or None
+    return caller_address(peer, forwarded, trusted_proxies)
+
+
+def shown_key(request: Request, header: str) -> str:
+    """The key in this header, else the bearer token; empty without either."""
+    key = request.headers.get(header)
     if key is not None:
         return key
     scheme, _, token = request.headers.get("authorization", "").partition(" ")

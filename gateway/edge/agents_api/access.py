@@ -2,14 +2,16 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.requests import Request
 
+from gateway.edge.admin.access import shown_key, source_of
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.problems import Problem
+from gateway.identity.address import Network
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal
 
@@ -38,11 +40,15 @@ class AgentsAccess:
 
     Args:
         ingest_key: None where nobody set one: then agents only.
+        trusted_proxies: whose `X-Forwarded-For` says where a key came from.
     """
 
-    def __init__(self, ingest_key: str | None, prover: Prover, backoff: Backoff) -> None:
+    def __init__(
+        self, ingest_key: str | None, prover: Prover, backoff: Backoff, *, trusted_proxies: Sequence[Network] = ()
+    ) -> None:
         self._prover = prover
         self._backoff = backoff
+        self._trusted_proxies = trusted_proxies
         self.use(ingest_key)
 
     def use(self, ingest_key: str | None) -> None:
@@ -50,7 +56,7 @@ class AgentsAccess:
         self._digest = None if ingest_key is None else hashlib.sha256(ingest_key.encode()).digest()
 
     async def __call__(self, request: Request) -> None:
-        shown = _shown(request)
+        shown = shown_key(request, "x-agent-key").encode("latin-1")
         # Digests have one length, so that the comparison says nothing about the key's.
         if self._digest is not None and hmac.compare_digest(hashlib.sha256(shown).digest(), self._digest):
             request.state.reporter = Reporter()
@@ -66,7 +72,7 @@ class AgentsAccess:
 
     def _refusal(self, request: Request, shown: bytes) -> Problem:
         if shown:
-            address = request.client.host if request.client else ""
+            address = source_of(request, self._trusted_proxies)
             wait = self._backoff.wait(address)
             if wait:
                 return Problem(429, "Too many wrong keys came from this address.", retry_after=wait)
@@ -88,11 +94,3 @@ def ingest_key_only(request: Request) -> None:
 
 
 Access = Callable[[Request], Awaitable[None]]
-
-
-def _shown(request: Request) -> bytes:
-    key = request.headers.get("x-agent-key")
-    if key is None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else ""
-    return key.encode("latin-1")
