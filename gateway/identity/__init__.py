@@ -1,0 +1,1 @@
+"""Who calls: what requests show, and what follows from it. Pure."""

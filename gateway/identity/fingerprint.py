@@ -1,12 +1,11 @@
 """Derives the id of an agent without a proof: a keyed hash of its credential and of what it says of itself."""
 
-import hashlib
-import hmac
-from base64 import b32encode
 from collections.abc import Mapping
 
 from gateway.identity.client_family import client_family
+from gateway.identity.derived import agent_id, credential_id, keyed, subkey
 from gateway.model.agent import Agent, Evidence
+from gateway.model.bounded import make_room
 from gateway.model.errors import Refusal
 
 _HINT_LIMIT = 128
@@ -21,17 +20,16 @@ class Fingerprinter:
     agents may use several clients for one.
 
     Args:
-        secret: the deployment's root secret; the hashes' keys are derived from it (RFC 5869, HKDF-Expand with one
-            block).
+        secret: the deployment's root secret; the hashes' keys are derived from it.
 
     Attributes:
         form_key: of the hashes that prompts are compared by.
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, b"leuko/agent-fingerprint/2\x01", hashlib.sha256)
-        self._credential_key = hmac.digest(secret, b"leuko/credential/1\x01", hashlib.sha256)
-        self.form_key = hmac.digest(secret, b"leuko/agent-form/1\x01", hashlib.sha256)
+        self._key = subkey(secret, "leuko/agent-fingerprint/2")
+        self._credential_key = subkey(secret, "leuko/credential/1")
+        self.form_key = subkey(secret, "leuko/agent-form/1")
         self._known: dict[tuple[bytes | None, ...], Agent] = {}
 
     def agent(self, credential: bytes | None, fields: Mapping[bytes, bytes]) -> Agent:
@@ -42,8 +40,7 @@ class Fingerprinter:
         shown = credential, fields.get(b"x-agent-id"), fields.get(b"user-agent"), fields.get(b"x-stainless-lang")
         agent = self._known.get(shown)
         if agent is None:
-            if len(self._known) >= _CACHE_LIMIT:  # keyed by what callers send: must not grow with them
-                del self._known[next(iter(self._known))]
+            make_room(self._known, _CACHE_LIMIT)
             agent = self._known[shown] = self._name(*shown)
         return agent
 
@@ -71,11 +68,9 @@ class Fingerprinter:
             if family:
                 evidence.append(Evidence("client", 0.3, family))
         shown = None if len(secret) < 16 else "…" + secret[-4:].decode("ascii", "replace")
-        crd = hmac.digest(self._credential_key, secret, hashlib.sha256)
-        return Agent(
-            self._id(*parts), credential=shown, credential_id="crd_" + crd[:12].hex(), evidence=tuple(evidence)
-        )
+        crd = credential_id(keyed(self._credential_key, secret))
+        return Agent(self._id(*parts), credential=shown, credential_id=crd, evidence=tuple(evidence))
 
     def _id(self, *parts: bytes) -> str:
         proof = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return "agt_" + b32encode(hmac.digest(self._key, proof, hashlib.sha256)[:15]).decode("ascii")
+        return agent_id(keyed(self._key, proof))

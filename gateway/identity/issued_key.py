@@ -4,10 +4,11 @@ The id finds the record, the secret proves possession, the checksum refuses typi
 randomness is an argument. What is stored of a key is a keyed hash, never the key.
 """
 
-import hmac
 import re
 import zlib
 from collections.abc import Callable
+
+from gateway.identity.derived import keyed
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID = 8
@@ -37,8 +38,8 @@ def issued_key_id(key: str, prefix: str) -> str | None:
 
 
 def key_digest(root: bytes, key: str) -> str:
-    """What is stored of a key: HMAC-SHA256 under a root of its own (RFC 2104), hexadecimal."""
-    return hmac.digest(root, key.encode(), "sha256").hex()
+    """What is stored of a key: its keyed hash under a root of its own, hexadecimal."""
+    return keyed(root, key.encode()).hex()
 
 
 def _checksum(text: str) -> str:

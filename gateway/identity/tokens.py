@@ -7,14 +7,15 @@ that are shared with the issuer are no keys here. A token that was good is remem
 import base64
 import binascii
 import hashlib
-import hmac
 import json
 from collections.abc import Callable
 from typing import Any
 
 import jwt
 
+from gateway.identity.derived import AGENT_BYTES, agent_id, credential_id, keyed, subkey
 from gateway.model.agent import Agent, Evidence
+from gateway.model.bounded import make_room
 
 _LEEWAY = 30.0  # seconds by which two clocks may differ
 _LONGEST = 16 * 1024
@@ -50,7 +51,7 @@ class TokenReader:
         self._issuer = issuer
         self._audience = audience
         self._claim = claim
-        self._id_key = hmac.digest(secret, b"leuko/token-subject/1\x01", hashlib.sha256)
+        self._id_key = subkey(secret, "leuko/token-subject/1")
         self._clock = clock
         self._keys: list[jwt.PyJWK] | None = None
         self._known: dict[bytes, tuple[float, Agent]] = {}
@@ -100,8 +101,7 @@ class TokenReader:
         known = self._known.get(digest)
         if known is None:
             known = self._verify(token)
-            if len(self._known) >= _KNOWN_LIMIT:
-                del self._known[next(iter(self._known))]
+            make_room(self._known, _KNOWN_LIMIT)
             self._known[digest] = known
         if self._clock() > known[0] + _LEEWAY:
             raise BadToken("has expired")
@@ -138,12 +138,12 @@ class TokenReader:
         return fitting[0]
 
     def _agent(self, subject: str) -> Agent:
-        digest = hmac.digest(self._id_key, f"{self._issuer}\x00{subject}".encode(), hashlib.sha256)
+        digest = keyed(self._id_key, f"{self._issuer}\x00{subject}".encode())
         return Agent(
-            "agt_" + base64.b32encode(digest[:15]).decode(),
+            agent_id(digest),
             verified=True,
             name=subject,
-            credential_id="crd_" + digest[15:27].hex(),
+            credential_id=credential_id(digest[AGENT_BYTES:]),
             evidence=(Evidence("token", 1.0),),
         )
 

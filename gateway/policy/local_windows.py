@@ -6,6 +6,7 @@ Each process lets its share of a limit pass, so that together they keep it as we
 from collections import deque
 from collections.abc import Iterable
 
+from gateway.model.bounded import make_room
 from gateway.policy.claim import Claim
 
 _MINUTE = 60.0
@@ -59,8 +60,7 @@ class LocalWindows:
         key = (claim.bound.name, claim.subject)
         window = self._minutes.get(key)
         if window is None:
-            if len(self._minutes) >= _SUBJECTS:  # keyed by who calls: must not grow with them
-                self._minutes.pop(next(iter(self._minutes)))
+            make_room(self._minutes, _SUBJECTS)
             window = self._minutes[key] = deque()
         while window and window[0][0] <= now - _MINUTE:
             window.popleft()

@@ -31,10 +31,6 @@ class Position:
     chain: str
     seq: int
 
-    @property
-    def order(self) -> tuple[int, str, int]:
-        return self.time, self.chain, self.seq
-
 
 class AuditCopy:
     """Writes and reads the copy.

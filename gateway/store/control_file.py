@@ -31,7 +31,7 @@ class ControlFile:
         return cls(directory / f"blocks-{hashlib.sha256(where.encode()).hexdigest()[:16]}.json")
 
     def read(self) -> dict[str, Item]:
-        """What is on disk; nothing if the file is missing. One that cannot be read is set aside, and said so."""
+        """What is on disk; nothing if there is no file, and no more than a line in the log if it cannot be read."""
         try:
             document = orjson.loads(self._path.read_bytes())
             return {field: (int(epoch), value.encode()) for field, (epoch, value) in document.items()}
@@ -50,7 +50,7 @@ class ControlFile:
         lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            merged = {**self.read()}
+            merged = self.read()
             for field, item in items.items():
                 if field not in merged or merged[field][0] < item[0]:
                     merged[field] = item

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.model.agent import Agent, Evidence
+from gateway.model.bounded import make_room
 from gateway.model.vitals import Vitals
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
@@ -78,7 +79,7 @@ class Credentials:
                 self._know(agent_id)
                 return agent
             if ids:
-                _bound(self._full, _CREDENTIALS_LIMIT)
+                make_room(self._full, _CREDENTIALS_LIMIT)
                 self._full[credential] = self._clock(), frozenset(one.decode() for one in ids)
                 return self._sharing(agent)
         return agent if self._try(agent_id, credential, count) else self._sharing(agent)
@@ -154,7 +155,7 @@ class Credentials:
         """Whether there may be room for an id that is not entered yet."""
         trying = self._trying.get(credential)
         if trying is None:
-            _bound(self._trying, _CREDENTIALS_LIMIT)
+            make_room(self._trying, _CREDENTIALS_LIMIT)
             trying = self._trying[credential] = set()
         if agent_id not in trying and count + len(trying) >= MOST_IDS:
             return False
@@ -169,7 +170,7 @@ class Credentials:
                 del self._trying[agent.credential_id]
 
     def _know(self, agent_id: str) -> None:
-        _bound(self._known, _KNOWN_LIMIT)
+        make_room(self._known, _KNOWN_LIMIT)
         self._known[agent_id] = None
 
     def _moved(self, agent: Agent) -> Agent:
@@ -180,8 +181,3 @@ class Credentials:
         shared = self._shared(agent)
         self._know(shared)
         return replace(agent, agent_id=shared, evidence=(agent.evidence[0], Evidence("too_many_ids", 0.1)))
-
-
-def _bound(held: dict[str, Any], limit: int) -> None:
-    if len(held) >= limit:  # keyed by what callers send: must not grow with them
-        del held[next(iter(held))]

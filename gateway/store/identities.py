@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gateway.store.agent_keys import AgentKey, AgentKeys
+from gateway.store.agent_rules import KIND as AGENT
 from gateway.store.agent_rules import AgentRules, Changes
 from gateway.store.connection import Connection
 from gateway.store.registry import Attributes, Registry
@@ -63,7 +64,7 @@ class Identities:
         self.rules = rules
         self.verified = verified
         control.on(KEY, verified.key_changed)
-        control.on("agent", verified.agent_changed)
+        control.on(AGENT, verified.agent_changed)
 
     async def register(self, given: Attributes) -> tuple[str, str]:
         """A new verified agent and its first key: (agent id, key, shown this one time). Raises NameTaken."""

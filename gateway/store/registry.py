@@ -1,15 +1,12 @@
 """What operators say about agents: made, named, given to a team, deactivated, deleted. What is seen of them is counted
 in `agents`."""
 
-from base64 import b32encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.identity import derived
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError
-
-NAME_LIMIT = 200
-"""Characters of a name, a team, an environment."""
 
 _PAGE = 200
 _SWEEP_SECONDS = 1800
@@ -51,7 +48,7 @@ class Registry:
 
     async def make(self, given: Attributes) -> str:
         """A verified agent that nobody has seen yet; its id. Raises NameTaken."""
-        agent_id = "agt_" + b32encode(self._random_bytes(15)).decode()
+        agent_id = derived.agent_id(self._random_bytes(derived.AGENT_BYTES))
         if given.name is not None:
             await self._claim(given.name, agent_id)
         keys, now = self._connection.keys, round(self._clock() * 1000)
@@ -66,7 +63,7 @@ class Registry:
         return agent_id
 
     async def change(self, agent_id: str, fields: Mapping[str, str | None]) -> bool:
-        """Set or (None) remove `name`, `owner_team`, `environment`, `active`; False without such an agent.
+        """Set or (None) remove `name`, `owner_team`, `environment`, `inactive`; False without such an agent.
 
         Raises NameTaken.
         """

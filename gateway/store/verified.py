@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.identity.derived import credential_id
 from gateway.identity.issued_key import issued_key_id
 from gateway.model.agent import Agent, Evidence
+from gateway.model.bounded import make_room
 from gateway.store.agent_keys import PREFIX, AgentKey, AgentKeys
 from gateway.store.errors import StoreUnavailable
 from gateway.store.registry import Registry
@@ -112,8 +114,7 @@ class VerifiedAgents:
             return known
         self._known.pop(name, None)
         if found is not None:
-            if len(self._known) >= _MOST:
-                del self._known[next(iter(self._known))]
+            make_room(self._known, _MOST)
             self._known[name] = found
         return found
 
@@ -125,7 +126,7 @@ class VerifiedAgents:
             key.agent_id,
             verified=True,
             credential=hint,
-            credential_id="crd_" + digest[:24],
+            credential_id=credential_id(bytes.fromhex(digest)),
             key_id=key.key_id,
             evidence=(Evidence("agent_key", 1.0),),
         )
