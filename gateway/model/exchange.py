@@ -53,7 +53,8 @@ class Exchange:
 
     `profile` is what the request says beside its ask: hashes, conversation, turn. `reservation` is what limits and
     budgets set aside for it, `output_cap` the `max_tokens` they leave, `decision` the audit entry that let it pass,
-    `routed` the provider an operator chose for its agent, `span` its trace; `dispatched` once a provider is asked.
+    `routed` the provider an operator chose for its agent, `span` its trace; `dispatched` once a provider is asked,
+    `unleased` once the guard let it pass without a lease.
     Each belongs to the one who sets it; to everybody else it is opaque.
     """
 
@@ -62,7 +63,7 @@ class Exchange:
         "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band", "interruption",
         "model", "on_tick", "output_cap", "own_headers", "patience", "patience_kind", "plain", "plain_size", "profile",
         "provider", "refusal", "request", "reservation", "route", "routed", "settled", "span", "started", "status",
-        "streaming", "strips_usage", "task", "touched",
+        "streaming", "strips_usage", "task", "touched", "unleased",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -111,6 +112,7 @@ class Exchange:
         self.routed: str | None = None
         self.span: Any = None
         self.dispatched = False
+        self.unleased = False
 
     def wait_for(self, kind: str, seconds: float, now: float) -> None:
         """From now on the exchange may stand still for `seconds`; `kind` names the time-out in messages."""

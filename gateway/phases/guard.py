@@ -122,7 +122,8 @@ class Guard:
             if agent.agent_id not in self._quarantine.blocked and (self.fenced or _acts(exchange)):
                 self.closed += 1
                 raise _no_state("Nothing is let through" if self.fenced else "Only plain answers are let through")
-            self.opened += 1
+            self.opened += not exchange.unleased  # asked twice about most requests
+            exchange.unleased = True
             if not any(name == _DEGRADED for name, _ in exchange.own_headers):
                 exchange.own_headers.append((_DEGRADED, b"redis"))
         waiting = self._check(agent)

@@ -240,7 +240,9 @@ async def test_without_a_lease_no_provider_is_let_act_by_itself(
         world.later[0] = LEASE_SECONDS
         answer = await world.path.client.post(path, json=ask, headers=ME)
         assert answer.status_code == 503 and "state" in answer.text
+        before = world.guard.opened
         assert (await world.path.client.get("/v1/files", headers=ME)).status_code == 200
+        assert world.guard.opened == before + 1
 
 
 async def test_strict_lets_nothing_pass_without_a_lease(own_redis: RedisServer) -> None:

@@ -19,8 +19,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""A name or a reason that people give: printable, not empty."""
+# Controls, line separators, and what turns the direction of the text after it (https://www.unicode.org/reports/tr9).
+_UNSHOWN = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_BLANK = r"\s\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u2800\u3164\ufe0f\ufeff\uffa0"
+_TEXT = rf"^[^{_UNSHOWN}]*[^{_UNSHOWN}{_BLANK}][^{_UNSHOWN}]*$"
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_TEXT)]
+"""A name or a reason that people give: there is something to see, and it looks like what it is."""
 
 
 def _as_written(value: object) -> object:

@@ -8,14 +8,28 @@ from gateway.edge.admin.shapes import Body, Text, rfc3339
 TEXT = TypeAdapter(Text)
 
 
-@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "a\x00", "\x7f", "\ud800"])
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "a\x00", "\x7f", "\ud800", "a\x85", "a\u2028b"])
 def test_a_text_is_printable_and_not_endless(text: str) -> None:
     with pytest.raises(ValidationError):
         TEXT.validate_python(text)
 
 
-def test_other_texts_are_taken_as_they_are() -> None:
-    assert TEXT.validate_python(" größer ✓ ") == " größer ✓ "
+@pytest.mark.parametrize("text", [" ", " " * 200, "\u00a0\u3000", "\u200b", "\u2060\ufeff", "\u3164"])
+def test_a_text_shows_something(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TEXT.validate_python(text)
+
+
+@pytest.mark.parametrize("control", "\u061c\u200e\u200f\u202a\u202d\u202e\u2066\u2069")
+def test_a_text_turns_no_other_text_around(control: str) -> None:
+    for text in (control, f"bill{control}gni", f"{control}x"):
+        with pytest.raises(ValidationError):
+            TEXT.validate_python(text)
+
+
+@pytest.mark.parametrize("text", [" größer ✓ ", "x", "שלום", "مرحبا", "👩\u200d💻", "名前", "a b"])
+def test_other_texts_are_taken_as_they_are(text: str) -> None:
+    assert TEXT.validate_python(text) == text
 
 
 def test_unknown_members_are_an_error() -> None:
