@@ -22,6 +22,7 @@ from gateway.store.errors import StoreUnavailable
 from gateway.store.lane import Call, Command
 from gateway.store.links import Links, answers
 from gateway.store.node import Bounds, Node
+from gateway.store.scripts import ScriptCall
 from gateway.store.slots import SLOTS, SlotMap, first_key, read_slots, slot_of
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Cluster:
         """How often the breakers of the present nodes opened."""
         return sum(node.trips for node in (self._entrance, *self._nodes.values()))
 
-    def submit(self, command: Command, **extra: Any) -> "asyncio.Future[Any]":
+    def submit(self, command: Command | ScriptCall, **extra: Any) -> "asyncio.Future[Any]":
         """As in `Node`."""
         node = self._owners[slot_of(first_key(command))] or self._entrance
         if not node.serving or node is self._entrance:

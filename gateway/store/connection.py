@@ -17,7 +17,7 @@ from gateway.store.keys import Keys
 from gateway.store.lane import Argument, Call
 from gateway.store.links import Links, OpenLink
 from gateway.store.node import Bounds, Node
-from gateway.store.scripts import load_scripts
+from gateway.store.scripts import Packed, ScriptCall, load_scripts
 from gateway.store.sentinel import Sentinels
 
 logger = logging.getLogger(__name__)
@@ -93,13 +93,16 @@ class Connection:
         """One command without keys to every server that holds data; the replies. Errors as in `execute`."""
         return [_unwrap(reply) for reply in await self._way.submit_everywhere(command)]
 
-    async def script(self, name: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> list[Any]:
-        """Run a script of `lua/`; its reply without the tag in front. Errors as in `execute`."""
+    async def script(self, name: str, keys: Sequence[str] | Packed, args: Sequence[Argument] = ()) -> list[Any]:
+        """Run a script of `lua/`; its reply without the tag in front. Errors as in `execute`.
+
+        What is packed already has its arguments with it.
+        """
         reply: list[Any] = _unwrap(await self._submit_script(name, keys, args))
         return reply[1:]
 
     async def scripts(
-        self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+        self, name: str, calls: Sequence[tuple[Sequence[str] | Packed, Sequence[Argument]]]
     ) -> list[list[Any] | StoreError]:
         """Run one script many times in as few round trips as possible. A failure stands in the list, in its place."""
         futures: list[asyncio.Future[Any]] = []
@@ -181,8 +184,12 @@ class Connection:
         )
         return node
 
-    def _submit_script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> "asyncio.Future[Any]":
+    def _submit_script(
+        self, name: str, keys: Sequence[str] | Packed, args: Sequence[Argument]
+    ) -> "asyncio.Future[Any]":
         script = self._scripts[name]
+        if isinstance(keys, Packed):
+            return self._submit(ScriptCall(script, keys))
         rest = (len(keys), *keys, *args)
         whole = ("EVAL", script.source, *rest)
         return self._submit(("EVALSHA", script.digest, *rest), tag=keys[0].encode(), whole=whole)

@@ -31,7 +31,7 @@ used by one script.
 | `{control}:news` | channel | nothing kept; a message for every change | |
 | `{limits}:reservation:{id}` | string | what is set aside for one exchange | until it is settled, 2 h at most |
 | `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min to 32 d, by what it counts |
-| `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 61 s |
+| `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 2 min |
 | `{limits}:leases:{subject}` | sorted set | exchanges under way by the end of their lease, us | 2 min |
 """
 

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.links import OpenLink, failure
+from gateway.store.scripts import ScriptCall
 
 Argument = str | bytes | int | float
 
@@ -46,15 +47,18 @@ class Call:
 
     def __init__(
         self,
-        command: Command,
+        command: Command | ScriptCall,
         future: "asyncio.Future[Any]",
         deadline: float,
         *,
         tag: bytes | None = None,
-        whole: Command | None = None,
+        whole: Command | ScriptCall | None = None,
     ) -> None:
-        # Here and not in the batch, so that what cannot be sent fails its own caller only.
-        self.packed = _pack(command)
+        if type(command) is ScriptCall:
+            self.packed, tag, whole = command.by_digest, command.packed.key.encode(), command
+        else:
+            # Here and not in the batch, so that what cannot be sent fails its own caller only.
+            self.packed = _pack(command)  # type: ignore[arg-type]
         self.future = future
         self.deadline = deadline
         self.tag = tag
@@ -146,7 +150,7 @@ class Lane:
             unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError) and calls[n].whole]
             if unknown:
                 some = [calls[n] for n in unknown]
-                again = await self._round_trip(link, some, [_pack(call.whole or ()) for call in some])
+                again = await self._round_trip(link, some, [_pack_whole(call.whole) for call in some])
                 for n, reply in zip(unknown, again, strict=True):
                     replies[n] = reply
             _check_tags(calls, replies)
@@ -175,6 +179,10 @@ class Lane:
         if echo != mark:
             raise StoreUnavailable("garbage", "the replies are out of step with the commands")
         return replies
+
+
+def _pack_whole(whole: Command | ScriptCall | None) -> bytes:
+    return whole.by_source if isinstance(whole, ScriptCall) else _pack(whole or ())
 
 
 async def _read(link: AbstractConnection) -> Any:

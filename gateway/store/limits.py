@@ -8,15 +8,16 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count, islice
 
 from gateway.policy.claim import Claim
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
-from gateway.store.keys import Keys
 from gateway.store.lane import Argument
+from gateway.store.limit_layout import Layout, numbers_of
+from gateway.store.scripts import Packed
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +25,9 @@ LEASE_SECONDS = 30
 """How long a request counts as under way after its process was last heard of."""
 
 _RENEW_SECONDS = LEASE_SECONDS / 3
-_OPEN_SECONDS = 2 * 3600  # longer than any exchange may take
-_REFUSED_SECONDS = 60  # longer than a reservation may be on its way
 _CHUNK = 128
+_BATCH = 32  # settlements told by one call: less than a millisecond of Redis's time
+_LAYOUTS = 10_000
 _PAUSE = 0.25  # seconds between two tries while Redis is lost
 _MOST_QUEUED = 100_000
 _TRIES = 4
@@ -52,22 +53,16 @@ class Refused:
     wait: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """The keys of a reservation, and for each claim span, places of its keys, and field."""
-
-    keys: list[str]
-    claims: list[tuple[str, int, int, str]]
-
-
 @dataclass(slots=True)
 class Reservation:
-    """What was, or may have been, set aside for one exchange. `leases` are keys to renew while it is under way."""
+    """What was, or may have been, set aside for one exchange."""
 
     exchange_id: str
-    claims: tuple[Claim, ...]
-    packed: _Packed
-    leases: list[str] = field(default_factory=list)
+    claims: Sequence[Claim]
+    layout: Layout
+
+
+_Settled = tuple[Reservation, tuple[int, ...]]
 
 
 class Limits:
@@ -84,7 +79,8 @@ class Limits:
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
         self._connection = connection
         self._clock = clock
-        self._queue: deque[tuple[Reservation, tuple[int, ...]]] = deque()
+        self._layouts: dict[tuple[tuple[int, str], ...], Layout] = {}
+        self._queue: deque[_Settled] = deque()
         self._under_way: dict[str, Reservation] = {}
         self._wake = asyncio.Event()
         self._heard = float("-inf")  # when Redis last answered
@@ -103,9 +99,15 @@ class Limits:
 
     def open(self, exchange_id: str, claims: Sequence[Claim], conversation: str | None) -> Reservation:
         """A reservation to be asked for. Claims per conversation are counted in `conversation`."""
-        packed = _pack(self._connection.keys, exchange_id, claims, conversation)
-        leases = [packed.keys[log - 1] for span, _, log, _ in packed.claims if span == "now"]
-        return Reservation(exchange_id, tuple(claims), packed, leases)
+        # By identity, for it is quick; a layout keeps its bounds.
+        plan = tuple([(id(claim.bound), claim.subject) for claim in claims])
+        layout = self._layouts.get(plan)
+        if layout is None or (layout.conversation is not None and layout.conversation != conversation):
+            if len(self._layouts) >= _LAYOUTS:  # subjects are what callers say: must not grow with them
+                self._layouts.clear()
+            layout = Layout(self._connection.keys, claims, conversation, LEASE_SECONDS)
+            self._layouts[plan] = layout
+        return Reservation(exchange_id, claims, layout)
 
     async def reserve(self, reservation: Reservation, *, wanted: int, least: int) -> Granted | Refused:
         """Set aside what the claims name, with as many output tokens as fit, up to `wanted`; at once for all or none.
@@ -116,28 +118,21 @@ class Limits:
         Raises:
             StoreUnavailable: Redis does not say. Settle the reservation nevertheless: it may have been made.
         """
-        arguments: list[Argument] = [
-            reservation.exchange_id,
-            wanted,
-            min(least, wanted),
-            _OPEN_SECONDS,
-            LEASE_SECONDS * 1_000_000,
-        ]
-        for claim, (span, counts, log, name) in zip(reservation.claims, reservation.packed.claims, strict=True):
-            arguments += [span, counts, log, name, claim.bound.most, repr(claim.base), repr(claim.per)]
-        place, first, now, *rest = map(int, await self._ask(reservation.packed.keys, arguments))
+        exchange_id, claims, layout = reservation.exchange_id, reservation.claims, reservation.layout
+        reply = await self._ask(layout.reservation(exchange_id, claims, wanted, min(least, wanted)))
+        place, first, now, *rest = map(int, numbers_of(reply))
         if place >= 0:
-            return Refused(reservation.claims[place], first, now / 1e6, rest[0] / 1e6)
-        if reservation.leases:
-            self._under_way[reservation.exchange_id] = reservation
+            return Refused(claims[place], first, now / 1e6, rest[0] / 1e6)
+        if layout.leases:
+            self._under_way[exchange_id] = reservation
         return Granted(first, tuple(rest))
 
-    async def _ask(self, keys: list[str], arguments: list[Argument]) -> list[bytes | int]:
+    async def _ask(self, packed: Packed) -> bytes:
         """Ask again where Redis is not to blame for an answer that came too late: a reservation is counted once."""
         for tries in count(1):
             began = self._clock()
             try:
-                reply = await self._connection.script("reserve", keys, arguments)
+                reply = await self._connection.script("reserve", packed)
             except StoreUnavailable as error:
                 now = self._clock()
                 busy = self._heard > began or now - began > _STOOD_STILL
@@ -145,7 +140,7 @@ class Limits:
                     raise
             else:
                 self._heard = self._clock()
-                return reply
+                return bytes(reply[0])
         raise AssertionError
 
     def settle(self, reservation: Reservation, used: tuple[int, ...]) -> None:
@@ -181,14 +176,15 @@ class Limits:
         """Send all settlements now. False if Redis did not take them: they are kept, and told again later."""
         while self._queue:
             some = list(islice(self._queue, _CHUNK))
-            calls = [(reservation.packed.keys, _settlement(reservation, used)) for reservation, used in some]
-            kept = []
-            for settled, reply in zip(some, await self._connection.scripts("settle", calls), strict=True):
-                if isinstance(reply, StoreUnavailable):
-                    kept.append(settled)
-                elif isinstance(reply, StoreError):
-                    self.dropped += 1
-                    logger.error("Redis refused what %s used: %s", settled[0].exchange_id, reply)
+            alike: dict[Layout, list[_Settled]] = {}
+            for settled in some:
+                alike.setdefault(settled[0].layout, []).append(settled)
+            batches = [group[at : at + _BATCH] for group in alike.values() for at in range(0, len(group), _BATCH)]
+            kept, refused = await self._tell(batches)
+            if refused:
+                # One that Redis cannot carry out stops those behind it; what was told already counts nothing again.
+                kept_alone, _ = await self._tell([[settled] for settled in refused])
+                kept += kept_alone
             for _ in some:
                 self._queue.popleft()
             if kept:
@@ -196,9 +192,27 @@ class Limits:
                 return False
         return True
 
+    async def _tell(self, batches: list[list[_Settled]]) -> tuple[list[_Settled], list[_Settled]]:
+        """Those that Redis has not heard of, and those it refused together with others."""
+        calls = [
+            (batch[0][0].layout.settlement([(reservation.exchange_id, used) for reservation, used in batch]), ())
+            for batch in batches
+        ]
+        kept: list[_Settled] = []
+        refused: list[_Settled] = []
+        for batch, reply in zip(batches, await self._connection.scripts("settle", calls), strict=True):
+            if isinstance(reply, StoreUnavailable):
+                kept += batch
+            elif isinstance(reply, StoreError) and len(batch) > 1:
+                refused += batch
+            elif isinstance(reply, StoreError):
+                self.dropped += 1
+                logger.error("Redis refused what %s used: %s", batch[0][0].exchange_id, reply)
+        return kept, refused
+
     async def _renew(self) -> None:
         """Those that Redis does not hear of now are renewed in time by the next turn, or run out."""
-        pairs = [(key, held.exchange_id) for held in self._under_way.values() for key in held.leases]
+        pairs = [(key, held.exchange_id) for held in self._under_way.values() for key in held.layout.leases]
         with contextlib.suppress(StoreError):
             known = await self._connection.execute("HLEN", self._connection.keys.control_replicas)
             self.replicas = max(1, int(known))
@@ -207,33 +221,3 @@ class Limits:
             arguments: list[Argument] = [LEASE_SECONDS * 1_000_000, *(exchange_id for _, exchange_id in some)]
             with contextlib.suppress(StoreError):
                 await self._connection.script("renew_leases", [key for key, _ in some], arguments)
-
-
-def _pack(keys: Keys, exchange_id: str, claims: Iterable[Claim], conversation: str | None) -> _Packed:
-    places: dict[str, int] = {keys.reservation(exchange_id): 1}
-
-    def place(key: str) -> int:
-        return places.setdefault(key, len(places) + 1)
-
-    packed = []
-    for claim in claims:
-        bound, subject = claim.bound, claim.subject
-        span: str = bound.kind.span
-        log = 0
-        if span == "conversation":
-            subject = f"{subject}:conversation:{conversation}"
-        elif span == "now":
-            log = place(keys.leases(subject))
-        elif span == "minute":
-            log = place(keys.minute(bound.kind.measure, subject))
-            if bound.kind.measure == "tool_calls":
-                span = "calls"
-        packed.append((span, place(keys.counts(subject)), log, bound.name))
-    return _Packed(list(places), packed)
-
-
-def _settlement(reservation: Reservation, used: tuple[int, ...]) -> list[Argument]:
-    arguments: list[Argument] = [reservation.exchange_id, _REFUSED_SECONDS]
-    for (span, counts, log, name), units in zip(reservation.packed.claims, used, strict=True):
-        arguments += [span, counts, log, name, units]
-    return arguments

@@ -19,6 +19,7 @@ from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.lane import Call, Command, Lane
 from gateway.store.links import OpenLink
 from gateway.store.replies import NO_SERVICE, NO_WRITES, meaning
+from gateway.store.scripts import ScriptCall
 
 _STALL = 0.02  # a timer this late means that the loop itself stood still: replies may be there, unread
 _PATIENCE = 5  # such timers in a row that are excused
@@ -122,7 +123,7 @@ class Node:
 
     # Calls come in
 
-    def submit(self, command: Command, *, probe: bool = False, **extra: Any) -> "asyncio.Future[Any]":
+    def submit(self, command: Command | ScriptCall, *, probe: bool = False, **extra: Any) -> "asyncio.Future[Any]":
         """Queue one command; the future gets its reply or, as a result too, a `StoreError`. For `extra` see `Call`.
 
         Raises:

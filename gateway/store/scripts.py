@@ -12,11 +12,43 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One file of `lua/`. `digest` is what EVALSHA takes."""
+    """One file of `lua/`. `digest` is what EVALSHA takes; `by_digest` its name in RESP, `by_source` that of EVAL."""
 
     name: str
     source: str
     digest: str
+    by_digest: bytes
+    by_source: bytes
+
+
+@dataclass(slots=True)
+class Packed:
+    """Keys and arguments of a script in RESP, for callers that have most of them packed already.
+
+    `key` is KEYS[1]; `parts` is how many bulk strings there are in `data`: the number of keys, the keys, the arguments.
+    """
+
+    key: str
+    parts: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class ScriptCall:
+    """A script with what it is called with."""
+
+    script: Script
+    packed: Packed
+
+    @property
+    def by_digest(self) -> bytes:
+        """The command to send."""
+        return b"*%d\r\n%b%b" % (2 + self.packed.parts, self.script.by_digest, self.packed.data)
+
+    @property
+    def by_source(self) -> bytes:
+        """The same for a server that does not know the script."""
+        return b"*%d\r\n%b%b" % (2 + self.packed.parts, self.script.by_source, self.packed.data)
 
 
 def load_scripts() -> dict[str, Script]:
@@ -27,5 +59,11 @@ def load_scripts() -> dict[str, Script]:
             name = file.name.removesuffix(".lua")
             source = file.read_text(encoding="utf-8")
             # SHA-1 is Redis's name for a script, not a protection.
-            found[name] = Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+            digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+            found[name] = Script(name, source, digest, _named("EVALSHA", digest), _named("EVAL", source))
     return found
+
+
+def _named(command: str, script: str) -> bytes:
+    text = script.encode()
+    return b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(command), command.encode(), len(text), text)

@@ -9,6 +9,7 @@ from typing import Any
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from gateway.store.address import Host
+from gateway.store.scripts import ScriptCall
 
 SLOTS = REDIS_CLUSTER_HASH_SLOTS
 
@@ -26,8 +27,10 @@ def slot_of(key: str | bytes) -> int:
     return key_slot(key.encode() if isinstance(key, str) else key)
 
 
-def first_key(command: Sequence[Any]) -> str | bytes:
+def first_key(command: Sequence[Any] | ScriptCall) -> str | bytes:
     """The key that decides where a command goes. For commands without keys anything: every node may answer them."""
+    if isinstance(command, ScriptCall):
+        return command.packed.key
     name = str(command[0]).upper()
     place = 1
     if name in _SECOND:

@@ -245,6 +245,26 @@ async def test_what_was_used_while_redis_was_lost_is_told_when_it_is_back(own_re
     await connection.close()
 
 
+async def test_what_redis_refuses_of_one_settlement_does_not_stop_the_others(limits: Limits) -> None:
+    tokens = claim("tokens_per_day", 100, 20)
+    held = [(await ask(limits, n, tokens))[0] for n in range(3)]
+    key = limits._connection.keys.reservation("req_1")
+    await limits._connection.execute("DEL", key)
+    await limits._connection.execute("HSET", key, "of", "another type")
+    for reservation in held:
+        limits.settle(reservation, (1,))
+    assert await limits.flush()
+    assert (limits.queued, limits.dropped) == (0, 1)
+    assert await left(limits, tokens) == 100 - 20 - 2
+
+
+async def test_bounds_of_other_documents_with_the_same_names_stay_apart(limits: Limits) -> None:
+    claims = [claim("tokens_per_minute", 100, 20, who=f"d:agent:{n}") for n in "ab"]
+    held = [(await ask(limits, n, one))[0] for n, one in enumerate(claims)]
+    await settle(limits, held[0], 5)
+    assert [await left(limits, one) for one in claims] == [95, 80]
+
+
 class Stalled:
     """A connection whose first answers come too late, after `seconds` on the clock."""
 
