@@ -6,4 +6,7 @@ Headers = list[tuple[bytes, bytes]]
 
 def header_value(headers: Headers, name: bytes) -> bytes | None:
     """The first value of a header, or None without one."""
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:
+        if key == name:
+            return value
+    return None

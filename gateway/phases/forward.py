@@ -111,7 +111,10 @@ class Forward:
         leaving = b"\n".join([target, *[value for _, value in headers]])
         if b"%" in leaving:  # headers too: what is not encoded in them was looked at
             target, leaving = leaving, leaving + b"\n" + (fully_decoded(leaving) or b"")
-        if holds_our_key(target) or any(key in leaving for key in self.own_keys):
+        holds = holds_our_key(target)
+        for key in self.own_keys:
+            holds = holds or key in leaving
+        if holds:
             raise Refusal("invalid_api_key", "The request holds a key of this gateway, which no provider may see.")
 
     def _credential(self, exchange: Exchange, provider: Provider) -> Outgoing:

@@ -120,7 +120,10 @@ class Identify:
         return replace(agent, agent_id=meant)
 
     def _is_own(self, credential: bytes) -> bool:
-        return any(hmac.compare_digest(credential, key) for key in self.own_keys)
+        found = False
+        for key in self.own_keys:
+            found |= hmac.compare_digest(credential, key)
+        return found
 
 
 def become(exchange: Exchange, agent: Agent) -> None:

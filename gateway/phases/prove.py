@@ -1,6 +1,5 @@
 """Who a proof shows to be calling: an agent key of ours, or a token of the configured issuer."""
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.model.agent import Agent
@@ -40,20 +39,19 @@ class Prove:
     async def agent(self, proof: bytes) -> Agent:
         """Raises Refusal `invalid_api_key` or `state_unavailable`."""
         if proof.startswith(_KEY) or self._tokens is None:
-            agent = await _asked(lambda: self._verified.of_key(proof.decode("latin-1")))
+            try:
+                agent = await self._verified.of_key(proof.decode("latin-1"))
+            except StoreUnavailable:
+                raise _unsure() from None
             if agent is None:
                 raise Refusal("invalid_api_key", "This agent key is unknown, mistyped, expired or revoked.")
             return agent
         named = await self._tokens.agent(proof)
-        agent = await _asked(lambda: self._verified.of_token(named))
-        assert agent is not None
-        return agent
+        try:
+            return await self._verified.of_token(named)
+        except StoreUnavailable:
+            raise _unsure() from None
 
 
-async def _asked(look_up: Callable[[], Awaitable[Agent | None]]) -> Agent | None:
-    try:
-        return await look_up()
-    except StoreUnavailable:
-        raise Refusal(
-            "state_unavailable", "Whether this key is valid cannot be said at the moment.", retry_after=1
-        ) from None
+def _unsure() -> Refusal:
+    return Refusal("state_unavailable", "Whether this key is valid cannot be said at the moment.", retry_after=1)

@@ -80,7 +80,7 @@ class Settle:
             vitals,
             client=exchange.request.header(b"user-agent"),
             address=exchange.request.client,
-            tools=tuple(tool.name for tool in ask.tools) if ask and ask.tools else (),
+            tools=tuple([tool.name for tool in ask.tools]) if ask is not None and ask.tools else (),
             ok=answered and 200 <= exchange.status < 300,
         )
         for observe in self._observers:
@@ -158,7 +158,7 @@ _MOST_TOKENS = 10**9
 
 def _credible(usage: Usage) -> bool:
     """Whether it can be a count of tokens: a provider's mistake must neither empty a budget nor refill one."""
-    return all(0 <= tokens <= _MOST_TOKENS for tokens in (usage.input_tokens, usage.output_tokens))
+    return 0 <= usage.input_tokens <= _MOST_TOKENS and 0 <= usage.output_tokens <= _MOST_TOKENS
 
 
 def _ttft(exchange: Exchange) -> float | None:

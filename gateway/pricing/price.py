@@ -31,7 +31,10 @@ class Price:
 
     def at(self, service_tier: str | None) -> "Price":
         """The price at this tier of service; one that is not priced apart costs the same."""
-        return next((price for name, price in self.services if name == service_tier), self)
+        for name, price in self.services:
+            if name == service_tier:
+                return price
+        return self
 
     def rates(self, input_tokens: int) -> Rates:
         """The rates of a request with so many input tokens, cached ones included."""

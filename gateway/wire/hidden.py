@@ -11,16 +11,13 @@ _CALLS = frozenset({"tool_calls", "function_call"})
 _SHORTEST, _LONGEST = min(map(len, _CALLS)), max(map(len, _CALLS))
 
 
-def could_name(body: bytes, *names: bytes) -> bool:
-    """Whether one of these names, in any case, could be spelled in a JSON text, plainly or with escapes.
+def could_name(body: bytes, name: bytes) -> bool:
+    """Whether a name, in any case, could be spelled in a JSON text, plainly or with escapes.
 
     Args:
-        names: lower-case ASCII without the letters that others fold to: `k` and `s`.
+        name: lower-case ASCII without the letters that others fold to: `k` and `s`.
     """
-    if b"\\u00" in body:
-        return True
-    lowered = body.lower()
-    return any(name in lowered for name in names)
+    return name in body.lower() or (b"\\" in body and b"\\u00" in body)
 
 
 def hides_named_calls(document: object, messages: Iterable[object]) -> bool:

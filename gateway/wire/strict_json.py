@@ -154,7 +154,8 @@ def check_case_variants(document: dict[str, Any]) -> None:
         UnreadableRequest: code `duplicate_key`, the key's path as `param`.
     """
     _check_names(document, "")
-    _check_tools(document.get("tools"), "tools")
+    if "tools" in document:
+        _check_tools(document["tools"], "tools")
 
 
 def _check_tools(tools: Any, path: str) -> None:
@@ -163,9 +164,10 @@ def _check_tools(tools: Any, path: str) -> None:
     for index, tool in enumerate(tools):
         if not isinstance(tool, dict):
             continue
-        _check_names(tool, f"{path}[{index}].")
+        if not _FAMILIAR.issuperset(tool):  # paths are for those that have others
+            _check_names(tool, f"{path}[{index}].")
         function = tool.get("function")
-        if isinstance(function, dict):
+        if isinstance(function, dict) and not _FAMILIAR.issuperset(function):
             _check_names(function, f"{path}[{index}].function.")
         if "tools" in tool:
             _check_tools(tool["tools"], f"{path}[{index}].tools")
