@@ -45,7 +45,7 @@ from gateway.settings.policies import load_policies, policy_files_state
 from gateway.settings.prices import load_prices
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
-from gateway.telemetry.upkeep import guarding, upkeep
+from gateway.telemetry.upkeep import guarding, limiting, shipping, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import Provider, Providers
@@ -216,7 +216,14 @@ class Path:
             lambda: [life.state for life in lives.values()],
             __version__,
         )
-        observed = [*numbers, *guarding(self.guard), *self.process.instruments()]
+        ship = self._recording.keeper.ship
+        observed = [
+            *numbers,
+            *shipping(self._recording.log, lambda: ship.shipped),
+            *guarding(self.guard),
+            *limiting(self.reserve, state.limits, lambda: self.policies_refused),
+            *self.process.instruments(),
+        ]
         return Telemetry(around, propagate=self._settings.propagate_trace, observed=observed)
 
     # What the parts ask each other

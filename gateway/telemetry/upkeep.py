@@ -4,6 +4,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from gateway.telemetry import names
 from gateway.telemetry.instruments import Instrument, Observed, Reading
 
 Number = Callable[[], float]
@@ -53,6 +54,22 @@ class Guard(Protocol):
     opened: int
     closed: int
     evasions: int
+
+
+class Reserve(Protocol):
+    """Who judges by limits. `alone`: requests judged without Redis; `closed`: those refused for want of it."""
+
+    alone: int
+    closed: int
+
+
+class Limits(Protocol):
+    """Who counts what was used: exchanges whose use was lost, and those whose use waits to be written."""
+
+    dropped: int
+
+    @property
+    def queued(self) -> int: ...
 
 
 class Losses:
@@ -115,6 +132,31 @@ def guarding(guard: Guard) -> Iterator[Instrument]:
     )
     yield _counter(
         "leuko.guard.evasions", "{request}", "Requests with a blocked agent's credential.", lambda: guard.evasions
+    )
+
+
+def limiting(reserve: Reserve, limits: Limits, refused: Number) -> Iterator[Instrument]:
+    """How limits and budgets are kept; `refused`: how often policy documents could not be taken over."""
+    yield _counter(
+        names.LIMITS_ALONE, "{request}", "Requests judged by this process's share of a limit.", lambda: reserve.alone
+    )
+    yield _counter(
+        names.LIMITS_CLOSED, "{request}", "Requests refused because a limit could not be read.", lambda: reserve.closed
+    )
+    yield _gauge(names.LIMITS_PENDING, "{exchange}", "Exchanges whose use waits to be counted.", lambda: limits.queued)
+    yield _counter(
+        names.LIMITS_DROPPED, "{exchange}", "Exchanges counted as set aside, not as used.", lambda: limits.dropped
+    )
+    yield _counter(names.POLICIES_REFUSED, "{reload}", "Policy documents that did not replace others.", refused)
+
+
+def shipping(audit: Audit, shipped: Number) -> Iterator[Instrument]:
+    """How far the copy of the audit record is behind; `shipped`: records that are in it."""
+    yield _gauge(
+        names.AUDIT_UNSHIPPED,
+        "{record}",
+        "Records that are safe here and not yet in the shared copy.",
+        lambda: max(0, audit.durable_size - shipped()),
     )
 
 

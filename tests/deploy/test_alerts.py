@@ -58,6 +58,7 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "LeukoCostHigh": ({'leuko_cost_usd_total{model="gpt-4o",provider="default"}': "0+1x90"}, "70m"),
     "LeukoKeyGuessing": ({REFUSED.format("invalid_api_key"): "0+120x30"}, "20m"),
     "LeukoVitalsDropped": ({"leuko_vitals_dropped_total": "0+5x30"}, "20m"),
+    "LeukoUsesDropped": ({"leuko_limits_dropped_total": "0+5x30"}, "20m"),
     "LeukoLabelsFolded": ({"leuko_metrics_folded_total": "0x3 9x20"}, "10m"),
 }
 

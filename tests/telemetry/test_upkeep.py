@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
-from gateway.telemetry.upkeep import BLOCKED, guarding, upkeep
+from gateway.telemetry.upkeep import BLOCKED, guarding, limiting, shipping, upkeep
 
 
 @dataclass
@@ -83,3 +83,28 @@ def test_what_passed_without_state_is_counted() -> None:
     guard.closed += 1
     values = {name: one.family().points[0].value for name, one in counts.items()}
     assert values == {"leuko.guard.opened": 3, "leuko.guard.closed": 3, "leuko.guard.evasions": 1}
+
+
+def test_how_limits_are_kept_is_counted() -> None:
+    class Reserve:
+        alone, closed = 3, 2
+
+    class Limits:
+        dropped, queued = 4, 5
+
+    refused = 0
+    counts = {one.name: one for one in limiting(Reserve(), Limits(), lambda: refused)}
+    refused = 1
+    assert {name: one.family().points[0].value for name, one in counts.items()} == {
+        "leuko.limits.alone": 3,
+        "leuko.limits.closed": 2,
+        "leuko.limits.pending": 5,
+        "leuko.limits.dropped": 4,
+        "leuko.policies.refused": 1,
+    }
+
+
+def test_the_copy_of_the_record_is_behind_by_what_is_not_in_it() -> None:
+    for shipped, behind in ((0, 7), (7, 0), (9, 0)):  # a chain that has just begun has fewer than the one before
+        (lag,) = shipping(Audit(), lambda shipped=shipped: shipped)
+        assert lag.family().points[0].value == behind
