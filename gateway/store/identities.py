@@ -1,7 +1,7 @@
 """Everything that is known of who calls, and how operators change it.
 
-Each change is written before it is announced, and has been applied by every live replica when its method returns (or
-after two seconds: a replica that is silent for longer serves nobody).
+Each change is written before it is announced, and has been applied by every live replica when its method returns, or
+after two seconds: by then a silent replica has lost its lease.
 """
 
 from collections.abc import Callable, Mapping
