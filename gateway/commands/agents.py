@@ -1,10 +1,10 @@
 """`leuko agents`: who calls, what is known of them, and what they did."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gateway.commands.session import Session, group, quoted
+from gateway.commands.session import Session, given, group, quoted
 
 AgentId = Annotated[str, typer.Argument(help="An agent's id, agt_….", metavar="AGENT", callback=quoted)]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
@@ -42,7 +42,7 @@ def create(
     environment: Environment = None,
 ) -> None:
     """Make an agent that will prove who it is with a key."""
-    body = _given(name=name, owner_team=owner_team, environment=environment)
+    body = given(name=name, owner_team=owner_team, environment=environment)
     session.show_one(session.client.ask("POST", "/agents", body=body))
 
 
@@ -55,7 +55,7 @@ def update(
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="An inactive one is refused.")] = None,
 ) -> None:
     """Change what is given, leave the rest."""
-    body = _given(name=name, owner_team=owner_team, environment=environment, active=active)
+    body = given(name=name, owner_team=owner_team, environment=environment, active=active)
     if not body:
         raise typer.BadParameter("give at least one of --name, --owner-team, --environment, --active, --inactive")
     session.show_one(session.client.ask("PATCH", f"/agents/{agent}", body=body))
@@ -79,8 +79,7 @@ def split(session: Session, agent: AgentId) -> None:
 
 def vitals(session: Session, agent: AgentId, limit: Limit = 20) -> None:
     """Its latest exchanges."""
-    items = session.client.ask("GET", f"/agents/{agent}/vitals", params={"limit": min(limit, 1000)})["items"]
-    session.show(items, _VITALS)
+    session.show(session.client.items(f"/agents/{agent}/vitals", limit), _VITALS)
 
 
 def commands() -> typer.Typer:
@@ -98,7 +97,3 @@ def commands() -> typer.Typer:
             ("vitals", vitals),
         ),
     )
-
-
-def _given(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

@@ -92,8 +92,8 @@ def export(
     end_time: End = None,
 ) -> None:
     """Every entry as a line of JSON."""
-    given = {"agent_id": agent, "action": action, "allowed": allowed, "start_time": start_time, "end_time": end_time}
-    for line in session.client.lines("/audit/export", given):
+    filters = {"agent_id": agent, "action": action, "allowed": allowed, "start_time": start_time, "end_time": end_time}
+    for line in session.client.lines("/audit/export", filters):
         print(line)
 
 

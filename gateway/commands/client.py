@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import httpx
 
+from gateway.commands.session import given
+
 FAILED, DENIED = 1, 3
 _BASE = "/api/gateway"
 _PAGE = 1000
@@ -52,7 +54,7 @@ class AdminClient:
     def ask(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: object = None) -> Any:
         """One request; its document, None for an answer without one."""
         with self._plain():
-            answer = self._http.request(method, path, params=_given(params), json=body)
+            answer = self._http.request(method, path, params=given(**(params or {})), json=body)
         _check(answer)
         return answer.json() if answer.content else None
 
@@ -71,7 +73,7 @@ class AdminClient:
 
     def lines(self, path: str, params: dict[str, Any] | None = None) -> Iterator[str]:
         """The lines of an answer that may be longer than memory."""
-        with self._plain(), self._http.stream("GET", path, params=_given(params)) as answer:
+        with self._plain(), self._http.stream("GET", path, params=given(**(params or {}))) as answer:
             if answer.status_code >= 400:
                 answer.read()
             _check(answer)
@@ -83,10 +85,6 @@ class AdminClient:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Failure(f"{self.url}: no answer: {error or type(error).__name__}") from None
-
-
-def _given(params: dict[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (params or {}).items() if value is not None}
 
 
 def _check(answer: httpx.Response) -> None:

@@ -1,11 +1,11 @@
 """`leuko keys`: what agents prove themselves with."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gateway.commands.agents import AgentId
-from gateway.commands.session import Session, group, quoted
+from gateway.commands.session import Session, given, group, quoted
 
 
 def list_keys(session: Session, agent: AgentId) -> None:
@@ -22,8 +22,7 @@ def create(
     grace_seconds: Annotated[int | None, typer.Option(min=0, help="How long the replaced one still counts.")] = None,
 ) -> None:
     """Make a key; it is shown this one time."""
-    given = {"expires_at": expires_at, "replaces": replaces, "grace_seconds": grace_seconds}
-    body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    body = given(expires_at=expires_at, replaces=replaces, grace_seconds=grace_seconds)
     session.show_one(session.client.ask("POST", f"/agents/{agent}/keys", body=body))
 
 

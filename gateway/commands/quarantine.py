@@ -7,8 +7,6 @@ import typer
 from gateway.commands.agents import AgentId
 from gateway.commands.session import Session, quoted
 
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the agent is told.")]
-
 
 def quarantine(
     session: Session,
@@ -29,6 +27,10 @@ def quarantine(
     session.show_one(session.client.ask("POST", f"/quarantine/{agent}", body=body))
 
 
-def release(session: Session, agent: AgentId, reason: Reason) -> None:
+def release(
+    session: Session,
+    agent: AgentId,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the agent's history.")],
+) -> None:
     """Let an agent go on, on probation."""
     session.show_one(session.client.ask("DELETE", f"/quarantine/{agent}", body={"reason": reason}))

@@ -101,6 +101,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def given(**members: Any) -> dict[str, Any]:
+    """What was typed: members without a value are not sent."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def quoted(value: str | None) -> str | None:
     """An id as one segment of a path, whatever is typed."""
     return None if value is None else quote(value, safe="")
