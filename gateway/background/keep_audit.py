@@ -1,4 +1,4 @@
-"""keep_audit: the duties about the audit record of this process: begin it under the deployment's key, keep it going,
+"""The duties about the audit record of this process: begin it under the deployment's key, keep it going,
 bring it to Redis, let go of what is too old."""
 
 import asyncio

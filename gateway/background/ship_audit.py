@@ -1,4 +1,4 @@
-"""ship_audit: brings what is safe on disk to the copy in Redis, and makes checkpoints known there."""
+"""Brings what is safe on disk to the copy in Redis, and makes checkpoints known there."""
 
 import asyncio
 import base64
