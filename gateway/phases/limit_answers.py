@@ -11,6 +11,10 @@ from gateway.policy.claim import Claim
 from gateway.policy.plan import Holding
 
 _RATES = ("requests", "tokens")
+_NAMES = {
+    measure: tuple(f"x-ratelimit-{part}-{measure}".encode() for part in ("limit", "remaining", "reset"))
+    for measure in _RATES
+}
 _UNITS = {"requests": "requests", "tokens": "tokens", "tool_calls": "tool calls", "usd": "USD"}
 
 
@@ -19,16 +23,17 @@ def rate_headers(claims: Sequence[Claim], left: Sequence[int]) -> Headers:
 
     https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
     """
+    tightest: dict[str, tuple[int, int]] = {}
+    for claim, rest in zip(claims, left, strict=True):
+        bound = claim.bound
+        kind = bound.kind
+        if kind.span == "minute" and (kind.measure not in tightest or rest < tightest[kind.measure][0]):
+            tightest[kind.measure] = rest, bound.most
     headers: Headers = []
     for measure in _RATES:
-        minute = [
-            (rest, claim)
-            for claim, rest in zip(claims, left, strict=True)
-            if claim.bound.kind.measure == measure and claim.bound.kind.span == "minute"
-        ]
-        if minute:
-            rest, claim = min(minute, key=lambda pair: pair[0])
-            headers += _rate(measure, claim.bound.most, rest, b"1m0s")  # what was just counted leaves the minute last
+        if measure in tightest:
+            rest, most = tightest[measure]
+            headers += _rate(measure, most, rest, b"1m0s")  # what was just counted leaves the minute last
     return headers
 
 
@@ -81,9 +86,5 @@ def _reset(claim: Claim, now: float) -> str:
 
 
 def _rate(measure: str, most: int, left: int, reset: bytes) -> Headers:
-    name = measure.encode()
-    return [
-        (b"x-ratelimit-limit-" + name, b"%d" % most),
-        (b"x-ratelimit-remaining-" + name, b"%d" % max(0, left)),
-        (b"x-ratelimit-reset-" + name, reset),
-    ]
+    limit, remaining, resets = _NAMES[measure]
+    return [(limit, b"%d" % most), (remaining, b"%d" % max(0, left)), (resets, reset)]

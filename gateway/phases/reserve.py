@@ -14,12 +14,11 @@ from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
 from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, unpriceable
 from gateway.policy.bounds import NANO, Measure
-from gateway.policy.claim import Claim
 from gateway.policy.demand import Demand, claims_of
 from gateway.policy.estimate import InputEstimate
 from gateway.policy.local_windows import LocalWindows
-from gateway.policy.plan import Holding, Plans
-from gateway.pricing.price import Price
+from gateway.policy.plan import Plan, Plans
+from gateway.pricing.price import Price, Rates
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.limits import Limits, Refused, Reservation
 from gateway.wire.output_cap import Output, output_of
@@ -89,13 +88,13 @@ class Reserve:
 
     def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         agent = exchange.agent
-        holdings = self.plans.of(agent) if agent is not None else ()
-        return self._reserve(exchange, holdings) if holdings else None
+        plan = self.plans.of(agent) if agent is not None else None
+        return self._reserve(exchange, plan) if plan else None
 
-    async def _reserve(self, exchange: Exchange, holdings: tuple[Holding, ...]) -> None:
+    async def _reserve(self, exchange: Exchange, plan: Plan) -> None:
         output = _output(exchange)
-        demand, price = self._demand(exchange, holdings, output)
-        claims = claims_of(holdings, demand)
+        demand, price = self._demand(exchange, plan, output)
+        claims = claims_of(plan, demand)
         reservation = self._limits.open(exchange.id, claims, demand.conversation)
         kept = exchange.ask is not None and exchange.ask.document.get("background") is True
         # Before it is asked for: whoever leaves meanwhile must give back what may have been set aside.
@@ -132,18 +131,16 @@ class Reserve:
             use["tool_calls"] = max(0, vitals.tool_calls - vitals.denied_calls)
             if not vitals.usage_estimated:
                 self._estimate.learn(exchange.model, held.size, vitals.input_tokens)
-        claims = held.reservation.claims
-        told = tuple(_used(claim, use, kept=held.kept and sent and vitals.status < 400) for claim in claims)
+            if held.kept and vitals.status < 400:
+                use["tokens"] = use["usd"] = -1
+        told = tuple([use[claim.bound.kind.measure] for claim in held.reservation.claims])
         self._limits.settle(held.reservation, told)
 
-    def _demand(
-        self, exchange: Exchange, holdings: tuple[Holding, ...], output: Output | None
-    ) -> tuple[Demand, Price | None]:
+    def _demand(self, exchange: Exchange, plan: Plan, output: Output | None) -> tuple[Demand, Price | None]:
         ask = exchange.ask
-        budget = next((h for h in holdings if h.bound.budget and h.bound.kind.measure in ("tokens", "usd")), None)
         if ask is None:
-            if budget is not None and _may_generate(exchange):
-                raise unpriceable(budget, f"what {exchange.request.method} {exchange.request.path} uses")
+            if plan.estimated is not None and _may_generate(exchange):
+                raise unpriceable(plan.estimated, f"what {exchange.request.method} {exchange.request.path} uses")
             return Demand(), None
         conversation = getattr(exchange.profile, "conversation", None)
         if _only_counts(exchange):
@@ -151,24 +148,14 @@ class Reserve:
         size = self._estimate.tokens(ask.model, exchange.plain_size)
         price = None
         fixed = per_token = 0.0
-        money = next((h for h in holdings if h.bound.kind.measure == "usd"), None)
-        if money is not None:
+        if plan.money is not None:
             price = self._price(exchange)
             if price is None:
-                raise unpriceable(money, f"what model {_quoted(ask.model)} costs", param="model")
+                raise unpriceable(plan.money, f"what model {_quoted(ask.model)} costs", param="model")
             fixed, per_token = _dearest(price, ask.document.get("service_tier"), size)
-        return (
-            Demand(
-                input_tokens=size,
-                answers=output.answers if output else 0,
-                output_tokens=(output.wanted or _USUAL_OUTPUT) if output else 0,
-                offers_tools=bool(ask.tools),
-                conversation=conversation,
-                fixed_cost=fixed,
-                token_cost=per_token,
-            ),
-            price,
-        )
+        answers = output.answers if output else 0
+        written = (output.wanted or _USUAL_OUTPUT) if output else 0
+        return Demand(size, answers, written, bool(ask.tools), conversation, fixed, per_token), price
 
     def _alone(self, exchange: Exchange, held: _Held, error: StoreError) -> None:
         """Decide without Redis; raises Refusal."""
@@ -214,20 +201,22 @@ def _may_generate(exchange: Exchange) -> bool:
     return not any(path == free or path.startswith(f"{free}/") for free in _FREE)
 
 
-def _used(claim: Claim, use: dict[Measure, int], *, kept: bool) -> int:
-    measure = claim.bound.kind.measure
-    return -1 if kept and measure in ("tokens", "usd") else use[measure]
-
-
 def _dearest(price: Price, service_tier: object, size: int) -> tuple[float, float]:
     """Nanodollars for an input of so many tokens, and for each token written, as far as a request can make them cost.
 
     A provider that has no room at the tier asked for serves at its usual one.
     """
-    asked = price.at(service_tier) if isinstance(service_tier, str) else price
-    both = [one.rates(size) for one in (price, asked)]
-    fixed = max(size * max(r.input, r.cache_write, r.cache_write_hour) / 1000 + r.request for r in both)
-    return fixed, max(max(r.output, r.reasoning) / 1000 for r in both)
+    fixed, per_token = _full(price.rates(size), size)
+    if price.services and isinstance(service_tier, str):
+        fixed_there, per_token_there = _full(price.at(service_tier).rates(size), size)
+        return max(fixed, fixed_there), max(per_token, per_token_there)
+    return fixed, per_token
+
+
+def _full(rates: Rates, size: int) -> tuple[float, float]:
+    """The same at one tier, if nothing was cached before."""
+    fixed = size * max(rates.input, rates.cache_write, rates.cache_write_hour) / 1000 + rates.request
+    return fixed, max(rates.output, rates.reasoning) / 1000
 
 
 def _cost(vitals: Vitals, price: Price | None, service_tier: str | None) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.policy.bounds import Bound
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: some are made for every request, and freezing costs most of making one
 class Claim:
     """`base` units whatever the answer says, and `per` more for each output token that it may have.
 

@@ -7,7 +7,7 @@ from gateway.policy.claim import Claim
 from gateway.policy.plan import Holding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as claims
 class Demand:
     """Estimates from above.
 
@@ -34,7 +34,8 @@ def claims_of(holdings: Iterable[Holding], demand: Demand) -> list[Claim]:
     claims = []
     for holding in holdings:
         bound = holding.bound
-        measure, span = bound.kind.measure, bound.kind.span
+        kind = bound.kind
+        measure, span = kind.measure, kind.span
         base, per = 1.0, 0.0
         if measure == "usd":
             base, per = demand.fixed_cost, demand.token_cost * demand.answers

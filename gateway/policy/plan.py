@@ -20,6 +20,22 @@ class Holding:
     document: str
 
 
+class Plan(tuple[Holding, ...]):
+    """The holdings of one agent, budgets first.
+
+    Attributes:
+        estimated: the first budget in tokens or money, which only a request that was read can be charged to.
+        money: the first bound in money.
+    """
+
+    def __init__(self, holdings: Iterable[Holding] = ()) -> None:
+        self.estimated = next((h for h in self if h.bound.budget and h.bound.kind.measure in ("tokens", "usd")), None)
+        self.money = next((h for h in self if h.bound.kind.measure == "usd"), None)
+
+
+_NOTHING = Plan()
+
+
 class Plans:
     """The holdings of every agent under one set of documents; a new set is a new instance.
 
@@ -30,14 +46,14 @@ class Plans:
 
     def __init__(self, documents: Iterable[Document] = ()) -> None:
         self._documents = tuple(document for document in documents if document.bounds)
-        self._known: dict[Agent, tuple[Holding, ...]] = {}
+        self._known: dict[str, tuple[Agent, Plan]] = {}
 
-    def of(self, agent: Agent) -> tuple[Holding, ...]:
-        """Budgets come before limits."""
+    def of(self, agent: Agent) -> Plan:
+        """Empty where nothing bounds the agent."""
         if not self._documents:
-            return ()
-        found = self._known.get(agent)
-        if found is None:
+            return _NOTHING
+        known = self._known.get(agent.agent_id)  # not by all of the agent: hashing that takes longer than all the rest
+        if known is None or (known[0] is not agent and known[0] != agent):
             if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
                 self._known.clear()
             holdings = [
@@ -47,8 +63,9 @@ class Plans:
                 for bound in document.bounds
             ]
             # Where a budget is spent, a word on when the minute is over would only mislead.
-            found = self._known[agent] = tuple(sorted(holdings, key=lambda holding: not holding.bound.budget))
-        return found
+            plan = Plan(sorted(holdings, key=lambda holding: not holding.bound.budget))
+            known = self._known[agent.agent_id] = agent, plan
+        return known[1]
 
 
 def _holds(match: Match, agent: Agent) -> bool:

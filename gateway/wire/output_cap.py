@@ -40,11 +40,18 @@ class Output:
     unread: bool = False
 
 
+_TELLING = frozenset({"thinking", "n", "best_of", "prompt"}.union(*_MEMBERS.values()))
+_USUAL_OUTPUT = {dialect: Output(_USUAL.get(dialect)) for dialect in _MEMBERS}
+"""Of requests with none of these."""
+
+
 def output_of(dialect: str, document: dict[str, Any]) -> Output | None:
     """None where nothing is written: embeddings."""
     members = _MEMBERS.get(dialect)
     if members is None:
         return None
+    if _TELLING.isdisjoint(document):
+        return _USUAL_OUTPUT[dialect]
     # Which of two a provider goes by is its own affair: the larger counts.
     given = [value for name in members if (value := _positive(document.get(name))) is not None]
     wanted = max(given) if given else _USUAL.get(dialect)
