@@ -131,6 +131,8 @@ class Spans:
         named = {names.REQUEST_MODEL: exchange.model, names.CONVERSATION: vitals.conversation}
         if answer is not None:
             named |= {names.RESPONSE_MODEL: answer.model, names.RESPONSE_ID: answer.id}
+        if exchange.route.dialect != "messages":  # OpenAI's own names for what only its dialects have
+            named |= _tiers(exchange)
         found |= _given(named, self._clean)
         if ask is not None and ask.max_output_tokens is not None:
             found[names.MAX_TOKENS] = ask.max_output_tokens
@@ -167,6 +169,14 @@ def _usage(vitals: Vitals) -> Attributes:
         names.USAGE_OUTPUT: vitals.output_tokens,
         names.USAGE_CACHED: vitals.cached_tokens,
         names.USAGE_REASONING: vitals.reasoning_tokens,
+    }
+
+
+def _tiers(exchange: Exchange) -> dict[str, str | None]:
+    asked = None if exchange.ask is None else exchange.ask.document.get("service_tier")
+    return {
+        names.REQUEST_TIER: asked if isinstance(asked, str) else None,
+        names.RESPONSE_TIER: None if exchange.answer is None else exchange.answer.service_tier,
     }
 
 

@@ -1,9 +1,12 @@
 """What spans say, and what they never say."""
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace.status import StatusCode
 
 from gateway.model.agent import Agent
+from gateway.model.answer import Answer
+from gateway.model.ask import Ask
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.route import Route
@@ -48,6 +51,17 @@ def test_names_are_those_of_the_conventions() -> None:
     assert (found["gen_ai.operation.name"], found["gen_ai.provider.name"]) == ("chat", "openai")
     assert found["gen_ai.response.finish_reasons"] == ("stop",)
     assert found["gen_ai.conversation.id"] == attributes(server)["gen_ai.conversation.id"] == "cnv_1"
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("priority", "priority"), (7, None), (None, None)])
+def test_the_tier_of_service_is_what_was_asked_for_and_what_was_given(asked: object, shown: str | None) -> None:
+    ask = Ask(model="gpt-4o", stream=False, document={"service_tier": asked})
+    one = exchange(ask=ask, answer=Answer(service_tier="default"))
+    found = attributes(spans(one, vitals())[1])
+    assert found.get("openai.request.service_tier") == shown
+    assert found["openai.response.service_tier"] == "default"
+    other = exchange(ask=ask, answer=Answer(service_tier="standard"), route=Route("messages", "/messages"))
+    assert not [name for name in attributes(spans(other, vitals())[1]) if name.startswith("openai.")]
 
 
 def test_what_is_relayed_has_few_names() -> None:
