@@ -374,8 +374,8 @@ class Audit:
         if self._signing is not None and not self._signing.done():
             return
         notary, signer, upto = self._notary, self.signer, self._writer.durable
-        expected = self._writer.leaves[: upto - notary.tree.size]
-        self._signing = self._hand.submit(lambda: notary.sign(upto, expected, signer, final=final))
+        expected, written = (kept[: upto - notary.tree.size] for kept in (self._writer.leaves, self._writer.written))
+        self._signing = self._hand.submit(lambda: notary.sign(upto, expected, signer, written=written, final=final))
         self._signing.add_done_callback(self._signed)
         await asyncio.wait([self._signing], timeout=self._timing.sink)
         if not self._signing.done():
@@ -391,7 +391,7 @@ class Audit:
             log.error("The audit record could not be signed: %s", failure)
         elif signing.result() is not None:
             self.checkpoint, self.signed = signing.result(), size
-        del self._writer.leaves[: size - self._folded]
+        self._writer.forget(size - self._folded)
         self._folded = size
 
     def _leave_hand(self) -> None:

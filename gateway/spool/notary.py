@@ -22,17 +22,30 @@ class Notary:
         self._disk = disk
         self._follower = Follower(directory)
 
-    def sign(self, upto: int, expected: Sequence[bytes], signer: Signer | None, *, final: bool = False) -> str | None:
+    def sign(
+        self,
+        upto: int,
+        expected: Sequence[bytes],
+        signer: Signer | None,
+        *,
+        written: Sequence[bytes] = (),
+        final: bool = False,
+    ) -> str | None:
         """Take the records below `upto` into the tree and sign it; the checkpoint, None without a signer.
 
         Args:
             expected: the hashes of those records as they were written.
+            written: the records themselves, in their frames; empty where that was not kept.
 
         Raises:
             Damaged: other bytes are there.
             OSError: they cannot be read, or the checkpoint not be written.
         """
         start = self.tree.size
+        written = written[: written.index(b"")] if b"" in written else written
+        while same := self._follower.skip(written[self.tree.size - start :]):
+            for leaf in expected[self.tree.size - start :][:same]:
+                self.tree.append(leaf)
         while self.tree.size < upto:
             read = self._follower.read(upto)
             if not read:

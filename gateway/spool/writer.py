@@ -15,9 +15,15 @@ from gateway.spool.files import SegmentFile, segment_path
 _MOST_DEFERRED = 64
 """Records that wait to be written; one more is written at once, with all of them."""
 
+_MOST_WRITTEN = 10_000
+"""Frames kept for whoever compares them with the disk; at most some megabytes."""
+
 
 class ChainWriter:
     """Appends records. Numbers below `durable` are on the disk; the others are kept in memory as well until they are.
+
+    `leaves` are the hashes of the last records, `written` their frames (empty where there are too many of them), until
+    `forget`.
 
     `broken` says that a segment may hold bytes that are no record: `rewrite` comes next.
 
@@ -33,6 +39,7 @@ class ChainWriter:
         self.head = origin(chain)
         self.durable = 0
         self.leaves: list[bytes] = []
+        self.written: list[bytes] = []
         self._disk = disk
         self._segment_bytes = segment_bytes
         self._unsynced: list[bytes] = []
@@ -64,6 +71,7 @@ class ChainWriter:
             self._write_deferred(data)
         self.head = leaf_hash(payload)
         self.leaves.append(self.head)
+        self.written.append(data if len(self.written) < _MOST_WRITTEN else b"")
         self._unsynced.append(data)
         self.seq += 1
         return self.seq - 1
@@ -84,6 +92,11 @@ class ChainWriter:
         self.durable = upto
         while len(self._open) > 1 and self._open[1][1].first <= upto:
             self._disk.close(self._open.pop(0)[0])
+
+    def forget(self, count: int) -> None:
+        """Let go of the first `count` of `leaves` and `written`."""
+        del self.leaves[:count]
+        del self.written[:count]
 
     def rewrite(self) -> SegmentFile:
         """Give up every segment that holds records which are not safe, and write those into a new one.

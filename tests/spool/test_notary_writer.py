@@ -8,6 +8,7 @@ import pytest
 
 from gateway.ledger.chain import decode
 from gateway.ledger.checkpoint import sign_checkpoint
+from gateway.ledger.frame import Damaged
 from gateway.spool.check import verify_all
 from gateway.spool.disk import Disk
 from gateway.spool.files import payloads, segments
@@ -75,3 +76,33 @@ def test_records_that_wait_keep_their_places_and_are_bounded(tmp_path: Path) -> 
     assert writer.begin_sync()[0] == 200
     writer.close()
     assert [decode(payload)["seq"] for payload in payloads(tmp_path / CHAIN, 0)] == list(range(200))
+
+
+@pytest.mark.parametrize("kept", [0, 7, 40])
+def test_a_note_is_the_same_whether_records_are_compared_or_read_again(tmp_path: Path, kept: int) -> None:
+    (tmp_path / CHAIN).mkdir()
+    writer = ChainWriter(tmp_path / CHAIN, CHAIN, Disk(), segment_bytes=1500)
+    compared, read = Notary(tmp_path / CHAIN, Disk()), Notary(tmp_path / CHAIN, Disk())
+    for upto in (20, 40):
+        for number in range(20):
+            writer.append(entry(number))
+        start = upto - 20
+        written = [*writer.written[start : start + kept], *[b""] * (20 - kept)]
+        first = compared.sign(upto, writer.leaves[start:], SIGNER, written=written)
+        assert first == read.sign(upto, writer.leaves[start:], SIGNER)
+    writer.forget(40)
+    assert (writer.leaves, writer.written) == ([], [])
+    writer.close()
+
+
+def test_bytes_that_are_not_those_written_are_never_signed(tmp_path: Path) -> None:
+    (tmp_path / CHAIN).mkdir()
+    writer = ChainWriter(tmp_path / CHAIN, CHAIN, Disk(), segment_bytes=1 << 20)
+    for number in range(3):
+        writer.append(entry(number))
+    (segment,) = segments(tmp_path / CHAIN)
+    segment.path.write_bytes(segment.path.read_bytes().replace(b"req_1", b"req_7"))
+    notary = Notary(tmp_path / CHAIN, Disk())
+    with pytest.raises(Damaged):
+        notary.sign(3, writer.leaves, SIGNER, written=writer.written)
+    writer.close()
