@@ -154,3 +154,14 @@ async def test_other_encoded_text_leaves_as_it_came() -> None:
         await path.client.get(f"{path.url}/v1/files?k=%252561gk_", headers=headers)
     assert upstream.requests[0].target == b"/v1/files?k=%252561gk_"
     assert upstream.requests[0].header("x-note") == "100%25 %41gk_"
+
+
+async def test_a_stub_model_that_always_fails_goes_on_failing_for_all_agents() -> None:
+    async with running_path() as running:
+        for number in range(8):
+            said = await running.client.post(
+                "/v1/chat/completions",
+                json={"model": "stub-error-500", "messages": [{"role": "user", "content": "Hello"}]},
+                headers={"authorization": f"Bearer sk-agent-number-{number % 3}"},
+            )
+            assert said.status_code == 500
