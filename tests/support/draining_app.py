@@ -88,12 +88,12 @@ async def main() -> None:
         hooks=app,
         grace_seconds=float(os.environ.get("GRACE_SECONDS", "0")),
         flush_seconds=1.0,
-        on_hangup=lambda: print("hangup", flush=True),
+        on_hangup=lambda: os.write(1, b"hangup\n"),  # one write: two processes share the pipe
     )
     watch_parent(os.environ, lambda: server.stop(grace=False))
     serving = asyncio.create_task(server.serve())
     await server.started.wait()
-    print(sockets[0].getsockname()[1], flush=True)
+    os.write(1, b"%d\n" % sockets[0].getsockname()[1])
     await serving
     print("ended", flush=True)
 
