@@ -1,19 +1,11 @@
 """Admin keys in Redis."""
 
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.store.admin_keys import MOST, AdminKeys, TooManyKeys
 from gateway.store.connection import Connection
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 def keys_of(connection: Connection, root: bytes = b"root", now: float = 100.0) -> AdminKeys:

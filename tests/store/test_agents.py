@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -33,13 +32,6 @@ EXCHANGE = Vitals(
     tool_calls=1,
 )
 NOW = 1_700_000_500.0
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 def make(connection: Connection, **options: int) -> Agents:

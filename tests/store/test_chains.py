@@ -3,18 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import pytest
-
 from gateway.store.chains import Chains
 from gateway.store.connection import Connection
 from tests.support.redis import RedisServer
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 async def test_an_answer_is_found_by_another_worker_for_its_own_agent(connection: Connection) -> None:

@@ -13,13 +13,6 @@ from tests.support.redis import RedisServer
 
 
 @pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def own(own_redis: RedisServer) -> AsyncIterator[Connection]:
     connection = Connection(own_redis.url, op_timeout=0.5, connect_timeout=1)
     yield connection

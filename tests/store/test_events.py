@@ -1,20 +1,12 @@
 """What happened, in Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.store.connection import Connection
 from gateway.store.events import START, Events, is_event_id
 from tests.support.redis import RedisServer
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 async def test_what_is_told_is_read_by_all_in_order_and_from_anywhere_on(connection: Connection) -> None:

@@ -1,19 +1,8 @@
 """Forms kept in a real Redis."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from gateway.identity.forms import MOST_FORMS, Form
 from gateway.store.connection import Connection
 from gateway.store.forms import Forms
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 async def test_the_own_form_comes_first_and_the_first_one_stays(connection: Connection) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,13 +15,6 @@ from gateway.store.limits import Granted, Limits, Refused, Reservation
 from tests.support.redis import RedisServer
 
 WHO = "default:agent:agt_1"
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,13 +11,6 @@ from gateway.store.providers import MadeProvider, MadeProviders
 from gateway.store.sealed import Seal
 
 ONE = MadeProvider("one", "https://one.example", "azure", ("gpt-*",), "sk-canary-1")
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 def made(control: Control, root: bytes = b"root") -> MadeProviders:

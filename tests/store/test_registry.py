@@ -1,7 +1,6 @@
 """What operators say about agents, on a real Redis."""
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,13 +9,6 @@ from gateway.store.connection import Connection
 from gateway.store.registry import Attributes, NameTaken, Registry
 
 NOW = 1_900_000_000.0
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

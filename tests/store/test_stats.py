@@ -1,20 +1,10 @@
-from collections.abc import AsyncIterator
 from dataclasses import replace
-
-import pytest
 
 from gateway.model.agent import Agent
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
 from gateway.store.stats import FIELDS, Stats, Totals
 from tests.store.test_agents import EXCHANGE, NOW, make
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 async def test_the_totals_count_every_exchange_by_its_end(connection: Connection) -> None:

@@ -1,10 +1,7 @@
 """What was used, by day and by whom."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-
-import pytest
 
 from gateway.model.agent import Agent
 from gateway.store.agents import Agents
@@ -16,13 +13,6 @@ from tests.support.redis import RedisServer
 
 DAY = datetime.fromtimestamp(EXCHANGE.time, UTC).date()
 PAID = replace(EXCHANGE, cost_usd=0.0025)
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 def _row(name: str | None, times: int = 1) -> UsageRecord:

@@ -1,7 +1,6 @@
 """The vitals of an agent's latest exchanges, in Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -17,13 +16,6 @@ from tests.store.test_agents import EXCHANGE
 from tests.support.redis import RedisServer
 
 AGENT = Agent("agt_1")
-
-
-@pytest.fixture
-async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = Connection(redis_url, op_timeout=5)
-    yield connection
-    await connection.close()
 
 
 def _agents(connection: Connection, **options: object) -> Agents:
