@@ -37,6 +37,7 @@ class Hand:
                 failure = error
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(_tell, future, result, failure)
+            del item, job, future, result, failure  # what they hold must not live until the next job comes
 
 
 def _tell(future: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:
