@@ -5,9 +5,6 @@ import time
 from gateway.store.connection import Connection
 from gateway.store.control import Control
 from gateway.store.routes import Routes
-from tests.store.test_providers import connection
-
-__all__ = ["connection"]
 
 
 async def test_routes_are_known_on_every_replica(connection: Connection) -> None:
