@@ -2,9 +2,10 @@ import asyncio
 
 from gateway.background.end_drains import end_drains
 from gateway.model.lifecycle import Life
-from tests.store.test_control import replica, until
+from tests.store.test_control import replica
 from tests.store.test_quarantine import over
 from tests.support.redis import RedisServer
+from tests.support.waiting import until
 
 
 async def test_streams_of_an_agent_whose_time_is_over_are_cut_and_all_are_told(own_redis: RedisServer) -> None:

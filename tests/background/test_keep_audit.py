@@ -10,7 +10,8 @@ import pytest
 from gateway.background.keep_audit import KeepAudit
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnfit
-from tests.spool.keeping import NOW, audit_at, entry, until
+from tests.spool.keeping import NOW, audit_at, entry
+from tests.support.waiting import until
 
 
 def keeper(root: Path, connection: Connection, **options: Any) -> KeepAudit:

@@ -10,7 +10,8 @@ from gateway.background.ship_audit import ShipAudit
 from gateway.spool.audit import Audit
 from gateway.store.audit_copy import AuditCopy
 from gateway.store.connection import Connection
-from tests.spool.keeping import NOW, audit_at, entry, keeping, until
+from tests.spool.keeping import NOW, audit_at, entry, keeping
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from gateway.model.errors import Refusal
 from gateway.phases.record import Record
 from gateway.pipeline import Pipeline
 from gateway.spool.audit import Audit
-from tests.spool.keeping import audit_at, keeping, records, until
+from tests.spool.keeping import audit_at, keeping, records
 from tests.support.path import Path, running_path
+from tests.support.waiting import until
 
 
 def recording(record: Record) -> Any:

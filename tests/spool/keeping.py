@@ -55,9 +55,3 @@ async def keeping(audit: Audit) -> AsyncIterator[Audit]:
 
 def records(root: Path, chain: str) -> list[dict[str, Any]]:
     return [decode(payload) for payload in payloads(root / chain, 0)]
-
-
-async def until(holds: Any, within: float = 10) -> None:
-    async with asyncio.timeout(within):
-        while not holds():
-            await asyncio.sleep(0.005)

@@ -11,7 +11,8 @@ from gateway.ledger.checkpoint import open_checkpoint
 from gateway.spool.audit import Timing
 from gateway.spool.disk import Disk
 from gateway.spool.errors import AuditUnavailable
-from tests.spool.keeping import SIGNER, audit_at, entry, keeping, records, until
+from tests.spool.keeping import SIGNER, audit_at, entry, keeping, records
+from tests.support.waiting import until
 
 
 class FailingDisk(Disk):

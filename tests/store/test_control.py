@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,7 @@ from gateway.store.control_file import ControlFile
 from gateway.store.errors import StoreError
 from tests.support.redis import RedisServer
 from tests.support.redis_sets import ClusterSet, SentinelSet
-
-
-async def until(holds: Callable[[], Any], within: float = 10.0) -> None:
-    async with asyncio.timeout(within):
-        while not holds():
-            await asyncio.sleep(0.005)
+from tests.support.waiting import until
 
 
 @asynccontextmanager
