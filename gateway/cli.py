@@ -127,10 +127,12 @@ def check(config: Config = None) -> None:
         from gateway.settings import check_kept
         from gateway.settings.policies import load_policies
         from gateway.settings.prices import load_prices
+        from gateway.settings.providers import load_providers
 
         check_kept(settings)
         load_policies(settings)
         load_prices(settings)
+        load_providers(settings)
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             tls_context(settings.tls_cert_file, settings.tls_key_file)
     for notice in settings.notices:

@@ -2,8 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from gateway.background.merge_providers import Build, Make
 from gateway.demo.stub import StubModels
@@ -14,10 +13,11 @@ from gateway.phases.forward import Forward
 from gateway.phases.model_list import ModelList
 from gateway.phases.timeouts import Timeouts
 from gateway.settings import Settings, SettingsError, read_yaml
+from gateway.settings.providers import load_providers, text_of
 from gateway.store.providers import MadeProvider
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
-from gateway.upstream.providers import STUB, Provider, Providers
+from gateway.upstream.providers import STUB, Provider
 
 
 def forward_phase(
@@ -31,7 +31,7 @@ def forward_phase(
     """The phase that asks providers; `outgoing` is told of each request's headers."""
     openers = _openers(settings)
     return Forward(
-        _providers(settings),
+        load_providers(settings),
         openers,
         client,
         breaker,
@@ -45,7 +45,8 @@ def forward_phase(
 
 
 def builders(settings: Settings) -> tuple[Build, Make]:
-    """How these settings turn providers made over the API into ones in use."""
+    """How these settings turn providers made over the API into ones in use. Raises SettingsError for their own."""
+    load_providers(settings)  # what is wrong is said now, not at the first change over the API
 
     def make(made: MadeProvider) -> Provider:
         return Provider(
@@ -56,36 +57,11 @@ def builders(settings: Settings) -> tuple[Build, Make]:
             None,
             made.models,
             settings.upstream_proxy,
-            _path(settings.upstream_ca_file),
+            text_of(settings.upstream_ca_file),
             private_ok=settings.allow_private_upstreams,
         )
 
-    return lambda made: _providers(settings, made), make
-
-
-def _providers(settings: Settings, made: Sequence[Provider] = ()) -> Providers:
-    named = [
-        Provider(
-            name,
-            given.url,
-            given.dialect,
-            given.api_key.get_secret_value() if given.api_key else None,
-            given.api_key_env,
-            given.models,
-            given.upstream_proxy or settings.upstream_proxy,
-            _path(given.upstream_ca_file or settings.upstream_ca_file),
-        )
-        for name, given in settings.providers.items()
-    ]
-    key = settings.llm_upstream_api_key
-    return Providers(
-        default_url=settings.llm_upstream_url,
-        default_key=key.get_secret_value() if key else None,
-        named=[*named, *made],
-        stub=settings.stub,
-        proxy=settings.upstream_proxy,
-        ca_file=_path(settings.upstream_ca_file),
-    )
+    return lambda made: load_providers(settings, made), make
 
 
 def _openers(settings: Settings) -> dict[str, StubModels]:
@@ -99,7 +75,3 @@ def _openers(settings: Settings) -> dict[str, StubModels]:
             raise SettingsError([f"{settings.stub_script}: {error}"]) from None
     wall_clock = time.time  # noqa: TID251 - answers carry a date
     return {STUB: StubModels(script, clock=wall_clock, new_id=lambda: secrets.token_hex(12))}
-
-
-def _path(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -107,9 +107,9 @@ class Path:
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers, prices, policies and keys. Raises SettingsError, and then changes nothing."""
-        own_prices, documents = load_prices(settings), load_policies(settings)
+        own_prices, documents, building = load_prices(settings), load_policies(settings), builders(settings)
         self._settings = settings
-        self.merge_providers.use(*builders(settings))
+        self.merge_providers.use(*building)
         self.reserve.plans = Plans(documents)
         self.prices.own = own_prices
         self.prices.forget()
