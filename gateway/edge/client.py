@@ -80,7 +80,9 @@ class ASGICaller:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        self._started = True
+        fields = [*headers, (b"content-length", b"%d" % len(body)), *self._own]
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
         await self._send({"type": "http.response.body", "body": body})
 
     async def refuse(self, exchange: Exchange, refusal: Refusal) -> None:

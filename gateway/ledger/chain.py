@@ -17,7 +17,9 @@ CHAIN_ID = re.compile(r"[0-9a-f]{32}")
 _OPTIONAL = (
     "request_id", "agent_id", "tool", "rule", "reason", "mode", "policy", "result", "args_hash", "of",
 )  # fmt: skip
-_optional_of = attrgetter(*_OPTIONAL)
+_RARE = ("rule", "reason", "tool", "mode", "policy", "args_hash")
+_rare_of = attrgetter(*_RARE)
+_NO_RARE = (None,) * len(_RARE)
 
 
 def origin(chain: str) -> bytes:
@@ -46,9 +48,17 @@ def encode(seq: int, previous: bytes, entry: AuditEntry) -> bytes:
         "resource": entry.resource,
         "allowed": entry.allowed,
     }
-    for name, value in zip(_OPTIONAL, _optional_of(entry), strict=True):
-        if value is not None:
-            record[name] = value
+    if entry.request_id is not None:
+        record["request_id"] = entry.request_id
+    if entry.agent_id is not None:
+        record["agent_id"] = entry.agent_id
+    if entry.result is not None:
+        record["result"] = entry.result
+    if entry.of is not None:
+        record["of"] = entry.of
+    rare = _rare_of(entry)
+    if rare != _NO_RARE:
+        record.update((name, value) for name, value in zip(_RARE, rare, strict=True) if value is not None)
     if entry.context:
         record["context"] = entry.context
     if entry.metadata:

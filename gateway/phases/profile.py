@@ -86,6 +86,7 @@ class Profiler:
         self._kept_chains = chains
         self._prompts: dict[int, str] = {}
         self._tools: dict[int, str] = {}
+        self._conversations: dict[int, str] = {}
         self._chains: dict[tuple[str, str], tuple[str, int]] = {}
         self._failed: dict[_BodyKey, tuple[float, int]] = {}
 
@@ -157,7 +158,7 @@ class Profiler:
         profile.turn = turn
         if profile.conversation is None:
             if conversation is None:
-                conversation = self._id(profile.base, profile.prompt_hash or "", history.opening)
+                conversation = self._opened(profile.base, profile.prompt_hash or "", history.opening)
             profile.conversation = conversation
 
     def _recognise(self, body: bytes, profile: Profile) -> None:
@@ -192,6 +193,15 @@ class Profiler:
         name = session.decode("latin-1")
         shown = len(name) <= _SESSION_LIMIT and name.isascii() and name.isprintable() and not holds_our_key(session)
         return name if shown else self._id(name)
+
+    def _opened(self, *parts: str) -> str:
+        """The conversation that began so: the same at each of its turns."""
+        seen = hash(parts)
+        known = self._conversations.get(seen)
+        if known is None:
+            known = self._id(*parts)
+            _cache(self._conversations, seen, known)
+        return known
 
     def _id(self, *parts: str) -> str:
         return "cnv_" + self._digest("conversation", "\x00".join(parts))

@@ -31,9 +31,10 @@ class Price:
 
     def at(self, service_tier: str | None) -> "Price":
         """The price at this tier of service; one that is not priced apart costs the same."""
-        for name, price in self.services:
-            if name == service_tier:
-                return price
+        if service_tier is not None:
+            for name, price in self.services:
+                if name == service_tier:
+                    return price
         return self
 
     def rates(self, input_tokens: int) -> Rates:

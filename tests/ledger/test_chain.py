@@ -1,5 +1,7 @@
 """Records: stable bytes, each naming the one before."""
 
+from dataclasses import fields
+
 import orjson
 import pytest
 import rfc8785
@@ -16,6 +18,14 @@ def test_a_record_is_canonical_json() -> None:
     assert (record["seq"], record["prev"], record["time"]) == (3, "01" * 32, 1_800_000_000_000)
     assert "tool" not in record
     assert "context" not in record
+
+
+def test_every_member_that_has_a_value_is_recorded() -> None:
+    texts = {f.name: f.name for f in fields(AuditEntry) if f.name not in ("time", "allowed", "context", "metadata")}
+    entry = AuditEntry(time=1.0, context={"a": 1}, metadata={"b": 2}, **texts)  # type: ignore[arg-type]
+    record = decode(encode(0, origin("c"), entry))
+    assert record.pop("prev") == origin("c").hex()
+    assert record == {**texts, "seq": 0, "time": 1000, "allowed": True, "context": {"a": 1}, "metadata": {"b": 2}}
 
 
 def test_text_that_is_no_text_is_recorded_all_the_same() -> None:
