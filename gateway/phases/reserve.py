@@ -26,10 +26,8 @@ from gateway.wire.output_cap import Output, output_of
 log = logging.getLogger(__name__)
 
 _DEFAULT_OUTPUT = 16_384
-"""Tokens set aside where a budget holds and the request names no maximum.
-
-It goes into no request: many models write less at most and refuse a larger maximum. What is written above it is charged
-too, and the next request finds that much less.
+"""Tokens that an answer may have where a budget holds and the request names no maximum: else nobody could say what it
+will cost. Models that cannot write as much refuse it, and are then to be asked with a maximum of their own.
 """
 
 _USUAL_OUTPUT = 1024
@@ -110,7 +108,7 @@ class Reserve:
             exchange.own_headers += refused_headers(found.claim, found.used, found.wait)
             raise refusal_of(found.claim, found.used, found.now, found.wait)
         exchange.own_headers += rate_headers(claims, found.left)
-        if output and (found.output_tokens < wanted or (output.unread and any(claim.per > 0 for claim in claims))):
+        if output and any(claim.per > 0 for claim in claims):
             exchange.output_cap = found.output_tokens
 
     def settle(self, exchange: Exchange, vitals: Vitals) -> None:

@@ -30,14 +30,12 @@ _MOST_ANSWERS = 10_000
 class Output:
     """What a request lets a model write: `wanted` tokens in each of `answers` answers, None if it names no maximum.
 
-    With less than `least` the request would fail. `unread`: it names something else than a maximum, such as -1, that
-    servers may read as they like.
+    With less than `least` the request would fail.
     """
 
     wanted: int | None
     answers: int = 1
     least: int = _LEAST
-    unread: bool = False
 
 
 _TELLING = frozenset({"thinking", "n", "best_of", "prompt"}.union(*_MEMBERS.values()))
@@ -57,8 +55,7 @@ def output_of(dialect: str, document: dict[str, Any]) -> Output | None:
     wanted = max(given) if given else _USUAL.get(dialect)
     thinking = document.get("thinking")
     thought = _positive(thinking.get("budget_tokens")) if isinstance(thinking, dict) else None
-    unread = any(document.get(name) is not None for name in members) and not given
-    return Output(wanted, _answers(dialect, document), max(_LEAST, (thought or 0) + 1), unread)
+    return Output(wanted, _answers(dialect, document), max(_LEAST, (thought or 0) + 1))
 
 
 def member_for(dialect: str, model: str | None, *, openai: bool) -> str:

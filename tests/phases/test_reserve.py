@@ -212,19 +212,18 @@ async def test_a_maximum_is_lowered_to_what_the_budget_leaves(redis_url: str, pa
         ("/v1/messages", {}, "max_tokens"),
     ],
 )
-async def test_a_request_is_given_a_maximum_only_where_less_than_usual_is_left(
+async def test_a_request_without_a_maximum_is_given_one_that_the_budget_can_pay(
     redis_url: str, path: str, members: dict[str, Any], name: str
 ) -> None:
-    """Models that write less at most would refuse a larger one, servers that do not know it any."""
     ask = {**ASK, **members}
     async with world(redis_url, json_answer({}), budgets={"tokens_per_day": 20_000}) as w:
         await w.ask(path, **members)
         await w.ask(path, **members)
         assert await w.counted("tokens_per_day") == 20_000
     first, second = (request.json() for request in w.upstream.requests)
-    assert first == ask
+    assert first == {**ask, name: 16_384}
     assert 3_000 < second.pop(name) < 20_000 - 16_384
-    assert second == ask
+    assert {**second, **members} == ask
 
 
 async def test_what_is_written_above_the_estimate_is_owed(redis_url: str) -> None:

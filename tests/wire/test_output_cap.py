@@ -14,7 +14,7 @@ from gateway.wire.output_cap import Output, cap_output, member_for, output_of
         ("chat_completions", {}, Output(None)),
         ("chat_completions", {"max_tokens": 5}, Output(5)),
         ("chat_completions", {"max_tokens": 900, "max_completion_tokens": 5, "n": 3}, Output(900, 3)),
-        ("chat_completions", {"max_tokens": 0, "n": True}, Output(None, unread=True)),
+        ("chat_completions", {"max_tokens": 0, "n": True}, Output(None)),
         ("chat_completions", {"max_tokens": -1, "max_completion_tokens": 5}, Output(5)),
         ("chat_completions", {"max_tokens": 5.0, "n": 2.0}, Output(5, 2)),
         ("completions", {"prompt": "x"}, Output(16)),
