@@ -15,6 +15,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def _duration(value: object) -> object:
     """`30d`, `12h`, `45m`, `90s`, or a number of seconds."""
+    if isinstance(value, bool):
+        raise ValueError("is not a duration such as 30d, 12h, 45m or 90s")
     if isinstance(value, str):
         found = _DURATION.fullmatch(value.strip())
         if found is None:
