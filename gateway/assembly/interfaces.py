@@ -145,7 +145,9 @@ class Interfaces:
         return [
             agents.router(state.agents, state.identities, state=state.quarantine.state),
             agent_keys.router(state.agents, state.identities, clock=self._clock),
-            quarantine.router(state.quarantine, state.control, state.agents, notify=state.events.notify),
+            quarantine.router(
+                state.quarantine, state.control, state.agents, state.identities.rules, notify=state.events.notify
+            ),
             lifecycle.router(state.quarantine, state.agents),
             vitals.router(state.agents, VitalsLog(state.store)),
         ]

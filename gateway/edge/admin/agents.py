@@ -78,7 +78,7 @@ class SplitAgent(BaseModel):
     separated: list[str]
 
 
-def router(agents: Agents, identities: Identities, *, state: Callable[[str], str] = lambda _: "HEALTHY") -> APIRouter:
+def router(agents: Agents, identities: Identities, *, state: Callable[[str], str]) -> APIRouter:
     """Reads only what Redis has, so any worker answers for all. `state` is an agent's in its lifecycle."""
     routes = APIRouter(tags=["agents"])
     shown = _Shown(identities, state)

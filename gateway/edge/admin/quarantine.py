@@ -12,7 +12,7 @@ from gateway.edge.admin.agents import AgentId, unknown_agent
 from gateway.edge.admin.problems import Problem
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
 from gateway.model.lifecycle import IllegalMove, Life, State
-from gateway.store.agent_rules import KIND as AGENT
+from gateway.store.agent_rules import AgentRules
 from gateway.store.agents import Agents
 from gateway.store.control import Control
 from gateway.store.quarantine import Quarantine
@@ -58,7 +58,12 @@ class ChangedQuarantine(ShownQuarantine):
 
 
 def router(
-    quarantine: Quarantine, control: Control, agents: Agents, *, notify: Callable[[str, dict[str, Any]], None]
+    quarantine: Quarantine,
+    control: Control,
+    agents: Agents,
+    rules: AgentRules,
+    *,
+    notify: Callable[[str, dict[str, Any]], None],
 ) -> APIRouter:
     """`notify` tells whoever watches the events."""
     routes = APIRouter(tags=["quarantine"])
@@ -70,7 +75,7 @@ def router(
         return {**_shown(life), "epoch": epoch, "pending": pending}
 
     _reads(routes, quarantine, control)
-    _blocks(routes, quarantine, control, agents, answer)
+    _blocks(routes, quarantine, agents, rules, answer)
     _releases(routes, quarantine, agents, answer)
     return routes
 
@@ -87,7 +92,7 @@ def _reads(routes: APIRouter, quarantine: Quarantine, control: Control) -> None:
         return {"items": [_shown(life) for life in lives], "next_cursor": None, "stale_for": stale}
 
 
-def _blocks(routes: APIRouter, quarantine: Quarantine, control: Control, agents: Agents, answer: Answer) -> None:
+def _blocks(routes: APIRouter, quarantine: Quarantine, agents: Agents, rules: AgentRules, answer: Answer) -> None:
     @routes.post(
         "/quarantine/{agent_id}",
         response_model=ChangedQuarantine,
@@ -99,8 +104,7 @@ def _blocks(routes: APIRouter, quarantine: Quarantine, control: Control, agents:
         record = await agents.get(agent_id)
         if record is None and quarantine.of(agent_id) is None:
             raise unknown_agent(agent_id)
-        merged = control.get(AGENT, agent_id)
-        if merged is not None and (into := merged[0].get("into")) is not None:
+        if (into := rules.of(agent_id).into) is not None:
             raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as: quarantine that.")
         life, epoch = await quarantine.block(
             agent_id,

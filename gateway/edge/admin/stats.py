@@ -34,7 +34,7 @@ class ShownStats(BaseModel):
     cost_usd: float
 
 
-def router(stats: Stats, *, quarantined: Callable[[], int] = lambda: 0) -> APIRouter:
+def router(stats: Stats, *, quarantined: Callable[[], int]) -> APIRouter:
     """Totals over all replicas since the first start.
 
     Args:
