@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PUBLIC_KEY = "public_key"
 _TRIM_SECONDS = 3600.0
+_SIGNED_SECONDS = 10.0
+_SIGNED_TRIES = 100
 _LAST_WORDS = 1.0  # seconds for shipping what is left at the end; the next start ships what is left of that
 
 
@@ -128,7 +130,14 @@ class KeepAudit:
         return await asyncio.to_thread(prove, self.audit.root / chain, seq, signer.deployment, signer.public_key)
 
     async def _say(self, entry: AuditEntry) -> None:
-        await self.audit.durable(self.audit.append(entry))
+        """Until it is signed: nobody believes an unsigned record that others were let go of."""
+        entry_id = self.audit.append(entry)
+        await self.audit.durable(entry_id)
+        for _ in range(_SIGNED_TRIES):
+            if self.audit.signed > int(entry_id.rpartition("/")[2]):
+                return
+            await asyncio.sleep(_SIGNED_SECONDS / _SIGNED_TRIES)
+        raise AuditUnavailable("The audit record is not signed.")
 
     async def _trim_now_and_then(self) -> None:
         while True:

@@ -33,8 +33,9 @@ class Verdict:
         size: records that are whole and in order, counted from the chain's beginning.
         head: hash of the last of them.
         anchored: records below this number are covered by a signed statement; the rest may have been cut or made up.
+        heads: hashes of the last records of the sizes that later chains name.
         previous: chains that this one names, with their size and head.
-        trimmed: chains that this one says were let go altogether.
+        trimmed: chains that this one says were let go altogether, and the number of the record that says so.
     """
 
     chain: str
@@ -42,9 +43,10 @@ class Verdict:
     head: bytes = b""
     anchored: int = 0
     final: bool = False
+    heads: dict[int, bytes] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     previous: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    trimmed: set[str] = field(default_factory=set)
+    trimmed: dict[str, int] = field(default_factory=dict)
 
     @property
     def first_bad(self) -> int | None:
@@ -116,7 +118,7 @@ class _Reading:
         if record["action"] in REWRITTEN:
             self._overlaps.pop(metadata.get("first"), None)
         elif record["action"] == TRIMMED and metadata.get("whole"):
-            self.verdict.trimmed.add(record["resource"])
+            self.verdict.trimmed[record["resource"]] = record["seq"]
 
     def _note(self) -> None:
         if self.tree.size in self._sizes:
@@ -142,7 +144,8 @@ def verify_chain(
     Args:
         segments: first number of each, in order, and what gives its bytes.
         checkpoints: opened ones that anybody kept; of other chains too.
-        heads: size and last hash of the chain, as later chains name them.
+        heads: size and last hash of the chain, as later chains name them. They anchor nothing yet: nobody here knows
+            whether those chains are signed.
         trimming: opened, if its beginning was let go.
         live: its process may be writing: the last bytes may be half a record.
     """
@@ -160,8 +163,7 @@ def verify_chain(
             verdict.problems.append(Problem(verdict.size, f"a later chain says there were {size} records"))
         elif size in reading.heads and reading.heads[size] != head:
             verdict.problems.append(Problem(max(verdict.anchored, 0), "a later chain names another last record"))
-        elif size in reading.heads and not verdict.problems:
-            verdict.anchored = max(verdict.anchored, size)
+    verdict.heads = reading.heads
     return verdict
 
 

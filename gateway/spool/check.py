@@ -69,10 +69,11 @@ def verify_all(root: Path, name: str, key: Ed25519PublicKey, kept: Iterable[str]
         except NotSigned as error:
             report.unreadable.append(f"a checkpoint kept elsewhere: {error}")
     ids = chains(root)
-    heads, let_go = _named(root, ids), set[str]()
+    heads = _named(root, ids)
     for chain in ids:
         report.verdicts.append(_verify(root / chain, name, key, checkpoints, heads.get(chain, ())))
-        let_go |= report.verdicts[-1].trimmed
+    _anchor(report.verdicts)
+    let_go = {chain for v in report.verdicts for chain, seq in v.trimmed.items() if seq < v.anchored}
     known = {*heads, *(c.chain for c in checkpoints)} if here else set(heads)
     report.missing = sorted(known - set(ids) - let_go)
     return report
@@ -113,6 +114,16 @@ def _verify(
     seq = verdict.anchored if verdict.first_bad is None else verdict.first_bad
     verdict.problems += [Problem(seq, what) for what in problems]
     return verdict
+
+
+def _anchor(verdicts: Sequence[Verdict]) -> None:
+    """Let what is signed of a chain hold the end of those it names. Anybody can write a chain that is not signed."""
+    found = {verdict.chain: verdict for verdict in verdicts}
+    for namer in [verdict for verdict in verdicts if verdict.anchored]:
+        for chain, (size, head) in namer.previous.items():
+            named = found.get(chain)
+            if named is not None and not named.problems and named.heads.get(size) == head:
+                named.anchored = max(named.anchored, size)
 
 
 def _named(root: Path, ids: Sequence[str]) -> dict[str, list[tuple[int, bytes]]]:

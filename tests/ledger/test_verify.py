@@ -27,7 +27,8 @@ def test_a_chain_is_anchored_as_far_as_the_newest_statement_goes() -> None:
     data, signed, heads = chain_of(9)
     verdict = verify_chain(CHAIN, [(0, lambda: data)], [signed[3], signed[7]])
     assert (verdict.size, verdict.anchored, verdict.problems, verdict.head) == (9, 7, [], heads[9])
-    assert verify_chain(CHAIN, [(0, lambda: data)], heads=[(8, heads[8])]).anchored == 8
+    named = verify_chain(CHAIN, [(0, lambda: data)], heads=[(8, heads[8])])
+    assert (named.anchored, named.heads, named.problems) == (0, {8: heads[8]}, [])
     assert verify_chain(CHAIN, []).problems == []
 
 

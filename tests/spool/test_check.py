@@ -245,6 +245,43 @@ async def test_a_chain_that_a_later_one_names_cannot_go_or_shrink(written: tuple
     assert check(root).missing == [chain]
 
 
+def made_up(root: Path, *entries: AuditEntry) -> str:
+    """A chain that nobody signed: what an intruder without the key can add."""
+    chain = "f" * 32
+    head, data = origin(chain), b""
+    for number, one in enumerate(entries):
+        payload = encode(number, head, one)
+        head, data = leaf_hash(payload), data + frame(payload)
+    (root / chain).mkdir()
+    (root / chain / f"{1:08d}-{0:016d}.log").write_bytes(data)
+    return chain
+
+
+async def test_an_unsigned_word_excuses_no_missing_chain(written: tuple[Path, str]) -> None:
+    root, chain = written
+    await write(root, 5)
+    shutil.rmtree(root / chain)
+    made_up(root, AuditEntry(NOW, "gateway", "trim:chain", resource=chain, metadata={"whole": True}))
+    assert check(root).missing == [chain]
+
+
+async def test_an_unsigned_word_anchors_no_chain(written: tuple[Path, str]) -> None:
+    root, chain = written
+    (root / chain / "checkpoint").unlink()
+    rewrite_payloads(root, chain, lambda found: again(chain, found))
+    head = leaf_hash(list(payloads(root / chain, 0))[-1])
+    previous = [{"chain": chain, "size": RECORDS, "head": head.hex()}]
+    made_up(root, AuditEntry(NOW, "gateway", "start:gateway", metadata={"previous": previous}))
+    assert [verdict.anchored for verdict in check(root).verdicts] == [0, 0]
+
+
+async def test_a_signed_chain_anchors_the_one_it_names(written: tuple[Path, str]) -> None:
+    root, chain = written
+    await write(root, 5)
+    (root / chain / "checkpoint").unlink()
+    assert {verdict.chain: verdict.anchored for verdict in check(root).verdicts}[chain] == RECORDS
+
+
 async def test_a_chain_under_another_name_is_found(written: tuple[Path, str]) -> None:
     root, chain = written
     (root / chain).rename(root / ("0" * 32))
