@@ -17,7 +17,7 @@ from typing import Any
 from gateway.ledger.note import Signer
 from gateway.model.audit import AuditEntry
 from gateway.spool.begin import begin_chain
-from gateway.spool.disk import BALLAST, Disk
+from gateway.spool.disk import Disk
 from gateway.spool.errors import AuditUnavailable
 from gateway.spool.hand import Hand
 from gateway.spool.notary import Notary
@@ -345,7 +345,7 @@ class Audit:
 
     def _has_room(self) -> bool:
         try:
-            if self._disk.room(self.root) < 2 * BALLAST:
+            if self._disk.room(self.root) < 2 * self._disk.ballast(self.root):
                 return False
             self._reserve()
         except OSError:
@@ -354,7 +354,7 @@ class Audit:
 
     def _reserve(self) -> None:
         with contextlib.suppress(OSError):  # without room for it there may still be room for records
-            self._disk.reserve(self.root / "ballast", BALLAST)
+            self._disk.reserve(self.root / "ballast", self._disk.ballast(self.root))
 
     def _own(self, action: str, reason: str | None = None, **metadata: object) -> AuditEntry:
         return AuditEntry(time=self._clock(), kind="gateway", action=action, reason=reason, metadata=metadata)

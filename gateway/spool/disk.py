@@ -1,9 +1,11 @@
 """What the record asks of a file system; one place, so that faults can be put in its place."""
 
+import errno
 import os
 from pathlib import Path
 
-BALLAST = 16 * 1024 * 1024
+_BALLAST = 16 * 1024 * 1024
+_SHARE = 8
 
 
 class Disk:
@@ -40,12 +42,18 @@ class Disk:
         draft = path.with_name(path.name + ".new")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            self.write(descriptor, text)
+            if self.write(descriptor, text) != len(text):
+                raise OSError(errno.ENOSPC, "only a part of the file was taken")
             self.sync(descriptor)
         finally:
             self.close(descriptor)
         os.replace(draft, path)
         self.sync_directory(path.parent)
+
+    def ballast(self, path: Path) -> int:
+        """Bytes worth keeping free below `path`: less on a small volume, which would never have room beside them."""
+        found = os.statvfs(path)
+        return min(_BALLAST, found.f_blocks * found.f_frsize // _SHARE)
 
     def room(self, path: Path) -> int:
         """Bytes that may still be written below `path`."""

@@ -1,6 +1,8 @@
 """The few things asked of a file system."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,3 +38,18 @@ def test_room_can_be_kept(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="."):
         disk.reserve(path, 1 << 60)
     assert not path.exists()
+
+
+def test_a_small_volume_keeps_less_in_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Disk().ballast(tmp_path) == 16 * 1024 * 1024
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_blocks=6000, f_frsize=4096))
+    assert Disk().ballast(tmp_path) == 6000 * 4096 // 8
+
+
+def test_half_a_small_file_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, path = Disk(), tmp_path / "note"
+    disk.replace(path, b"whole")
+    monkeypatch.setattr(disk, "write", lambda descriptor, data: os.write(descriptor, data[:3]))
+    with pytest.raises(OSError, match="part"):
+        disk.replace(path, b"another")
+    assert path.read_bytes() == b"whole"
