@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.links import OpenLink, failure
+from gateway.store.reply_stream import ReplyStream, replies_of
 from gateway.store.scripts import ScriptCall
 
 Argument = str | bytes | int | float
@@ -25,6 +26,7 @@ Command = tuple[Argument, ...]
 _pack = cast(Callable[[Command], bytes], hiredis.pack_command)
 
 _ASKING = _pack(("ASKING",))
+_ECHO = b"*2\r\n$4\r\nECHO\r\n$%d\r\n%b\r\n"
 
 
 class Call:
@@ -84,7 +86,7 @@ class Lane:
         self._open_link = open_link
         self._marks = (f"{mark}:{n}".encode() for n in itertools.count())
         self._link: AbstractConnection | None = None
-        self._scope: asyncio.Timeout | None = None
+        self._stream: ReplyStream | None = None
         self._stale = False
         self.sent_at: float | None = None
 
@@ -100,7 +102,7 @@ class Lane:
             StoreUnavailable: no link could be opened.
         """
         try:
-            if self._link is not None and not self._stale and self.connected and not await self._link.can_read():
+            if self._stream is not None and not self._stale and self.connected and self._stream.intact:
                 return
             await self.close()
         except Exception as error:
@@ -108,6 +110,7 @@ class Lane:
             raise failure(error, sent=False) from error
         self._stale = False
         self._link = await self._open_link()
+        self._stream = await replies_of(self._link)
 
     async def carry(self, calls: Sequence[Call]) -> list[Any]:
         """Send `calls` and return their replies in order; an error reply is an exception in the list.
@@ -115,22 +118,20 @@ class Lane:
         Raises:
             StoreUnavailable: no reply of the batch may be relied on; the link is closed.
         """
-        assert self._link is not None
+        assert self._stream is not None
         try:
-            async with asyncio.timeout(None) as self._scope:
-                self.sent_at = asyncio.get_running_loop().time()
-                return await self._converse(self._link, calls)
+            self.sent_at = asyncio.get_running_loop().time()
+            return await self._converse(self._stream, calls)
         except Exception as error:
             # Broad because garbage makes the parser raise nearly anything, and it all means the same: out of step.
             raise failure(error, sent=True) from error
         finally:
-            self._scope = self.sent_at = None
+            self.sent_at = None
 
     def expire(self) -> None:
         """Give the batch under way up, at once."""
-        scope, self._scope = self._scope, None
-        if scope is not None:
-            scope.reschedule(0)
+        if self._stream is not None and self.sent_at is not None:
+            self._stream.fail(TimeoutError())
 
     def refresh(self) -> None:
         """Open a new link for the next batch."""
@@ -138,19 +139,19 @@ class Lane:
 
     async def close(self) -> None:
         """Close the link, if there is one."""
-        link, self._link = self._link, None
+        link, self._link, self._stream = self._link, None, None
         if link is not None:
             await link.disconnect(nowait=True)
 
-    async def _converse(self, link: AbstractConnection, calls: Sequence[Call]) -> list[Any]:
+    async def _converse(self, stream: ReplyStream, calls: Sequence[Call]) -> list[Any]:
         """One round trip; a second one only for scripts that Redis does not know (any more)."""
         intact = False
         try:
-            replies = await self._round_trip(link, calls, [call.packed for call in calls])
+            replies = await self._round_trip(stream, calls, [call.packed for call in calls])
             unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError) and calls[n].whole]
             if unknown:
                 some = [calls[n] for n in unknown]
-                again = await self._round_trip(link, some, [_pack_whole(call.whole) for call in some])
+                again = await self._round_trip(stream, some, [_pack_whole(call.whole) for call in some])
                 for n, reply in zip(unknown, again, strict=True):
                     replies[n] = reply
             _check_tags(calls, replies)
@@ -160,20 +161,17 @@ class Lane:
             if not intact:
                 await self.close()
 
-    async def _round_trip(self, link: AbstractConnection, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
+    async def _round_trip(self, stream: ReplyStream, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
         # The ECHO behind the batch comes back last, and as sent, only if every reply before it is one of this batch.
         mark = next(self._marks)
-        for n, call in enumerate(calls):
-            if call.asking:
-                packed[n] = _ASKING + packed[n]
-        packed.append(_pack(("ECHO", mark)))
-        await link.send_packed_command(b"".join(packed), check_health=False)
-        replies = []
-        for call in calls:
-            if call.asking:
-                await _read(link)
-            replies.append(await _read(link))
-        echo = await _read(link)
+        asking = [n for n, call in enumerate(calls) if call.asking]
+        for n in asking:
+            packed[n] = _ASKING + packed[n]
+        packed.append(_ECHO % (len(mark), mark))
+        replies = await stream.ask(packed, len(packed) + len(asking))
+        for n in asking:
+            del replies[n]  # what was said to ASKING; those before it are gone already
+        echo = replies.pop()
         if isinstance(echo, ResponseError):
             raise echo
         if echo != mark:
@@ -183,13 +181,6 @@ class Lane:
 
 def _pack_whole(whole: Command | ScriptCall | None) -> bytes:
     return whole.by_source if isinstance(whole, ScriptCall) else _pack(whole or ())
-
-
-async def _read(link: AbstractConnection) -> Any:
-    try:
-        return await link.read_response()
-    except ResponseError as error:
-        return error
 
 
 def _check_tags(calls: Sequence[Call], replies: Sequence[Any]) -> None:
