@@ -22,7 +22,8 @@ from gateway.phases import profile, refine
 from gateway.policy import plan
 from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
-from gateway.store import agents, credentials, verified
+from gateway.store import agents, credentials, limits, verified
+from gateway.telemetry import top_agents
 from gateway.upstream import breaker
 from tests.faults.figures import Figures, Stopwatch
 from tests.faults.providers import Provider, providing
@@ -43,6 +44,8 @@ CACHES = (
     (credentials, "_KNOWN_LIMIT"),
     (verified, "_MOST"),
     (agents, "_BEGUN_LIMIT"),
+    (limits, "_LAYOUTS"),
+    (top_agents, "_WATCHED"),
     (calibration, "_MODELS_LIMIT"),
     (table, "_KNOWN_LIMIT"),
 )
@@ -88,6 +91,7 @@ async def inside(
         **more,
     )
     gateway = Gateway(settings, resolve_secrets(settings), redis_url)
+    gateway.state.store._way._op_timeout = 2.0  # a busy machine, or a census, must not look like a lost Redis
     sockets = bind("127.0.0.1", 0)
     listeners: list[Listener] = gateway.listeners({"main": sockets})
     server = Server(listeners, hooks=gateway.drain, handle_signals=False)
@@ -141,6 +145,17 @@ def small_caches(monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
         monkeypatch.setattr(module, name, bound)
 
 
+async def quiet(gateway: Gateway, bound: int) -> None:
+    """Return once all that was asked is written and signed, but for what goes on by itself."""
+    state, log = gateway.state, gateway.recording.log
+
+    def rests() -> bool:
+        queues = (state.credentials._waiting, state.forms._waiting, state.store._way._waiting)
+        return not state.agents.pending and log.size - log.signed < bound and all(len(q) < bound for q in queues)
+
+    await until(rests)
+
+
 async def test_nothing_in_the_process_grows_with_what_callers_invent(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,11 +167,11 @@ async def test_nothing_in_the_process_grows_with_what_callers_invent(
         inside(redis_url, url, tmp_path) as (gateway, where),
         Pool(where) as pool,
     ):
-        await ask_inventively(pool, range(1000))
-        await until(lambda: not gateway.state.agents.pending)
+        await ask_inventively(pool, range(600))
+        await quiet(gateway, bound)
         before, types_before = census()
-        await ask_inventively(pool, range(1000, 4000))
-        await until(lambda: not gateway.state.agents.pending)
+        await ask_inventively(pool, range(600, 2400))
+        await quiet(gateway, bound)
         after, types_after = census()
         assert not gateway.path.active
         assert not gateway.state.agents.dropped
@@ -199,9 +214,9 @@ async def at_rest(gateway: GatewayProcess) -> int:
     """How many agents are known, once that changes no more."""
     known, since = -1, Stopwatch()
     while since.seconds < 0.5:
-        now = (await admin(gateway, "/stats"))["agents"]
-        if now != known:
-            known, since = now, Stopwatch()
+        totals = await admin(gateway, "/stats")
+        if totals is None or totals["agents"] != known:  # None: on a busy machine Redis may seem late
+            known, since = totals["agents"] if totals else known, Stopwatch()
         await asyncio.sleep(0.05)
     return known
 
