@@ -3,10 +3,11 @@
 import ipaddress
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway.settings.shapes import Whole, comma_separated, json_array
+from gateway.settings.shapes import Whole, comma_separated, is_loopback, json_array
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -52,6 +53,13 @@ class Retention(BaseModel):
     idle_agents: Duration = 30 * 86_400
 
 
+def _key_source(value: str) -> str:
+    """Whoever can change an issuer's keys on their way can be any agent."""
+    if value.startswith("http://") and not is_loopback(urlsplit(value).hostname or ""):
+        raise ValueError("is fetched without TLS; allowed: https://…, the path of a file, http:// on this machine")
+    return value
+
+
 class JWTSettings(BaseModel):
     """Whose tokens prove who an agent is: `iss` and `aud` as they must be, where the issuer's keys are (an https URL or
     the path of a JWKS file), and the claim that names the agent."""
@@ -60,5 +68,5 @@ class JWTSettings(BaseModel):
 
     issuer: Annotated[str, Field(min_length=1, max_length=1000)]
     audience: Annotated[str, Field(min_length=1, max_length=1000)]
-    jwks: Annotated[str, Field(min_length=1, max_length=2000)]
+    jwks: Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_key_source)]
     claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"

@@ -40,3 +40,13 @@ def test_what_is_left_out_keeps_its_default() -> None:
     assert JWTSettings(issuer="i", audience="a", jwks="/keys.json").claim == "sub"
     with pytest.raises(ValidationError):
         Retention.model_validate({"vital": "1d"})
+
+
+@pytest.mark.parametrize("source", ["https://issuer.example/keys", "/etc/keys.json", "http://127.0.0.1:8080/keys"])
+def test_an_issuers_keys_come_over_tls_or_from_this_machine(source: str) -> None:
+    assert JWTSettings(issuer="i", audience="a", jwks=source).jwks == source
+
+
+def test_an_issuers_keys_are_not_fetched_in_the_clear() -> None:
+    with pytest.raises(ValidationError, match="without TLS"):
+        JWTSettings(issuer="i", audience="a", jwks="http://issuer.example/keys")
