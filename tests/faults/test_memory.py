@@ -18,7 +18,7 @@ from gateway.edge import data_plane
 from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 from gateway.identity import fingerprint
-from gateway.phases import profile, refine
+from gateway.phases import profile, record, refine
 from gateway.policy import plan
 from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
@@ -39,6 +39,7 @@ CACHES = (
     (plan, "_REMEMBERED"),
     (profile, "_KNOWN_LIMIT"),
     (profile, "_REMEMBERED_LIMIT"),
+    (record, "_MOST_RESOURCES"),
     (refine, "_KNOWN_LIMIT"),
     (credentials, "_CREDENTIALS_LIMIT"),
     (credentials, "_KNOWN_LIMIT"),
