@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -332,6 +331,7 @@ async def test_a_hundred_thousand_agents(
     assert shared_redis.ask("FLUSHALL") == b"+OK\r\n"
     link = redis.Redis.from_url(own_redis.url)
     sizes, dice = [], random.Random(1)
+    # Of each the least: what else the machine does only adds.
     costs: dict[str, list[float]] = {"ten": [], "many": [], "any": []}
     async with (
         providing(Provider) as (url, _),
@@ -363,12 +363,11 @@ async def test_a_hundred_thousand_agents(
         "a hundred thousand agents",
         agents=count,
         asked_to_come_again=again,
-        cpu_us_a_request_among_ten=median(costs["ten"]),
-        cpu_us_a_request_of_ten_among_all=median(costs["many"]),
-        cpu_us_a_request_of_any=median(costs["any"]),
-        first_mib=sizes[0] / MIB,
-        half_way_mib=sizes[1 + steps // 2] / MIB,
-        last_mib=sizes[-1] / MIB,
+        cpu_us_a_request_among_ten=min(costs["ten"]),
+        cpu_us_a_request_of_ten_among_all=min(costs["many"]),
+        cpu_us_a_request_of_any=min(costs["any"]),
+        mib_of_a_thousand_and_each_quarter=[round(size / MIB) for size in sizes[:-1]],
+        mib_at_the_end=sizes[-1] / MIB,
         series_of_a_thousand=series,
         series_of_all=later,
         redis_mib=kept / MIB,
@@ -377,8 +376,8 @@ async def test_a_hundred_thousand_agents(
         forgetting_seconds=swept,
     )
     issued = len(keys)
-    assert median(costs["many"]) < 1.15 * median(costs["ten"]), costs
-    assert median(costs["any"]) < 2.5 * median(costs["ten"]), costs
+    assert min(costs["many"]) < 1.15 * min(costs["ten"]), costs
+    assert min(costs["any"]) < 2.5 * min(costs["ten"]), costs
     assert later <= series + 3 * BUCKETS  # statuses that came up later
     assert sizes[-1] - sizes[1 + steps // 2] < 32 * MIB, sizes
     assert gone == count - issued
