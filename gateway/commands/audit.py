@@ -78,9 +78,12 @@ def _verified(directory: Path, public_key: str | None, checkpoints: list[Path]) 
         # The key beside the record can be changed with the record: whoever has it from elsewhere should name it.
         name, key = read_verifier_key(public_key or (directory / "public_key").read_text("utf-8"))
         kept = [path.read_text("utf-8") for path in checkpoints]
-        return verify_all(directory, name, key, kept).shown()
+        report = verify_all(directory, name, key, kept)
     except (OSError, ValueError) as error:
         raise Failure(f"{directory}: {error}") from None
+    if not report.verdicts and report.sound:
+        raise Failure(f"{directory}: holds no chain; the record is in the directory `audit` of GATEWAY_DATA_DIR")
+    return report.shown()
 
 
 def export(

@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ssl import SSLContext
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -45,10 +44,7 @@ class AdminClient:
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise Failure(f"{url}: not a URL, or the key is not one that fits a header", 2) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
         self._http.close()
 
     def ask(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: object = None) -> Any:

@@ -1,5 +1,6 @@
 """Which gateway a command asks, with what key, and how it prints what it hears; the same options on every command."""
 
+import contextlib
 import functools
 import inspect
 import json
@@ -7,7 +8,6 @@ import os
 import ssl
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,12 +44,24 @@ _OPTIONS: dict[str, Any] = {
 _DEFAULTS = {"url": None, "key": None, "output": Output.TABLE, "config": None}
 
 
-@dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with."""
+    """What a command works with. The gateway is looked for when it is first asked: not every command does."""
 
-    client: "AdminClient"
-    output: Output
+    def __init__(self, connect: Callable[[], "AdminClient"], output: Output) -> None:
+        self.output = output
+        self._connect = connect
+        self._client: AdminClient | None = None
+
+    @property
+    def client(self) -> "AdminClient":
+        """Raises Failure."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
 
     def show(self, items: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         """Print records: these columns as a table, or all there is as JSON."""
@@ -84,8 +96,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
         place = {name: given.pop(name) for name in _OPTIONS}
         try:
-            with _client(place["url"], place["key"], place["config"]) as client:
-                function(Session(client, place["output"]), **given)
+            connect = functools.partial(_client, place["url"], place["key"], place["config"])
+            with contextlib.closing(Session(connect, place["output"])) as session:
+                function(session, **given)
         except Failure as failure:
             print(f"leuko: {failure}", file=sys.stderr)
             raise typer.Exit(failure.code) from None

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from gateway.ledger.note import verifier_key
 from tests.commands.conftest import run
 from tests.spool.keeping import SIGNER, audit_at, entry, keeping
@@ -52,11 +54,15 @@ def test_an_export_is_line_by_line() -> None:
     assert b"start_time=2026-11-20T00%3A00%3A00Z" in server.requests[0].target
 
 
-async def test_files_are_checked_without_a_gateway(tmp_path: Path) -> None:
+async def test_files_are_checked_without_a_gateway_or_a_key_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.delenv("GATEWAY_ADMIN_KEY", raising=False)
     async with keeping(audit_at(tmp_path)) as audit:
         audit.append(entry(1))
     public = verifier_key("leuko", SIGNER.public_key)
-    asked = ("audit", "verify", "--directory", str(tmp_path), "--url", "http://127.0.0.1:1", "--key", "a-key")
+    asked = ("audit", "verify", "--directory", str(tmp_path))
     assert "public_key" in run(*asked, code=1).stderr
     (tmp_path / "public_key").write_text(public)
     note = str(tmp_path / audit.chain / "checkpoint")
@@ -64,3 +70,9 @@ async def test_files_are_checked_without_a_gateway(tmp_path: Path) -> None:
     log = next((tmp_path / audit.chain).glob("*.log"))
     log.write_bytes(log.read_bytes().replace(b"req_1", b"req_2"))
     assert f"{audit.chain}/1" in run(*asked, "--public-key", public, code=1).stdout
+
+
+def test_nothing_is_no_sound_record(tmp_path: Path) -> None:
+    public = verifier_key("leuko", SIGNER.public_key)
+    asked = ("audit", "verify", "--directory", str(tmp_path), "--public-key", public)
+    assert "holds no chain" in run(*asked, code=1).stderr

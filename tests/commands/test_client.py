@@ -1,5 +1,7 @@
 """What a command says when it is refused, or not heard."""
 
+from contextlib import closing
+
 import httpx
 import pytest
 
@@ -23,7 +25,7 @@ def test_each_end_has_its_exit_code(leuko: Leuko, gateway: GatewayProcess) -> No
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail":"x","errors":[1]}'])
 def test_an_answer_that_is_not_the_gateways_is_a_failure_of_one_line(body: bytes) -> None:
-    with threaded(answer(502, body)) as other, AdminClient(other.url, "key") as client:
+    with threaded(answer(502, body)) as other, closing(AdminClient(other.url, "key")) as client:
         with pytest.raises(Failure, match="^502 ") as raised:
             client.ask("GET", "/agents")
         with pytest.raises(Failure, match="^502 "):
@@ -32,7 +34,7 @@ def test_an_answer_that_is_not_the_gateways_is_a_failure_of_one_line(body: bytes
 
 
 def test_lists_are_read_page_by_page(gateway: GatewayProcess) -> None:
-    with AdminClient(gateway.url, ADMIN_KEY) as client:
+    with closing(AdminClient(gateway.url, ADMIN_KEY)) as client:
         client._http.event_hooks["request"].append(one_at_a_time)
         assert len(client.items("/agents", 2)) == 2
         assert len(client.items("/agents", 1)) == 1

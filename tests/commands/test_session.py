@@ -32,7 +32,7 @@ def test_settings_that_are_wrong_are_told_in_one_line(leuko: Leuko, monkeypatch:
 
 
 def test_a_table_shows_no_control_characters_and_leaves_nothing_out(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Session(None, Output.TABLE)  # type: ignore[arg-type]  # it asks nobody
+    session = Session(pytest.fail, Output.TABLE)  # it asks nobody
     session.show([{"a": "x\x1b[31m", "b": None}, {"a": ["p", "q"], "b": True}], ("a", "b"))
     session.show([], ("a", "b"))
     session.show_one({"name": {"x": 1}, "n": False})
