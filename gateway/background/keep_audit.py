@@ -120,7 +120,7 @@ class KeepAudit:
         with contextlib.suppress(StoreUnavailable):  # then the ends of chains are held by less
             kept = [head.note for head in await self.copy.heads()]
         return await asyncio.to_thread(
-            verify_all, self.audit.root, signer.deployment, signer.public_key, kept, here=False
+            verify_all, self.audit.root, signer.deployment, signer.public_key, kept, own=self.audit.chain
         )
 
     async def prove(self, chain: str, seq: int) -> Proof:

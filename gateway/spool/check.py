@@ -53,13 +53,16 @@ class Report:
         }
 
 
-def verify_all(root: Path, name: str, key: Ed25519PublicKey, kept: Iterable[str] = (), *, here: bool = True) -> Report:
+def verify_all(
+    root: Path, name: str, key: Ed25519PublicKey, kept: Iterable[str] = (), *, own: str | None = None
+) -> Report:
     """Check the chains below `root`.
 
     Args:
         name, key: of the deployment, from a source other than `root`.
         kept: checkpoints from elsewhere; without any, the ends of chains are anchored only as far as `root` says.
-        here: whether chains that only `kept` knows are missing; False where other machines keep theirs.
+        own: the chain that the asking process writes. Chains that only `kept` knows are then those of other machines;
+            otherwise they are missing.
     """
     report = Report()
     checkpoints = []
@@ -74,7 +77,7 @@ def verify_all(root: Path, name: str, key: Ed25519PublicKey, kept: Iterable[str]
         report.verdicts.append(_verify(root / chain, name, key, checkpoints, heads.get(chain, ())))
     _anchor(report.verdicts)
     let_go = {chain for v in report.verdicts for chain, seq in v.trimmed.items() if seq < v.anchored}
-    known = {*heads, *(c.chain for c in checkpoints)} if here else set(heads)
+    known = {*heads, *(c.chain for c in checkpoints)} if own is None else {*heads, own}
     report.missing = sorted(known - set(ids) - let_go)
     return report
 

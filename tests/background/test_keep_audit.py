@@ -42,6 +42,10 @@ async def test_a_record_is_kept_shipped_verified_and_closed(tmp_path: Path, redi
     running = asyncio.create_task(later.run())
     assert await later.trim() == 3
     assert (await later.verify()).sound
+    chain = later.audit.directory
+    chain.rename(tmp_path / "elsewhere")
+    assert (await later.verify()).missing == [chain.name]
+    (tmp_path / "elsewhere").rename(chain)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await later.end()
