@@ -1,5 +1,6 @@
 """The policy documents in force: the files of one directory, and those of `GATEWAY_POLICIES` beside them."""
 
+import stat
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,21 +36,35 @@ def policy_files_state(settings: Settings) -> tuple[tuple[str, int, int], ...]:
     """Changes whenever a file of the directory does: name, time of change in ns, and size of each."""
     try:
         return tuple(
-            (path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in _files(policy_dir(settings))
+            (path.name, (found := path.stat()).st_mtime_ns, found.st_size) for path in _files(policy_dir(settings))
         )
     except (OSError, SettingsError):
         return ()
 
 
 def _files(directory: Path) -> list[Path]:
-    """Those directly in it; directories in it, such as `templates`, are never read."""
+    """Those directly in it; directories in it, such as `templates`, are never read.
+
+    A link that leads nowhere is a document that is gone, not one that was never there: its limits may not go unsaid.
+    """
     try:
         found = [path for path in directory.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith(".")]
     except OSError as error:
         raise SettingsError([f"GATEWAY_POLICY_DIR: {directory}: cannot be read: {error.strerror}"]) from None
     if len(found) > _MOST_FILES:
         raise SettingsError([f"GATEWAY_POLICY_DIR: {directory}: has {len(found)} files; allowed: {_MOST_FILES}"])
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if _is_document(path))
+
+
+def _is_document(path: Path) -> bool:
+    """Raises SettingsError for what is neither a file nor a directory."""
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        raise SettingsError([f"{path.name}: cannot be read: {error.strerror}"]) from None
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise SettingsError([f"{path.name}: is not a file"])
+    return stat.S_ISREG(kind)
 
 
 def _text(path: Path) -> str:

@@ -52,6 +52,18 @@ def test_a_wrong_document_is_refused_by_its_file(tmp_path: Path, text: bytes, sa
     assert raised.value.problems[0].startswith(says)
 
 
+@pytest.mark.parametrize("target", ["gone.yaml", "ops.yaml", "x" * 300, "/dev/null"])
+def test_a_link_that_leads_to_no_file_is_refused(tmp_path: Path, target: str) -> None:
+    settings = Settings(policy_dir=tmp_path)
+    (tmp_path / "ops.yaml").write_text("name: ops")
+    before = policy_files_state(settings)
+    (tmp_path / "ops.yaml").unlink()
+    (tmp_path / "ops.yaml").symlink_to(target)
+    with pytest.raises(SettingsError, match="ops.yaml: (cannot be read|is not a file)"):
+        load_policies(settings)
+    assert policy_files_state(settings) != before
+
+
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     settings = Settings(policy_dir=tmp_path / "none")
     with pytest.raises(SettingsError, match="GATEWAY_POLICY_DIR: .*none: cannot be read"):
