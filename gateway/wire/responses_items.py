@@ -39,6 +39,7 @@ _KNOWN = frozenset(
         "tool_search_call",
     }
 )
+_UNFINISHED = ("queued", "in_progress")
 _REPEATED = frozenset({"input", "instructions", "prompt", "tools"})
 """Members in which a response repeats its request."""
 _PAYLOADS = ("action", "actions", "operation", "arguments", "input")
@@ -150,7 +151,8 @@ def note_response(answer: Answer, response: dict[str, Any]) -> None:
     """Take over what a response says of itself, as far as it can be read."""
     answer.id = tolerant.text(response.get("id")) or answer.id
     answer.model = tolerant.text(response.get("model")) or answer.model
-    answer.finish_reason = tolerant.text(response.get("status")) or answer.finish_reason
+    if (status := tolerant.text(response.get("status"))) not in _UNFINISHED:
+        answer.finish_reason = status or answer.finish_reason
     answer.service_tier = tolerant.text(response.get("service_tier")) or answer.service_tier
     usage = response.get("usage")
     if not isinstance(usage, dict):

@@ -279,3 +279,8 @@ def test_the_message_has_an_id_that_the_provider_takes_back() -> None:
         assert len(identity) <= 64
         assert identity.replace("_", "").isascii()
         assert identity.replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_an_answer_that_is_not_finished_has_no_reason_to_finish(status: str) -> None:
+    assert RESPONSES.read_answer(response(status=status)).finish_reason is None
