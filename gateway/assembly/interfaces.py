@@ -93,7 +93,7 @@ class Interfaces:
         context = None
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             context = tls_context(settings.tls_cert_file, settings.tls_key_file)
-        probes = Probes(ready=self._ready, missing=self._state.missing)
+        probes = Probes(ready=self._ready, missing=self._missing)
         admin = self._admin()
         hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
         apart = "admin" in sockets
@@ -109,6 +109,10 @@ class Interfaces:
             alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts)
             found.append(Listener(alone, sockets["admin"], context))
         return found
+
+    def _missing(self) -> list[str]:
+        """What this process runs without; without its record it refuses nearly everything."""
+        return [*self._state.missing(), *(["audit"] if self._recording.log.problem is not None else [])]
 
     def _data_plane(self) -> DataPlane:
         return DataPlane(
