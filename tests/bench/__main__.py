@@ -42,7 +42,7 @@ def main() -> None:
         if given.profile:
             bench.profile(given.seconds)
             return
-        proxies = [bench.bare(), bench.leuko()]
+        proxies = [bench.bare(), bench.leuko(), bench.all_on()]
         if importlib.util.find_spec("litellm") is not None:
             proxies.append(bench.litellm())
         loads: dict[str, dict[str, object]] = {

@@ -74,24 +74,36 @@ class Bench:
         return self._started("bare", url, pid)
 
     def leuko(self, *args: str) -> Proxy:
-        """The gateway with everything on: an agent key, limits and budgets, the audit record, metrics, traces."""
-        url, admin_key = self._free_url(), secrets.token_hex(16)
+        """The gateway as it comes: identity, vitals, the audit record and metrics of agents that know nothing of it."""
+        return self._gateway("leuko", {}, *args)
+
+    def all_on(self, *args: str) -> Proxy:
+        """With an agent key, limits and a budget in Redis, and traces on top."""
+        admin_key = secrets.token_hex(16)
         env = {
-            "GATEWAY_PORT": str(urlsplit(url).port),
-            "GATEWAY_DATA_DIR": str(self._dir / "leuko"),
             "GATEWAY_ADMIN_KEY": admin_key,
             "GATEWAY_POLICIES": _POLICIES,
-            "LLM_UPSTREAM_URL": self._upstream,
             "LLM_UPSTREAM_API_KEY": "sk-bench-0123456789",
             "OTEL_EXPORTER_OTLP_ENDPOINT": self._upstream,
         }
-        pid = self._spawn(_PROXY_CPU, *(args or ("-m", "gateway")), "serve", **env)
-        proxy = self._started("leuko", url, pid)
-        admin = httpx.Client(base_url=f"{url}/api/gateway", headers={"x-admin-key": admin_key}, timeout=30)
+        proxy = self._gateway("all on", env, *args)
+        base = proxy.url.removesuffix(_PATH)
+        admin = httpx.Client(base_url=f"{base}/api/gateway", headers={"x-admin-key": admin_key}, timeout=30)
         with admin:
             agent = admin.post("/agents", json={"name": "bench"}).raise_for_status().json()
             key = admin.post(f"/agents/{agent['agent_id']}/keys", json={}).raise_for_status().json()["api_key"]
         return replace(proxy, key=key)
+
+    def _gateway(self, name: str, more: dict[str, str], *args: str) -> Proxy:
+        url = self._free_url()
+        env = {
+            "GATEWAY_PORT": str(urlsplit(url).port),
+            "GATEWAY_DATA_DIR": str(self._dir / name.replace(" ", "-")),
+            "LLM_UPSTREAM_URL": self._upstream,
+            **more,
+        }
+        pid = self._spawn(_PROXY_CPU, *(args or ("-m", "gateway")), "serve", **env)
+        return self._started(name, url, pid)
 
     def litellm(self) -> Proxy:
         url, config = self._free_url(), self._dir / "litellm.yaml"
@@ -139,7 +151,7 @@ class Bench:
     def profile(self, seconds: float) -> None:
         """Print where the gateway's time goes under whole answers: by phase, then by function."""
         out = self._dir / "profile"
-        proxy = self.leuko("-m", "tests.bench.profiled", str(out))
+        proxy = self.all_on("-m", "tests.bench.profiled", str(out))
         self.measure(proxy, connections=32, seconds=seconds, stream=False)
         process = next(p for p in self._processes if p.pid == proxy.pid)
         process.send_signal(signal.SIGINT)

@@ -10,18 +10,21 @@ _ROWS = (
     ("latency", "latency of a whole answer, p99, ms", "p99"),
     ("first_event", "first event of a stream, p50, ms", "first_p50"),
 )
-_COLUMNS = ("direct", "bare", "leuko", "litellm")
+_COLUMNS = ("direct", "bare", "leuko", "all on", "litellm")
+_OURS = ("leuko", "all on")
 
 
 def markdown(results: Results) -> str:
-    """One row a figure, one column a proxy, and Leuko's ratio to the bare forwarder."""
+    """One row a figure, one column a proxy, and the ratios of Leuko to the bare forwarder."""
     columns = [c for c in _COLUMNS if any(c in figures for figures in results.values())]
-    lines = [f"| figure | {' | '.join(columns)} | leuko / bare |", "|---" * (len(columns) + 2) + "|"]
+    ours = [c for c in _OURS if c in columns]
+    heads = [*columns, *(f"{c} / bare" for c in ours)]
+    lines = [f"| figure | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for load, title, key in _ROWS:
         if load in results:
             figures = {c: results[load].get(c, {}).get(key) for c in columns}
             cells = ["" if figures[c] is None else f"{figures[c]:,.2f}" for c in columns]
-            bare, leuko = figures.get("bare"), figures.get("leuko")
-            ratio = f"{leuko / bare:.2f}" if bare and leuko else ""
-            lines.append(f"| {title} | {' | '.join(cells)} | {ratio} |")
+            bare = figures.get("bare")
+            cells += [f"{own / bare:.2f}" if bare and (own := figures[c]) else "" for c in ours]
+            lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
