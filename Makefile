@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COVER := $(if $(ARGS),,--cov --cov-report=term --cov-fail-under=90)
+# The tests of a file share gateways, so a file stays with one worker.
+WHOLE := $(if $(ARGS),,--numprocesses auto --dist loadfile --cov --cov-report=term --cov-fail-under=90)
 
 .PHONY: run up down logs test lint format bench profile faults lock clean
 .DEFAULT_GOAL := run
@@ -28,7 +29,7 @@ run: $(VENV)/.run  ## start the gateway with the stub models on http://127.0.0.1
 	@exec $(BIN)/leuko serve --stub $(ARGS)
 
 test: $(VENV)/.dev  ## the whole suite, with coverage
-	$(BIN)/python -m pytest $(COVER) $(ARGS)
+	$(BIN)/python -m pytest $(WHOLE) $(ARGS)
 
 lint: $(VENV)/.dev  ## formatting, lint, types, house rules
 	$(BIN)/ruff format --check .

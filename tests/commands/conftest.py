@@ -1,6 +1,7 @@
 """One gateway that two agents have used, and the command line on it."""
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ Leuko = Callable[..., Result]
 def gateway(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     env = {
         "GATEWAY_REDIS_URL": shared_redis.url,
-        "GATEWAY_REDIS_PREFIX": "cmd:",
+        "GATEWAY_REDIS_PREFIX": f"cmd{secrets.token_hex(4)}:",
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("data")),
     }
     with running_gateway("--stub", env=env) as one:

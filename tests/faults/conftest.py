@@ -11,10 +11,13 @@ import psutil
 import pytest
 import uvloop
 
+from tests.faults.census import frozen
 from tests.faults.figures import Figures
 from tests.faults.world import Relay
 from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.upstream import ThreadedUpstream, threaded
+
+__all__ = ["frozen"]
 
 SUMMARY = Path(__file__).with_name("summary.json")
 

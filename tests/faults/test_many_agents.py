@@ -23,10 +23,23 @@ from gateway.assembly import Gateway
 from gateway.store import control, usage, verified
 from gateway.store.connection import Connection
 from gateway.store.registry import Attributes, Registry
+from tests.faults.census import census, culprits
 from tests.faults.figures import Figures, Stopwatch
+from tests.faults.inside import inside, quiet, small_caches
 from tests.faults.providers import Provider, providing
-from tests.faults.test_memory import AT_A_TIME, at_rest, census, culprits, inside, quiet, small_caches
-from tests.faults.world import MIB, Pool, address, chat, cpu_seconds, gateway_process, request, resident, until
+from tests.faults.world import (
+    AT_A_TIME,
+    MIB,
+    Pool,
+    address,
+    at_rest,
+    chat,
+    cpu_seconds,
+    gateway_process,
+    request,
+    resident,
+    until,
+)
 from tests.support.gateway import GatewayProcess
 from tests.support.redis import RedisServer
 
@@ -173,6 +186,7 @@ async def test_thousands_of_agents_have_no_more_series_than_hundreds(redis_url: 
     assert 2 <= len(named) <= 51 and "other" in named
 
 
+@pytest.mark.usefixtures("frozen")
 async def test_nothing_in_the_process_grows_with_its_agents(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +274,8 @@ async def test_the_control_state_grows_with_what_is_decided_on_and_not_with_how_
                 _, epoch = await quarantine.release(agent_id, "fine", "adm")
             sizes.append(link.memory_usage("leuko:{control}:state", samples=0))
         assert link.hlen("leuko:{control}:state") == 3
-        assert sizes[-1] == sizes[20]  # where the twenty moves that are remembered of each have been made
+        # By then the twenty moves that are remembered of each have been made; a time may be a digit longer.
+        assert abs(sizes[-1] - sizes[20]) < 200 < sizes[1] - sizes[0]
         assert link.xlen("leuko:{control}:log") < 2 * 100
         link.hset("leuko:{control}:replicas", "rep_gone", f"1 {round(time.time() * 1000) - 61_000}")
         assert await agents.gateway.state.control.acknowledged(epoch, 1) == []

@@ -1,56 +1,28 @@
 """Whatever callers invent, names, keys, models, paths, leaves no trace in the memory of the gateway."""
 
 import asyncio
-import gc
-import itertools
-import weakref
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from gateway.assembly import Gateway
-from gateway.edge import data_plane
-from gateway.edge.server import Listener, Server
-from gateway.edge.sockets import bind
-from gateway.identity import fingerprint
-from gateway.phases import profile, record, refine
-from gateway.policy import plan
-from gateway.pricing import calibration, table
-from gateway.settings import Settings, resolve_secrets
-from gateway.store import agents, credentials, limits, verified
-from gateway.telemetry import top_agents
-from gateway.upstream import breaker
+from tests.faults.census import census, culprits
 from tests.faults.figures import Figures, Stopwatch
+from tests.faults.inside import inside, quiet, small_caches
 from tests.faults.providers import Provider, providing
-from tests.faults.world import MIB, Pool, address, admin, chat, gateway_process, request, resident, settled, until
-from tests.support.gateway import ADMIN_KEY, SECRET, GatewayProcess
-from tests.support.redis import RedisServer
-
-AT_A_TIME = 24
-CACHES = (
-    (fingerprint, "_CACHE_LIMIT"),
-    (data_plane, "_CACHED_PATHS"),
-    (breaker, "_KEYS"),
-    (plan, "_REMEMBERED"),
-    (profile, "_KNOWN_LIMIT"),
-    (profile, "_REMEMBERED_LIMIT"),
-    (record, "_MOST_RESOURCES"),
-    (refine, "_KNOWN_LIMIT"),
-    (credentials, "_CREDENTIALS_LIMIT"),
-    (credentials, "_KNOWN_LIMIT"),
-    (verified, "_MOST"),
-    (agents, "_BEGUN_LIMIT"),
-    (limits, "_LAYOUTS"),
-    (top_agents, "_WATCHED"),
-    (calibration, "_MODELS_LIMIT"),
-    (table, "_KNOWN_LIMIT"),
+from tests.faults.world import (
+    AT_A_TIME,
+    MIB,
+    Pool,
+    address,
+    at_rest,
+    chat,
+    gateway_process,
+    request,
+    resident,
+    settled,
 )
-"""What is remembered of callers, keyed by what they choose."""
+from tests.support.redis import RedisServer
 
 
 def inventive(number: int) -> bytes:
@@ -77,86 +49,7 @@ async def ask_inventively(pool: Pool, numbers: range) -> None:
             group.create_task(some())
 
 
-@asynccontextmanager
-async def inside(
-    redis_url: str, upstream: str, directory: Path, **more: Any
-) -> AsyncIterator[tuple[Gateway, tuple[str, int]]]:
-    """The gateway as `app` builds it, in this very process, so that its objects can be looked at."""
-    settings = Settings(
-        admin_key=SecretStr(ADMIN_KEY),
-        secret=SecretStr(SECRET),
-        ingest_api_key=SecretStr(SECRET + "-ingest"),
-        redis_url=redis_url,
-        llm_upstream_url=upstream,
-        data_dir=directory,
-        **more,
-    )
-    gateway = Gateway(settings, resolve_secrets(settings), redis_url)
-    gateway.state.store._way._op_timeout = 2.0  # a busy machine, or a census, must not look like a lost Redis
-    sockets = bind("127.0.0.1", 0)
-    listeners: list[Listener] = gateway.listeners({"main": sockets})
-    server = Server(listeners, hooks=gateway.drain, handle_signals=False)
-    async with gateway.running():
-        serving = asyncio.create_task(server.serve())
-        await server.started.wait()
-        try:
-            yield gateway, sockets[0].getsockname()
-        finally:
-            server.stop(grace=False)
-            await serving
-
-
-def containers() -> Iterator[Any]:
-    """Everything in this process that may grow, each once.
-
-    The collector does not track a dict of strings and numbers alone, but the object that holds it.
-    """
-    seen = set[int]()
-    tracked = gc.get_objects()
-    for thing in itertools.chain(tracked, gc.get_referents(*tracked)):
-        if isinstance(thing, dict | set | list | deque) and not isinstance(thing, Counter) and id(thing) not in seen:
-            seen.add(id(thing))
-            yield thing
-
-
-def census() -> tuple[dict[int, int], Counter[str]]:
-    """The sizes of all containers by their identity, and how many objects of each type there are."""
-    gc.collect()
-    types = Counter(type(thing).__qualname__ for thing in gc.get_objects())
-    return {id(thing): len(thing) for thing in containers()}, types
-
-
-def culprits(before: dict[int, int], after: dict[int, int], bound: int) -> list[tuple[str, int, str]]:
-    """Containers that hold many more than twice `bound` things, and many more than before: type, size, contents."""
-    grown = {one for one, size in after.items() if size > max(2 * bound, before.get(one, 0) + bound)} - {id(before)}
-    found = [thing for thing in containers() if id(thing) in grown and not registers_types(thing)]
-    return [(type(thing).__name__, len(thing), repr(thing)[:200]) for thing in found]
-
-
-def registers_types(container: Any) -> bool:
-    """Whether the interpreter keeps classes there, weakly; other tests' imports add to it."""
-    some = next(iter(container.values()), None) if isinstance(container, dict) else None
-    return isinstance(some, weakref.ref) and isinstance(some(), type)
-
-
-def small_caches(monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
-    """Have whatever is remembered of callers hold so many things at most."""
-    for module, name in CACHES:
-        assert getattr(module, name) > bound
-        monkeypatch.setattr(module, name, bound)
-
-
-async def quiet(gateway: Gateway, bound: int) -> None:
-    """Return once all that was asked is written and signed, but for what goes on by itself."""
-    state, log = gateway.state, gateway.recording.log
-
-    def rests() -> bool:
-        queues = (state.credentials._waiting, state.forms._waiting, state.store._way._waiting)
-        return not state.agents.pending and log.size - log.signed < bound and all(len(q) < bound for q in queues)
-
-    await until(rests)
-
-
+@pytest.mark.usefixtures("frozen")
 async def test_nothing_in_the_process_grows_with_what_callers_invent(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +74,7 @@ async def test_nothing_in_the_process_grows_with_what_callers_invent(
     assert not {name: count for name, count in more.items() if count > 2 * bound}
 
 
+@pytest.mark.usefixtures("frozen")
 async def test_a_census_finds_a_container_that_grows() -> None:
     """The test above is no test if it cannot fail."""
     kept: dict[int, object] = {}
@@ -209,17 +103,6 @@ async def memory_of(requests: int, steps: int, redis: RedisServer) -> tuple[list
         assert totals["errors"] == 0
         known = await at_rest(gateway)
     return sizes, rate, known
-
-
-async def at_rest(gateway: GatewayProcess) -> int:
-    """How many agents are known, once that changes no more."""
-    known, since = -1, Stopwatch()
-    while since.seconds < 0.5:
-        totals = await admin(gateway, "/stats")
-        if totals is None or totals["agents"] != known:  # None: on a busy machine Redis may seem late
-            known, since = totals["agents"] if totals else known, Stopwatch()
-        await asyncio.sleep(0.05)
-    return known
 
 
 async def test_a_gateway_process_does_not_grow_with_its_requests(own_redis: RedisServer) -> None:

@@ -19,6 +19,7 @@ from tests.support.upstream import Script, ThreadedUpstream
 CHAT = "/v1/chat/completions"
 MIB = 2**20
 WITHIN = 20.0
+AT_A_TIME = 24
 
 
 @asynccontextmanager
@@ -298,3 +299,14 @@ class Peak:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 - self._began
         raise AssertionError("the kernel does not tell")
+
+
+async def at_rest(gateway: GatewayProcess) -> int:
+    """How many agents are known, once that changes no more."""
+    known, since = -1, Stopwatch()
+    while since.seconds < 0.5:
+        totals = await admin(gateway, "/stats")
+        if totals is None or totals["agents"] != known:  # None: on a busy machine Redis may seem late
+            known, since = totals["agents"] if totals else known, Stopwatch()
+        await asyncio.sleep(0.05)
+    return known

@@ -1,5 +1,6 @@
 """One gateway that five agents have used."""
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from tests.support.redis import RedisServer
 
 @pytest.fixture(scope="package")
 def gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
-    with running_gateway("--stub", env={"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": "adm:"}) as one:
+    env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": f"adm{secrets.token_hex(4)}:"}
+    with running_gateway("--stub", env=env) as one:
         for number in range(5):
             ask = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
             headers = {"authorization": f"Bearer sk-agent-0123456789-{number}", "user-agent": f"agent/{number}"}

@@ -1,5 +1,6 @@
 """One gateway with an ingest key and an agent that has a key."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,11 @@ class AgentsApi:
 
 @pytest.fixture(scope="package")
 def api(shared_redis: RedisServer) -> Iterator[AgentsApi]:
-    env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": "api:", "INGEST_API_KEY": INGEST_KEY}
+    env = {
+        "GATEWAY_REDIS_URL": shared_redis.url,
+        "GATEWAY_REDIS_PREFIX": f"api{secrets.token_hex(4)}:",
+        "INGEST_API_KEY": INGEST_KEY,
+    }
     with running_gateway("--stub", env=env) as gateway:
         admin = {"base_url": f"{gateway.url}/api/gateway", "headers": {"x-admin-key": ADMIN_KEY}, "timeout": 20}
         with httpx.Client(**admin) as client:  # type: ignore[arg-type]
