@@ -1,6 +1,6 @@
 """What a judge says of one turn's tool calls, and how a refusal is told to the agent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.model.errors import Refusal
@@ -33,7 +33,15 @@ class Withhold:
 Ruling = Release | Withhold | Refusal
 """A `Refusal` ends the whole answer in the dialect's own error form."""
 
-Judge = Callable[[Sequence[ToolCall]], Ruling]
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """There is no ruling yet: nothing of the turn leaves until `ruling`, called once, has given one."""
+
+    ruling: Callable[[], Awaitable[Ruling]]
+
+
+Judge = Callable[[Sequence[ToolCall]], Ruling | Wait]
 """Judges the calls of one turn, in order; never blocks."""
 
 RELEASE = Release()

@@ -16,7 +16,7 @@ from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.lifecycle import Life
 from gateway.model.tool_call import ToolCall
-from gateway.model.verdict import Judge, Ruling
+from gateway.model.verdict import Judge, Ruling, Wait
 from gateway.store.control import Control
 from gateway.store.errors import StoreUnavailable
 from gateway.store.quarantine import Quarantine
@@ -82,7 +82,7 @@ class Guard:
     def judging(self, judge: Judge) -> Judge:
         """The same judge, but without a lease no tool call leaves."""
 
-        def guarded(calls: Sequence[ToolCall]) -> Ruling:
+        def guarded(calls: Sequence[ToolCall]) -> Ruling | Wait:
             if not self._control.leased:
                 self.closed += 1
                 return _no_state("Tool calls are not let through")

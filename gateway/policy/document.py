@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.policy.bounds import BUDGETS, LIMITS, NANO, Bound, Kind
+from gateway.policy.clauses import Clauses
 from gateway.policy.errors import PolicyError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -39,12 +40,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document in force. `source` is the file it came from."""
+    """A document in force. `source` is the file it came from; `version` counts its changes, from 1."""
 
     name: str
     match: Match = Match()
     bounds: tuple[Bound, ...] = ()
     source: str = ""
+    clauses: Clauses = Clauses()
+    version: int = 1
 
 
 def parse(raw: Mapping[Any, Any], source: str) -> Document:

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterable, Sequence
 
 from gateway.model.errors import Refusal
-from gateway.model.verdict import Denial, Judge, Release, Ruling, Withhold
+from gateway.model.verdict import Denial, Judge, Release, Ruling, Wait, Withhold
 from gateway.wire.dialect import PLAIN, Signal, Signals, StreamReader, UnreadableFrame
 from gateway.wire.refusal_text import unreadable
 from gateway.wire.sse import FRAME_LIMIT, FrameSplitter, FrameTooLong, has_id, has_stray_data, parse
@@ -278,9 +278,10 @@ class Interdiction:
         if any(call.problem is not None for call in calls):
             return unreadable(calls)
         try:
-            return self._judge(calls)
+            ruling = self._judge(calls)
         except Refusal as refusal:
             return refusal
+        return Refusal("internal_error", "No ruling.") if isinstance(ruling, Wait) else ruling
 
     def _rule(self, turn: int, ruling: Ruling) -> None:
         """Apply a ruling on a turn that is JUDGING."""

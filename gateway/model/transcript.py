@@ -1,0 +1,37 @@
+"""A conversation as the gateway sees it in one request: who said what, which calls were made, what they gave."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway.model.value import value
+
+Speaker = Literal["user", "model", "tool"]
+"""System, developer and user messages are `user`: people and makers of the agent, not the model and not a tool."""
+
+
+@value
+class Said:
+    """One text, in order. `tool` names the tool whose result it is; `call_id` the call that it answers."""
+
+    speaker: Speaker
+    text: str
+    tool: str | None = None
+    call_id: str | None = None
+
+
+@value
+class MadeCall:
+    """A call the model made earlier in the conversation. `position` is how many texts were said before it."""
+
+    name: str
+    arguments: Any
+    call_id: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Texts and calls, oldest first."""
+
+    said: tuple[Said, ...] = ()
+    calls: tuple[MadeCall, ...] = ()

@@ -1,0 +1,63 @@
+"""What is asked of a policy, and what it may look at to answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.model.agent import Agent
+from gateway.model.ask import OfferedTool
+from gateway.model.transcript import Transcript
+from gateway.model.value import value
+
+
+@value
+class Question:
+    """One call that an agent is about to be given, or asks about itself.
+
+    Attributes:
+        tool: its name as the model wrote it. `server` is the MCP server it is on, where that is known.
+        arguments: read strictly: a dict for functions, the text for custom tools, anything for other kinds.
+        size: bytes of the arguments as sent.
+        action, resource: given where an agent asks about an action rather than a tool; else derived from the tool.
+    """
+
+    tool: str
+    arguments: Any
+    kind: str = "function"
+    server: str | None = None
+    size: int = 0
+    action: str | None = None
+    resource: str | None = None
+
+
+class Memory(Protocol):
+    """What an agent did lately, on any replica, read before the judge is asked."""
+
+    def last(self, key: str) -> float | None:
+        """When an action that this `sequence` clause waits for was allowed last, seconds since the epoch."""
+
+    def spent(self, key: str) -> float:
+        """What `sum_max` has counted under this key in its present period."""
+
+    def tainted(self, value: str) -> bool:
+        """Whether the value was first seen in an untrusted result of this session."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a decision may look at beside the question.
+
+    Attributes:
+        now: seconds since the epoch.
+        modes: the mode in force, by the name of the document; one that is not there is in its start mode.
+        tools: what the request offered, by name; None where nobody can know.
+        transcript: the conversation; None where there is none.
+        memory: None where no rule asks for it.
+    """
+
+    agent: Agent
+    now: float
+    modes: Mapping[str, str]
+    tools: Mapping[str, OfferedTool] | None = None
+    transcript: Transcript | None = None
+    memory: Memory | None = None
