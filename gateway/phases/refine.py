@@ -18,7 +18,7 @@ from gateway.phases.identify import Ids, Rules, become, check_active, may_be_ano
 from gateway.phases.profile import Profile
 from gateway.store.errors import StoreUnavailable
 
-_KNOWN_LIMIT = 100_000
+_KNOWN_LIMIT = 20_000
 _KNOWN_SECONDS = 600.0
 
 _Shown = tuple[str, str | None, str | None]

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 128  # agents in one batch: a few milliseconds of Redis's time
 _BEGUN_SECONDS = 60.0
-_BEGUN_LIMIT = 100_000
+_BEGUN_LIMIT = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _CHUNK = 128
 _BATCH = 32  # settlements told by one call: less than a millisecond of Redis's time
 _LAYOUTS = 10_000
 _PAUSE = 0.25  # seconds between two tries while Redis is lost
-_MOST_QUEUED = 100_000
+_MOST_QUEUED = 20_000
 _TRIES = 4
 _STOOD_STILL = 0.1  # seconds; a Redis that hangs is given up in half of that, and answers nobody meanwhile
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -346,7 +347,7 @@ async def test_a_hundred_thousand_agents(
     assert shared_redis.ask("FLUSHALL") == b"+OK\r\n"
     link = redis.Redis.from_url(own_redis.url)
     sizes, dice = [], random.Random(1)
-    # Of each the least: what else the machine does only adds.
+    # In turns, and the medians are compared: what else the machine does falls on all alike.
     costs: dict[str, list[float]] = {"ten": [], "many": [], "any": []}
     async with (
         providing(Provider) as (url, _),
@@ -363,7 +364,7 @@ async def test_a_hundred_thousand_agents(
             again += await ask_all(many_pool, range(step * count // steps, (step + 1) * count // steps), keys)
             sizes.append(resident(many.pid))
         assert await at_rest(many) >= count
-        for _ in range(7):
+        for _ in range(15):
             costs["ten"].append(await microseconds(few, few_pool, hot, few_keys))
             costs["many"].append(await microseconds(many, many_pool, hot, keys))
             costs["any"].append(await microseconds(many, many_pool, dice.sample(range(count), 3000), keys))
@@ -378,9 +379,9 @@ async def test_a_hundred_thousand_agents(
         "a hundred thousand agents",
         agents=count,
         asked_to_come_again=again,
-        cpu_us_a_request_among_ten=min(costs["ten"]),
-        cpu_us_a_request_of_ten_among_all=min(costs["many"]),
-        cpu_us_a_request_of_any=min(costs["any"]),
+        cpu_us_a_request_among_ten=median(costs["ten"]),
+        cpu_us_a_request_of_ten_among_all=median(costs["many"]),
+        cpu_us_a_request_of_any=median(costs["any"]),
         mib_of_a_thousand_and_each_quarter=[round(size / MIB) for size in sizes[:-1]],
         mib_at_the_end=sizes[-1] / MIB,
         series_of_a_thousand=series,
@@ -391,8 +392,8 @@ async def test_a_hundred_thousand_agents(
         forgetting_seconds=swept,
     )
     issued = len(keys)
-    assert min(costs["many"]) < 1.15 * min(costs["ten"]), costs
-    assert min(costs["any"]) < 2.5 * min(costs["ten"]), costs
+    assert median(costs["many"]) < 1.2 * median(costs["ten"]), costs
+    assert median(costs["any"]) < 2.5 * median(costs["ten"]), costs
     assert later <= series + 3 * BUCKETS  # statuses that came up later
     assert sizes[-1] - sizes[1 + steps // 2] < 32 * MIB, sizes
     assert gone == count - issued
