@@ -31,9 +31,10 @@ from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.changes import Changes
-from gateway.edge.agents_api import ingest, register
-from gateway.edge.agents_api.access import AgentsAccess
+from gateway.edge.agents_api import ingest, logs, register
+from gateway.edge.agents_api.access import AgentsAccess, own_agent
 from gateway.edge.agents_api.application import agents_application
+from gateway.edge.agents_api.pace import Pace
 from gateway.edge.asgi import App
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.dispatch import Dispatch
@@ -41,6 +42,7 @@ from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
 from gateway.settings import Secrets, Settings
+from gateway.store.audit_query import AuditQuery
 from gateway.store.stats import Stats
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import VitalsLog
@@ -133,7 +135,31 @@ class Interfaces:
             clock=self._clock,
             new_id=request_ids(),
         )
-        return agents_application(access=self._agents_access, routers=[register.router(state.identities), reports])
+        routers = [register.router(state.identities), reports, self._logs()]
+        return agents_application(access=self._agents_access, routers=routers)
+
+    def _logs(self) -> APIRouter:
+        recording = self._recording
+        return logs.router(
+            AuditQuery(recording.keeper.copy),
+            recording.log.append,
+            own_agent(self._state.identities.rules),
+            write_pace=self._pace("logs", 600),
+            read_pace=self._pace("log_pages", 60),
+            redact=recording.redact,
+            clock=self._clock,
+        )
+
+    def _pace(self, name: str, most: int) -> Pace:
+        limits, workers = self._state.limits, self._settings.workers
+        return Pace(
+            limits,
+            name,
+            most,
+            replicas=lambda: max(limits.replicas, workers),
+            clock=time.monotonic,
+            new_id=request_ids(),
+        )
 
     def _admin(self) -> App:
         return admin_application(

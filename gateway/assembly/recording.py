@@ -13,7 +13,8 @@ from gateway.telemetry.redaction import Redaction
 
 
 class Recording:
-    """`log` takes entries, `keeper` signs and ships them, `phase` writes what becomes of exchanges."""
+    """`log` takes entries, `keeper` signs and ships them, `phase` writes what becomes of exchanges, `redact` takes
+    secrets out of text before it is recorded."""
 
     def __init__(self, settings: Settings, kept: Secrets, store: Connection) -> None:
         clock = time.time  # noqa: TID251 - entries are dated by the wall clock
@@ -28,10 +29,11 @@ class Recording:
             clock=clock,
             life=settings.retention.audit,
         )
+        self.redact = Redaction(known_secrets(settings, kept))
         self.phase = Record(
             self.log,
             wall_clock=clock,
             strict=settings.audit == "strict",
             allow_reads=settings.audit_allow_reads,
-            redact=Redaction(known_secrets(settings, kept)),
+            redact=self.redact,
         )

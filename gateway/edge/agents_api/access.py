@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from starlette.requests import Request
@@ -93,4 +93,29 @@ def ingest_key_only(request: Request) -> None:
         raise Problem(403, "This takes the ingest key; an agent key was shown.")
 
 
+class Rules(Protocol):
+    """What operators decided about ids (`store.agent_rules`)."""
+
+    def stands_for(self, agent_id: str) -> str: ...
+
+    def is_inactive(self, agent_id: str) -> bool: ...
+
+
+def own_agent(rules: Rules) -> "Own":
+    """Tells which agent asks. Raises Problem 403 to the holder of the ingest key, who is none, and to agents that an
+    operator deactivated."""
+
+    def own(request: Request) -> Agent:
+        agent = reporter(request).agent
+        if agent is None:
+            raise Problem(403, "This takes an agent's own key; the ingest key was shown.")
+        meant = rules.stands_for(agent.agent_id)
+        if rules.is_inactive(meant):
+            raise Problem(403, f"Agent {meant} was deactivated by an operator.")
+        return agent if meant == agent.agent_id else replace(agent, agent_id=meant)
+
+    return own
+
+
 Access = Callable[[Request], Awaitable[None]]
+Own = Callable[[Request], Agent]

@@ -1,0 +1,146 @@
+"""`/logs`: what agents say they did. It is kept beside what the gateway decided, as their word and no more."""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StrictBool, StringConstraints
+
+from gateway.edge.admin.audit import EntryList
+from gateway.edge.admin.problems import Problem, invalid
+from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
+from gateway.edge.agents_api.access import Own
+from gateway.model.agent import Agent
+from gateway.model.audit import AuditEntry
+from gateway.spool.errors import AuditUnavailable
+from gateway.store.audit_query import AuditQuery, Question
+
+MOST_BYTES = 16 * 1024
+"""Of a report."""
+
+_DEEPEST = 16
+_SAFE_INTEGER = 2**53
+
+Audit = Callable[[AuditEntry], str]
+Pace = Callable[[Agent], Awaitable[None]]
+Clock = Callable[[], float]
+
+
+def _kept(members: dict[str, Any]) -> dict[str, Any]:
+    """The same, if every reader of the record will read what was written."""
+    left = [(value, 1) for value in members.values()]
+    while left:
+        value, depth = left.pop()
+        if isinstance(value, dict | list):
+            if depth >= _DEEPEST:
+                raise ValueError(f"is nested more than {_DEEPEST} deep")
+            left += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("holds a number that JSON does not have")
+        elif isinstance(value, int) and abs(value) > _SAFE_INTEGER:
+            raise ValueError("holds a whole number beyond 2^53, which readers of JSON do not agree on (RFC 8259, 6)")
+    return members
+
+
+Resource = Annotated[
+    str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")
+]
+Members = Annotated[dict[str, Any], AfterValidator(_kept), Field(default_factory=dict)]
+
+
+class Log(Body):
+    """What was done to what, whether it was allowed, and what came of it (such as `success` or `error`)."""
+
+    action: Text
+    resource: Resource
+    allowed: StrictBool
+    result: Text
+    context: Members
+    metadata: Members
+
+
+class Logged(BaseModel):
+    entry: str
+    time: Timestamp
+
+
+def router(
+    query: AuditQuery,
+    audit: Audit,
+    own: Own,
+    *,
+    write_pace: Pace,
+    read_pace: Pace,
+    redact: Callable[[str], str] = str,
+    clock: Clock,
+) -> APIRouter:
+    """Reports of agents.
+
+    Args:
+        audit: takes an entry, gives its id; raises AuditUnavailable if it is not recorded.
+        own: the agent that asks; raises Problem.
+        redact: takes secrets out of text.
+        clock: seconds since the epoch.
+    """
+    routes = APIRouter(tags=["logs"])
+
+    @routes.post("/logs", status_code=201, response_model=Logged, responses={403: {}, 413: {}, 429: {}, 503: {}})
+    async def log_action(request: Request, body: Log) -> Logged:
+        """Record what the agent did, as its own word (`source: agent`)."""
+        agent = own(request)
+        if len(await request.body()) > MOST_BYTES:
+            raise Problem(413, f"A report is larger than {MOST_BYTES} bytes.")
+        await write_pace(agent)
+        now = clock()
+        try:
+            return Logged(entry=audit(_entry(agent, body, redact, now)), time=rfc3339(now))
+        except AuditUnavailable:
+            raise Problem(503, "The audit record cannot be written at the moment.", retry_after=1) from None
+
+    @routes.get("/logs", response_model=EntryList, responses={403: {}, 429: {}})
+    async def list_logs(
+        request: Request,
+        action: Annotated[str | None, Query(max_length=200)] = None,
+        allowed: bool | None = None,
+        start_time: Annotated[AwareDatetime, Written] | None = None,
+        end_time: Annotated[AwareDatetime, Written] | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> dict[str, Any]:
+        """What the agent reported itself, the latest first. A page may hold fewer than `limit` and have a next one."""
+        agent = own(request)
+        await read_pace(agent)
+        start, end = (None if time is None else max(0.0, time.timestamp()) for time in (start_time, end_time))
+        question = Question(agent.agent_id, action, allowed, start, end, "agent")
+        try:
+            found, following = await query.page(question, limit, cursor)
+        except ValueError:
+            raise invalid("query.cursor", "no such cursor") from None
+        items = [{**entry, "time": rfc3339(entry["time"] / 1000)} for entry in found]
+        return {"items": items, "next_cursor": following}
+
+    return routes
+
+
+def _entry(agent: Agent, body: Log, redact: Callable[[str], str], now: float) -> AuditEntry:
+    return AuditEntry(
+        now,
+        "agent",
+        redact(body.action),
+        "agent",
+        agent_id=agent.agent_id,
+        resource=redact(body.resource),
+        allowed=body.allowed,
+        result=redact(body.result),
+        context=_redacted(body.context, redact),
+        metadata=_redacted(body.metadata, redact),
+    )
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(name): _redacted(inner, redact) for name, inner in value.items()}
+    return [_redacted(inner, redact) for inner in value] if isinstance(value, list) else value
