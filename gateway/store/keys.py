@@ -29,6 +29,8 @@ used by one script.
 | `{control}:state` | hash | the newest change of everything that operators switch, by kind and id | for ever |
 | `{control}:replicas` | hash | the epoch each replica has applied, and when it said so | a minute after its last word |
 | `{control}:news` | channel | nothing kept; a message for every change | |
+| `policy_versions:{name}` | hash | the last 50 versions of a policy document before the present one | for ever |
+| `{calls}:records` | stream | recorded requests and calls, in compressed batches | `GATEWAY_RECORD_CALLS`, 64 MiB |
 | `{limits}:reservation:{id}` | string | what is set aside for one exchange | until it is settled, 2 h at most |
 | `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min to 32 d, by what it counts |
 | `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 2 min |
@@ -114,6 +116,13 @@ class Keys:
     @property
     def control_news(self) -> str:
         return f"{self.prefix}{{control}}:news"
+
+    def policy_versions(self, name: str) -> str:
+        return f"{self.prefix}policy_versions:{{{name}}}"
+
+    @property
+    def calls(self) -> str:
+        return f"{self.prefix}{{calls}}:records"
 
     def reservation(self, exchange_id: str) -> str:
         return f"{self.prefix}{{limits}}:reservation:{exchange_id}"
