@@ -4,14 +4,14 @@ It knows no dialect. A `StreamReader` says what a frame means, a `Judge` decides
 leave. It never reorders frames: what leaves is what came in, in that order, less what was refused. It never blocks.
 """
 
-import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from gateway.model.errors import Refusal
 from gateway.model.verdict import Denial, Judge, Release, Ruling, Wait, Withhold
 from gateway.wire.dialect import PLAIN, Signal, Signals, StreamReader, UnreadableFrame
 from gateway.wire.refusal_text import unreadable
 from gateway.wire.sse import FRAME_LIMIT, FrameSplitter, FrameTooLong, has_id, has_stray_data, parse
+from gateway.wire.turn_states import TRANSITIONS, Outcome, State
 
 TURN_LIMIT = 4 * 1024 * 1024
 """Bytes held back for each turn that waits for its end."""
@@ -25,46 +25,6 @@ _TOO_LONG = "The provider's tool calls are too long to be judged."
 _TOO_MANY = "The provider's stream has too many turns with tool calls."
 _TWO_LINES = len(b"event: \ndata: \n\n")
 """Bytes of a frame in its usual form that are neither name nor data; less than this more is no call."""
-
-
-class State(enum.Enum):
-    """Where one turn (a choice) of an answer stands."""
-
-    PASSING = enum.auto()
-    HOLDING = enum.auto()
-    JUDGING = enum.auto()
-    REFUSED = enum.auto()
-
-
-class Outcome(enum.Enum):
-    """What became of a turn's calls."""
-
-    RELEASED = enum.auto()
-    WITHHELD = enum.auto()
-
-
-# The rules, in prose:
-#
-# PASSING  Text leaves at once. The first part of a call makes the turn HOLDING: from then on every frame of the stream
-#          queues, also those of other turns, so that their order is kept. A turn that ends without a call just ends. A
-#          turn that has ended and speaks again is PASSING still: calls after its end are held, and judged when it ends
-#          once more or the stream does.
-# HOLDING  More parts queue. When the turn ends, its calls are complete, and it is JUDGING. The end of the stream ends
-#          every turn. If the provider reports an error instead, the calls will never be complete: the held frames are
-#          dropped and the turn is REFUSED, so that no later part of them leaves without the dropped ones.
-# JUDGING  Nothing of the turn leaves until there is a ruling. Released calls leave as they came, up to the next frame
-#          that carries a part of a call of a turn without a ruling. Withheld ones are rewritten by the reader, once no
-#          other turn's unjudged parts are among their frames.
-# REFUSED  For good: further parts of calls are dropped, text and ends pass.
-#
-# A stream that stops while a turn is HOLDING, or before it said that it is complete, has failed; so has one with a
-# frame that cannot be read, or with more held than allowed. After a failure nothing leaves.
-TRANSITIONS: dict[State, dict[Signal | Outcome, State]] = {
-    State.PASSING: {Signal.CALL: State.HOLDING, Signal.TURN_END: State.PASSING, Signal.ERROR: State.PASSING},
-    State.HOLDING: {Signal.CALL: State.HOLDING, Signal.TURN_END: State.JUDGING, Signal.ERROR: State.REFUSED},
-    State.JUDGING: {Outcome.RELEASED: State.PASSING, Outcome.WITHHELD: State.REFUSED},
-    State.REFUSED: {Signal.CALL: State.REFUSED, Signal.TURN_END: State.REFUSED, Signal.ERROR: State.REFUSED},
-}
 
 
 class HoldBudget:
@@ -98,7 +58,7 @@ class Interdiction:
 
     Attributes:
         failure: set when the stream must end with an in-band error; nothing leaves after that.
-        ended: the provider has ended the stream properly, or by its own error.
+        waiting: a ruling that the machine waits for; whoever feeds it gets the ruling and gives it to `resolve`.
         held_bytes: bytes held back now.
         denied: every refused call, in order.
         rulings: (turn, ruling) in the order they were made.
@@ -124,13 +84,22 @@ class Interdiction:
         self._queue: list[tuple[bytes, frozenset[int]]] = []  # frames, each with the turns of whose calls it has parts
         self._refusals: dict[int, Withhold] = {}  # of turns that are REFUSED by a ruling
         self._withheld: dict[int, Withhold] = {}  # those of them whose frames still wait in the queue
+        self._ends: list[int] = []  # turns whose end was read and not acted on yet
+        self._put_off: list[bytes] = []  # frames that came while a ruling was awaited
+        self._waiting_turn = 0
         self._out: list[bytes] = []
         self._id_seen = False
+        self._ended = False
         self.failure: Refusal | None = None
-        self.ended = False
+        self.waiting: Wait | None = None
         self.held_bytes = 0
         self.denied: list[Denial] = []
         self.rulings: list[tuple[int, Ruling]] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the provider has ended the stream properly, or by its own error, and its caller knows."""
+        return self._ended and self.waiting is None
 
     @property
     def between_frames(self) -> bool:
@@ -156,19 +125,38 @@ class Interdiction:
         return self._pass(frames)
 
     def close(self) -> bytes:
-        """The provider's body is over: what may leave of the rest. Sets `failure` if it was not complete."""
+        """The provider's body is over: what may leave of the rest. Sets `failure` if it was not complete.
+
+        It may be that a ruling is awaited then, and not before.
+        """
         if self.failure is not None:
             return b""
+        if self.waiting is not None:
+            return self._fail("internal_error", "A ruling is missing.")
         left = self._close()
-        self.discard()
+        if self.waiting is None:
+            self.discard()
         return left
+
+    def resolve(self, ruling: Ruling) -> bytes:
+        """The ruling that was awaited: what may leave now. Afterwards the machine may wait again."""
+        if self.waiting is None:
+            return b""
+        self.waiting = None
+        frames, self._put_off = self._put_off, []
+        self._give_back(frames)
+        self._rule(self._waiting_turn, ruling)
+        self._judge_ended()
+        return self._pass(frames)
 
     def discard(self) -> None:
         """Drop what is held: nobody waits for it any more. Idempotent."""
         self._budget.give(self.held_bytes)
         self.held_bytes = 0
         self._queue.clear()
+        self._put_off.clear()
         self._withheld.clear()
+        self.waiting = None
 
     def _pass_whole(self, chunk: bytes, frames: list[bytes]) -> bytes:
         for index, frame in enumerate(frames):
@@ -186,6 +174,10 @@ class Interdiction:
         for frame in frames:
             if self.failure is not None:
                 break
+            if self.waiting is not None:
+                if self._has_room(frame):
+                    self._put_off.append(frame)
+                continue
             try:
                 signals = self._read(frame)
             except UnreadableFrame as error:
@@ -219,7 +211,7 @@ class Interdiction:
         elif Signal.ERROR in kinds:
             self.discard()
             self._step(list(self._states), Signal.ERROR)
-            self.ended = True
+            self._ended = True
             self._out.append(frame)
             return
         elif self._queue:
@@ -228,12 +220,11 @@ class Interdiction:
             self._out.append(frame)
         for turn, signal in signals:
             if signal is Signal.TURN_END:
-                self._end([turn])
+                self._ends.append(turn)
             elif signal is Signal.STREAM_END:
-                self.ended = True
-                self._end([one for one, state in self._states.items() if state is State.HOLDING])
-        if self._withheld or self._queue:
-            self._flush()
+                self._ended = True
+                self._ends += [one for one, state in self._states.items() if state is State.HOLDING]
+        self._judge_ended()
 
     def _take_call(self, frame: bytes, signals: Signals) -> bool:
         turns = frozenset(turn for turn, signal in signals if signal is Signal.CALL)
@@ -251,26 +242,40 @@ class Interdiction:
         return True
 
     def _hold(self, frame: bytes, turns: frozenset[int]) -> None:
+        if self._has_room(frame):
+            self._queue.append((frame, turns))
+
+    def _has_room(self, frame: bytes) -> bool:
+        """Whether the frame may be held; then it is counted."""
         holding = sum(state is State.HOLDING for state in self._states.values())
         if self.held_bytes + len(frame) > self._turn_limit * max(1, holding):
             self._fail("upstream_invalid", _TOO_LONG)
-        elif not self._budget.take(len(frame)):
+            return False
+        if not self._budget.take(len(frame)):
             self._fail("overloaded", "The gateway holds back too many tool calls at the moment.")
-        else:
-            self.held_bytes += len(frame)
-            self._queue.append((frame, turns))
+            return False
+        self.held_bytes += len(frame)
+        return True
 
-    def _end(self, turns: Sequence[int]) -> None:
-        """These turns are complete: judge those with calls."""
-        self._step(turns, Signal.TURN_END)
-        for turn in turns:
-            if self._states.get(turn) is State.JUDGING and self.failure is None:
-                if len(self.rulings) >= 2 * TURNS_LIMIT:
-                    self._fail("upstream_invalid", _TOO_MANY)
-                else:
-                    self._rule(turn, self._judged(turn))
+    def _judge_ended(self) -> None:
+        """Judge the calls of the turns that have ended, as far as rulings are there; then let leave what may."""
+        while self._ends and self.failure is None and self.waiting is None:
+            turn = self._ends.pop(0)
+            self._step([turn], Signal.TURN_END)
+            if self._states.get(turn) is not State.JUDGING:
+                continue
+            if len(self.rulings) >= 2 * TURNS_LIMIT:
+                self._fail("upstream_invalid", _TOO_MANY)
+                return
+            ruling = self._judged(turn)
+            if isinstance(ruling, Wait):
+                self.waiting, self._waiting_turn = ruling, turn
+            else:
+                self._rule(turn, ruling)
+        if self._withheld or self._queue:
+            self._flush()
 
-    def _judged(self, turn: int) -> Ruling:
+    def _judged(self, turn: int) -> Ruling | Wait:
         calls = self._reader.calls(turn)
         self._reader.answer.calls[turn] = list(calls)
         if not calls:
@@ -278,10 +283,9 @@ class Interdiction:
         if any(call.problem is not None for call in calls):
             return unreadable(calls)
         try:
-            ruling = self._judge(calls)
+            return self._judge(calls)
         except Refusal as refusal:
             return refusal
-        return Refusal("internal_error", "No ruling.") if isinstance(ruling, Wait) else ruling
 
     def _rule(self, turn: int, ruling: Ruling) -> None:
         """Apply a ruling on a turn that is JUDGING."""
@@ -330,15 +334,18 @@ class Interdiction:
         return out
 
     def _leave(self, frames: list[bytes]) -> None:
+        self._give_back(frames)
+        self._out += frames
+
+    def _give_back(self, frames: Iterable[bytes]) -> None:
         size = sum(map(len, frames))
         self._budget.give(size)
         self.held_bytes -= size
-        self._out += frames
 
     def _close(self) -> bytes:
         tail = self._splitter.rest
         _, data, has_data = parse(tail)
-        if self.ended:
+        if self._ended:
             return b"" if has_data or has_stray_data(tail) else tail
         try:
             signals = self._read(tail) if has_data else PLAIN
