@@ -158,7 +158,13 @@ class Path:
             forward_phase(
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
-            Inspect(guard.judging(judge), HoldBudget(_HELD_BYTES), self._timeouts, time.monotonic, self._begun),
+            Inspect(
+                guard.judging(lambda exchange: judge),
+                HoldBudget(_HELD_BYTES),
+                self._timeouts,
+                time.monotonic,
+                self._begun,
+            ),
             self._settle(
                 (profiler.observe, refine.observe, self.reserve.settle, record.outcome, self.telemetry.observe)
             ),

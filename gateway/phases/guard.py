@@ -8,6 +8,7 @@ lease lost, `strict`         nothing passes
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from gateway.model.agent import Agent
@@ -16,7 +17,7 @@ from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.lifecycle import Life
 from gateway.model.tool_call import ToolCall
-from gateway.model.verdict import Judge, Ruling, Wait
+from gateway.model.verdict import Judge, Ruling, Wait, allow_all
 from gateway.store.control import Control
 from gateway.store.errors import StoreUnavailable
 from gateway.store.quarantine import Quarantine
@@ -79,16 +80,33 @@ class Guard:
         """Whether nothing passes here at the moment."""
         return not self._control.leased and (self._strict or self._control.unleased_for > OPEN_SECONDS)
 
-    def judging(self, judge: Judge) -> Judge:
-        """The same judge, but without a lease no tool call leaves."""
+    def judging(self, judge_of: Callable[[Exchange], Judge]) -> Callable[[Exchange], Judge]:
+        """The same judges, but without a lease no tool call leaves."""
+        idle = self._guarded(allow_all)
 
+        def guarded_of(exchange: Exchange) -> Judge:
+            judge = judge_of(exchange)
+            return idle if judge is allow_all else self._guarded(judge)
+
+        return guarded_of
+
+    def _guarded(self, judge: Judge) -> Judge:
         def guarded(calls: Sequence[ToolCall]) -> Ruling | Wait:
             if not self._control.leased:
-                self.closed += 1
-                return _no_state("Tool calls are not let through")
-            return judge(calls)
+                return self._unleased_call()
+            ruling = judge(calls)
+            return Wait(partial(self._after, ruling)) if isinstance(ruling, Wait) else ruling
 
         return guarded
+
+    async def _after(self, wait: Wait) -> Ruling:
+        """A ruling that took its time; the lease may be lost by then."""
+        ruling = await wait.ruling()
+        return ruling if self._control.leased else self._unleased_call()
+
+    def _unleased_call(self) -> Refusal:
+        self.closed += 1
+        return _no_state("Tool calls are not let through")
 
     def cut(self, life: Life) -> None:
         """End what is under way of a blocked agent."""

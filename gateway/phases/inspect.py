@@ -10,7 +10,7 @@ from gateway.model.answer import Answer
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers, header_value
-from gateway.model.verdict import Judge, Withhold
+from gateway.model.verdict import Judge, Ruling, Wait, Withhold
 from gateway.phases.caller import Caller, Direct
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.decode import Decoder, decode_answer
@@ -25,6 +25,8 @@ from gateway.wire.strict_json import has_duplicates
 _WHOLE_LIMIT = 64 * 1024 * 1024
 _HEARTBEAT_SECONDS = 15
 _HEARTBEAT = b": held\n\n"
+_LONGEST_WAIT = 3600
+"""Seconds after which a ruling that is awaited will not come any more."""
 _LIMITS = b"x-ratelimit-"
 
 
@@ -32,7 +34,7 @@ class Inspect:
     """Passes an answer on, whole or as a stream.
 
     Args:
-        judge: decides about the tool calls of a turn.
+        judge_of: who decides about the tool calls of an exchange's turns.
         budget: bytes that all streams of this process may hold back together.
         clock: monotonic seconds.
         begun: told in memory of every exchange that a provider begins to answer with 2xx.
@@ -40,13 +42,13 @@ class Inspect:
 
     def __init__(
         self,
-        judge: Judge,
+        judge_of: Callable[[Exchange], Judge],
         budget: HoldBudget,
         timeouts: Timeouts,
         clock: Callable[[], float],
         begun: Callable[[Exchange], None] = lambda exchange: None,
     ) -> None:
-        self._judge = judge
+        self._judge_of = judge_of
         self._budget = budget
         self._timeouts = timeouts
         self._clock = clock
@@ -90,23 +92,39 @@ class Inspect:
         document = _document(body)
         answer = exchange.answer = _read(dialect, document, body)
         if answer.calls:
-            rulings = self._rulings(answer)
+            rulings = await self._rulings(exchange, answer)
             if rulings:
                 exchange.denied.extend(d for ruling in rulings.values() for d in ruling.denied)
                 body = orjson.dumps(dialect.withhold(document, rulings))
                 headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
         await caller.whole(reply.status, headers, body)
 
-    def _rulings(self, answer: Answer) -> dict[int, Withhold]:
+    async def _rulings(self, exchange: Exchange, answer: Answer) -> dict[int, Withhold]:
         """The turns to withhold; raises the judge's Refusal."""
         rulings = {}
+        judge = self._judge_of(exchange)
         for turn, calls in answer.calls.items():
-            ruling = unreadable(calls) if any(call.problem for call in calls) else self._judge(calls)
+            ruling = unreadable(calls) if any(call.problem for call in calls) else judge(calls)
+            if isinstance(ruling, Wait):
+                ruling = await self._awaited(exchange, ruling)
             if isinstance(ruling, Refusal):
                 raise ruling
             if isinstance(ruling, Withhold):
                 rulings[turn] = ruling
         return rulings
+
+    async def _awaited(self, exchange: Exchange, wait: Wait) -> Ruling:
+        """The ruling. The exchange's own times stand still meanwhile: it is not the provider that is slow."""
+        began = self._clock()
+        deadline, patience = exchange.deadline, exchange.patience
+        exchange.deadline, exchange.patience = began + _LONGEST_WAIT, float("inf")
+        try:
+            return await wait.ruling()
+        except Refusal as refusal:
+            return refusal
+        finally:
+            exchange.touched = self._clock()
+            exchange.deadline, exchange.patience = deadline + exchange.touched - began, patience
 
     async def _stream(
         self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
@@ -115,7 +133,7 @@ class Inspect:
         plain = encoding is None or encoding.strip().lower() in (b"", b"identity")
         decoder = None if encoding is None or plain else Decoder(encoding.decode("latin-1"))
         reader = dialect.reader()
-        machine = Interdiction(reader, self._judge, budget=self._budget, strip=exchange.strips_usage)
+        machine = Interdiction(reader, self._judge_of(exchange), budget=self._budget, strip=exchange.strips_usage)
         exchange.answer, exchange.in_band, exchange.streaming = reader.answer, reader.error_frame, True
         exchange.denied = machine.denied
         exchange.on_tick = _Heartbeat(machine, caller)
@@ -127,55 +145,61 @@ class Inspect:
             reply.hand_to(short_cut)
         try:
             while chunk := await reply.chunk():
-                if short_cut is not None and short_cut.failure is not None:
-                    raise short_cut.failure
+                if short_cut is not None:
+                    chunk = short_cut.rest(chunk)
                 exchange.touched = self._clock()
                 if decoder is not None:
                     chunk = decoder.decode(chunk)
-                out = machine.feed(chunk)
-                if exchange.first_content_at is None:
-                    _note_content(exchange)
-                if out:
-                    await caller.write(out)
-                if machine.failure is not None:
-                    raise machine.failure
-                if machine.ended:
-                    exchange.in_band = _said_already
+                await self._pass(exchange, machine, caller, machine.feed(chunk))
             if decoder is not None:
                 decoder.finish()
-            if out := machine.close():
-                await caller.write(out)
-            if machine.failure is not None:
-                raise machine.failure
+            await self._pass(exchange, machine, caller, machine.close())
         finally:
             exchange.on_tick = None
             machine.discard()
         await caller.finish()
 
+    async def _pass(self, exchange: Exchange, machine: Interdiction, caller: Caller, out: bytes) -> None:
+        """Write what may leave, and what may leave once the rulings that are awaited are there."""
+        if exchange.first_content_at is None:
+            _note_content(exchange)
+        if out:
+            await caller.write(out)
+        while machine.waiting is not None:
+            out = machine.resolve(await self._awaited(exchange, machine.waiting))
+            if out:
+                await caller.write(out)
+        if machine.failure is not None:
+            raise machine.failure
+        if machine.ended:
+            exchange.in_band = _said_already
+
 
 class _ShortCut:
     """Passes a chunk on where it arrives, while the task that carries the exchange sleeps.
 
-    Called by the reply. False where that task has to act: the caller does not keep up, or the answer has failed.
+    Called by the reply. False where that task has to act: the caller does not keep up, a ruling is awaited, or the
+    answer has failed.
     """
 
-    __slots__ = ("_clock", "_direct", "_exchange", "_machine", "failure")
+    __slots__ = ("_clock", "_direct", "_exchange", "_failure", "_machine", "_taken")
 
     def __init__(self, exchange: Exchange, machine: Interdiction, direct: Direct, clock: Callable[[], float]) -> None:
         self._exchange = exchange
         self._machine = machine
         self._direct = direct
         self._clock = clock
-        self.failure: Exception | None = None
+        self._failure: Exception | None = None
+        self._taken = 0
 
     def __call__(self, chunk: bytes) -> bool:
-        if self.failure is not None or not self._direct.ready():
+        if self._failure is not None or self._machine.waiting is not None or not self._direct.ready():
             return False
         machine = self._machine
         try:
             out = machine.feed(chunk)
         except Exception as error:  # a broken judge: raised by the task, and there refused
-            self.failure = error
+            self._failure = error
             return False
         if out:
             self._direct.push(out)
@@ -184,8 +208,18 @@ class _ShortCut:
             _note_content(self._exchange)
         if machine.ended:
             self._exchange.in_band = _said_already
-        self.failure = machine.failure
-        return self.failure is None
+        self._failure = machine.failure
+        if machine.waiting is not None:
+            self._taken = len(chunk)
+            return False
+        return self._failure is None
+
+    def rest(self, chunk: bytes) -> bytes:
+        """What of the chunk has not been passed on yet. Raises what went wrong while no task was there."""
+        if self._failure is not None:
+            raise self._failure
+        taken, self._taken = self._taken, 0
+        return chunk[taken:] if taken else chunk
 
 
 def _note_content(exchange: Exchange) -> None:

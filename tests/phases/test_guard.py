@@ -81,7 +81,7 @@ async def guarded(url: str, upstream: str = "http://127.0.0.1:1", *, strict: boo
     def change(pipeline: Pipeline) -> None:
         guard = Guard(control, quarantine, pipeline.active, strict=strict, audit=recorded.append, clock=lambda: 1.8e9)
         pipeline.identify = Identify(Fingerprinter(b"secret"), (OWN_KEY,), prover=Keys(), gates=(guard,))
-        pipeline.inspect = Inspect(guard.judging(allow_all), HoldBudget(), Timeouts(), time.monotonic)
+        pipeline.inspect = Inspect(guard.judging(lambda exchange: allow_all), HoldBudget(), Timeouts(), time.monotonic)
         made.append(guard)
 
     await control.begin()

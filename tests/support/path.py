@@ -125,7 +125,7 @@ async def running_path(
         Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit, gates=(profiler, *gates)),
         Rewrite(),
         Forward(providers, {**stub, **(openers or {})}, outgoing, breaker, timeouts, (OWN_KEY,), clock),
-        Inspect(judge, budget, timeouts, clock),
+        Inspect(lambda exchange: judge, budget, timeouts, clock),
         Settle(
             sightings,
             breaker,
