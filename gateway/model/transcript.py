@@ -1,6 +1,6 @@
 """A conversation as the gateway sees it in one request: who said what, which calls were made, what they gave."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.model.value import value
@@ -21,7 +21,10 @@ class Said:
 
 @value
 class MadeCall:
-    """A call the model made earlier in the conversation. `position` is how many texts were said before it."""
+    """A call the model made earlier in the conversation. `position` is how many texts were said before it.
+
+    `arguments` are read where they are a JSON object; else they are as sent.
+    """
 
     name: str
     arguments: Any
@@ -31,7 +34,13 @@ class MadeCall:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Texts and calls, oldest first."""
+    """Texts and calls, oldest first.
+
+    `thread` is the client's own name for the conversation, where the request carries one: it stays the same when the
+    client shortens the conversation. `memo` belongs to those who look things up here, so that they do it once.
+    """
 
     said: tuple[Said, ...] = ()
     calls: tuple[MadeCall, ...] = ()
+    thread: str | None = None
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
