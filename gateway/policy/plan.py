@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from gateway.model.agent import Agent
 from gateway.policy.bounds import Bound
-from gateway.policy.document import Document, Match
-from gateway.policy.globs import matches
+from gateway.policy.document import Document
+from gateway.policy.matching import is_about
 
 _REMEMBERED = 10_000
 
@@ -59,22 +59,13 @@ class Plans:
             holdings = [
                 Holding(bound, _subject(document, agent), document.name)
                 for document in self._documents
-                if _holds(document.match, agent)
+                if is_about(document.match, agent)
                 for bound in document.bounds
             ]
             # Where a budget is spent, a word on when the minute is over would only mislead.
             plan = Plan(sorted(holdings, key=lambda holding: not holding.bound.budget))
             known = self._known[agent.agent_id] = agent, plan
         return known[1]
-
-
-def _holds(match: Match, agent: Agent) -> bool:
-    names = [name for name in (agent.agent_id, agent.name) if name is not None]
-    return (
-        (not match.agents or any(matches(pattern, name) for pattern in match.agents for name in names))
-        and (not match.teams or agent.owner_team in match.teams)
-        and (not match.environments or agent.environment in match.environments)
-    )
 
 
 def _subject(document: Document, agent: Agent) -> str:

@@ -1,0 +1,94 @@
+"""From a question to a call as the guards see it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from gateway.model.bounded import make_room
+from gateway.policy.actions import normal, split_server
+from gateway.policy.question import Facts, Question
+from gateway.policy.rules.call import Call
+from gateway.policy.rules.entry import Entry
+from gateway.policy.rules.patterns import Target
+from gateway.policy.rules.ruleset import Ruleset
+
+_REMEMBERED = 10_000
+_LONGEST = 200
+
+
+class Names:
+    """Tool names in normal form; models write the same few again and again."""
+
+    def __init__(self, servers: Collection[str] = ()) -> None:
+        self._servers = servers
+        self._known: dict[str, tuple[str | None, str]] = {}
+
+    def of(self, tool: str) -> tuple[str | None, str]:
+        """The server a client's prefix names, and the tool's name in normal form."""
+        known = self._known.get(tool)
+        if known is None:
+            server, own = split_server(tool, self._servers)
+            known = server, normal(own)
+            if len(tool) <= _LONGEST:
+                make_room(self._known, _REMEMBERED)
+                self._known[tool] = known
+        return known
+
+
+def prepare(documents: Sequence[Ruleset], question: Question, facts: Facts, names: Names) -> Call:
+    """What the question is in the eyes of each document: of the tool if it names one, else of the action.
+
+    A document that maps the tool to an action or a resource sees that and nothing else. One that does not sees the
+    tool's own name, and what the others map it to: nobody can rename a tool out of another document's rules.
+    """
+    server, name = names.of(question.tool)
+    if question.server is not None:
+        server = question.server
+    about_action = question.action is not None and not question.tool
+    if about_action:
+        name = normal(question.action or "")
+    own: Target = (name, question.resource or "")
+    arguments = arguments_of(question)
+    entries: dict[str, Sequence[Entry]] = {}
+    mapped: dict[str, tuple[Target, ...]] = {}
+    unnamed: dict[str, str] = {}
+    for rules in documents:
+        if not rules.entries.all:
+            continue
+        found = rules.entries.of(name, server, is_action=about_action)
+        if found:
+            entries[rules.name] = found
+            target = _mapped(found, own, question, arguments)
+            if isinstance(target, str):
+                unnamed[rules.name] = target
+            elif target is not None:
+                mapped[rules.name] = (target,)
+    others = (own, *(target for (target,) in mapped.values() if target != own)) if mapped else (own,)
+    return Call(question, facts, own[0], server, others, entries, mapped, unnamed, arguments)
+
+
+def _mapped(
+    entries: Sequence[Entry], own: Target, question: Question, arguments: Mapping[str, Any] | None
+) -> Target | str | None:
+    """What the entries map the call to; the rule at fault where its resource cannot be told; None: to nothing."""
+    entry = next((entry for entry in entries if entry.maps), None)
+    if entry is None:
+        return None
+    resource = question.resource if question.resource is not None else entry.resource(arguments)
+    if resource is None:
+        return f"{entry.rule}/resource"
+    return entry.action or own[0], resource
+
+
+_ENVELOPE = frozenset({"type", "id", "call_id", "status", "name", "namespace"})
+
+
+def arguments_of(question: Question) -> Mapping[str, Any] | None:
+    """The arguments by name; the text of a custom tool is its `input`. None where there are none to be named."""
+    given = question.arguments
+    if question.kind == "custom":
+        return {"input": given}
+    if not isinstance(given, dict):
+        return None
+    if question.kind in ("function", "mcp"):
+        return given
+    return {name: value for name, value in given.items() if name not in _ENVELOPE}

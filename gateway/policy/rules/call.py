@@ -1,0 +1,59 @@
+"""One call as the guards see it: what it does in the eyes of each document, and what governs it there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.policy.clauses import OnDeny
+from gateway.policy.question import Facts, Question
+from gateway.policy.rules.entry import Entry
+from gateway.policy.rules.patterns import Target
+from gateway.policy.verdict import Count
+
+
+@dataclass(slots=True)
+class Call:
+    """A question made ready for the guards.
+
+    Attributes:
+        action: of the tool, or the one asked about, in normal form; `server` the MCP server it is on.
+        entries: by document, what its `tools` say of this tool; documents without a word on it are left out.
+        targets: by document; what the call does in the eyes of one that is left out stands in `others`.
+        unnamed: by document, the entry whose template of resources cannot be filled in.
+        arguments: by name; None where they have no names.
+        counts: what the guards found that has to be counted if the call is let through.
+    """
+
+    question: Question
+    facts: Facts
+    action: str
+    server: str | None
+    others: tuple[Target, ...]
+    entries: Mapping[str, Sequence[Entry]]
+    targets: Mapping[str, tuple[Target, ...]]
+    unnamed: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Any] | None = None
+    counts: list[Count] = field(default_factory=list)
+
+    def targets_of(self, document: str) -> tuple[Target, ...]:
+        """What the call does in the eyes of this document."""
+        return self.targets.get(document, self.others)
+
+    def shown(self) -> str:
+        """The action, where it can be said to an agent: it comes from what a model wrote."""
+        action = self.others[0][0]
+        fine = 0 < len(action) <= 64 and action.replace(":", "").replace("_", "").isalnum() and action.isascii()
+        return action if fine else "this action"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Why a document denies a call. `rule` is within the document; `lasting`: no person can lift it for one call."""
+
+    rule: str
+    reason: str
+    on_deny: OnDeny | None = None
+    lasting: bool = False
+
+
+Check = Callable[[Call], Found | None]

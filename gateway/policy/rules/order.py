@@ -1,0 +1,17 @@
+"""The guards, in the order in which they are asked: what lasts in every mode first, what costs most last."""
+
+from collections.abc import Callable
+
+from gateway.policy.rules import blocked, denied, modes, resources
+from gateway.policy.rules.call import Check
+from gateway.policy.rules.ruleset import Ruleset
+
+Guard = Callable[[Ruleset], Check | None]
+
+GUARDS: tuple[tuple[str, Guard], ...] = (
+    ("always_blocked", blocked.guard),
+    ("resource", resources.guard),
+    ("deny", denied.guard),
+    ("modes", modes.guard),
+)
+"""With the name under which each stands in an explanation."""

@@ -1,0 +1,47 @@
+"""Lists of action patterns, compiled so that a call is compared with those only that could be about it."""
+
+from collections.abc import Iterable, Iterator
+
+from gateway.policy.actions import fits
+from gateway.policy.clauses import ActionPattern
+
+Target = tuple[str, str]
+"""What a call does to what: an action in normal form, and a resource, empty where nobody knows one."""
+
+
+class Patterns:
+    """The patterns of one list, in the author's order."""
+
+    def __init__(self, patterns: Iterable[ActionPattern] = ()) -> None:
+        self.all = tuple(patterns)
+        self._exact: dict[str, list[int]] = {}
+        self._loose: list[int] = []
+        for position, pattern in enumerate(self.all):
+            if "*" in pattern.verb or "*" in pattern.noun:
+                self._loose.append(position)
+            else:
+                self._exact.setdefault(action_of(pattern), []).append(position)
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    def first(self, targets: Iterable[Target], server: str | None) -> int | None:
+        """The position of a pattern that fits one of the targets."""
+        return next(self.fitting(targets, server), None)
+
+    def fitting(self, targets: Iterable[Target], server: str | None) -> Iterator[int]:
+        """The positions of all patterns that fit; one comes again for each target that it fits."""
+        if not self.all:
+            return
+        for action, resource in targets:
+            for position in self._exact.get(action, ()):
+                if fits(self.all[position], action, resource, server):
+                    yield position
+            for position in self._loose:
+                if fits(self.all[position], action, resource, server):
+                    yield position
+
+
+def action_of(pattern: ActionPattern) -> str:
+    """The action that a pattern without `*` stands for."""
+    return f"{pattern.verb}:{pattern.noun}" if pattern.noun else pattern.verb

@@ -1,0 +1,33 @@
+"""A resource must be one thing: with a dot segment, or with a hole in its template, a pattern says nothing about it."""
+
+import re
+
+from gateway.policy.rules.call import Call, Check, Found
+from gateway.policy.rules.ruleset import Ruleset
+
+_DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)", re.IGNORECASE)
+"""Between ends of the text or separators, each of which is one character: linear."""
+
+
+def guard(rules: Ruleset) -> Check | None:
+    """None where the document has nothing to say of actions."""
+    clauses, document = rules.clauses, rules.name
+
+    def check(call: Call) -> Found | None:
+        if document in call.unnamed:
+            return Found(call.unnamed[document], "the argument that names its resource is missing")
+        for _, resource in call.targets_of(document):
+            if resource and ("." in resource or "%" in resource) and has_dot_segment(resource):
+                return Found("resource", "its resource has a dot segment")
+        return None
+
+    speaks = clauses.always_blocked or clauses.allow or clauses.deny or clauses.modes or clauses.tools
+    return check if speaks else None
+
+
+def has_dot_segment(resource: str) -> bool:
+    """Whether a `.` or `..`, percent-encoded or not, stands between separators."""
+    return (
+        _DOTS.search(resource.replace("%2f", "/").replace("%2F", "/").replace("%5c", "/").replace("%5C", "/"))
+        is not None
+    )

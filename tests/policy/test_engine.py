@@ -1,0 +1,133 @@
+import pytest
+
+from gateway.model.agent import Agent
+from gateway.policy.document import Match
+from gateway.policy.engine import Engine
+from tests.support.policies import AGENT, document, judge, mode, rules, tool
+
+OPS = document(
+    "ops",
+    version=3,
+    always_blocked=["delete:database", "drop *"],
+    modes=[
+        mode("NORMAL", ["read *", "list *", "get *"]),
+        mode("EMERGENCY", ["restart:service", "scale:fleet"], ["scale:database"]),
+    ],
+    allow=[{"action": "read:file", "resource": "s3://docs/*"}],
+    deny=["send:external_email"],
+)
+
+
+def test_without_documents_everything_is_allowed_and_nothing_asked() -> None:
+    on = rules()
+    assert on.idle and on.idle_requests and not on.needs_memory and not on.needs_transcript
+    verdict = judge(on, "delete_database")
+    assert verdict.allowed and verdict.policy is None and verdict.rule == "" and verdict.action == "delete:database"
+
+
+def test_documents_that_say_nothing_of_calls_leave_the_rules_idle() -> None:
+    assert rules(document("default", default="allow"), document("limits")).idle
+    assert not rules(OPS).idle
+
+
+@pytest.mark.parametrize(
+    ("name", "in_mode", "allowed", "rule"),
+    [
+        ("read_logs", "NORMAL", True, "ops/modes/NORMAL/allow/0"),
+        ("readLogs", "EMERGENCY", True, "ops/modes/NORMAL/allow/0"),
+        ("restart-service", "NORMAL", False, "ops/modes/NORMAL"),
+        ("Restart Service", "EMERGENCY", True, "ops/modes/EMERGENCY/allow/0"),
+        ("delete_database", "NORMAL", False, "ops/always_blocked/0"),
+        ("delete_database", "EMERGENCY", False, "ops/always_blocked/0"),
+        ("drop_table", "EMERGENCY", False, "ops/always_blocked/1"),
+        ("scale_database", "EMERGENCY", False, "ops/modes/EMERGENCY/deny/0"),
+        ("scale_database", "NORMAL", False, "ops/default"),
+        ("scale_fleet", "UNKNOWN", False, "ops/modes/NORMAL"),
+        ("send_external_email", "NORMAL", False, "ops/deny/0"),
+        ("paint_house", "NORMAL", False, "ops/default"),
+    ],
+)
+def test_one_document_decides_by_mode(name: str, in_mode: str, allowed: bool, rule: str) -> None:
+    verdict = judge(OPS, name, modes={"ops": in_mode})
+    assert (verdict.allowed, verdict.rule, verdict.policy) == (allowed, rule, "ops@3")
+    assert verdict.mode == ("NORMAL" if in_mode == "UNKNOWN" else in_mode)
+    assert verdict.reason
+
+
+def test_a_wider_denial_is_not_lifted_by_a_narrower_document() -> None:
+    narrow = document("narrow", Match(agents=("sre-*",)), allow=["*"], default="allow")
+    assert judge(rules(narrow, document("wide", deny=["pay *"])), "pay_bill").rule == "wide/deny/0"
+    assert judge(rules(narrow, document("wide", default="deny")), "pay_bill").rule == "narrow/allow/0"
+
+
+def test_the_default_of_the_most_specific_document_decides_and_of_equals_the_denial() -> None:
+    everyone = document("everyone", default="allow")
+    team = document("team", Match(teams=("platform",)), default="deny")
+    assert not judge(rules(everyone, team), "x").allowed
+    assert not judge(rules(everyone, document("other", default="deny")), "x").allowed
+    agents = document("agents", Match(agents=("agt_1",)), default="allow")
+    assert judge(rules(everyone, team, agents), "x").rule == "agents/default"
+    silent = document("silent", Match(agents=("agt_1",)), deny=["y"])
+    assert judge(rules(silent, team), "x").rule == "team/default"
+    assert not rules(everyone, team, agent=Agent("agt_2", owner_team="other")).judge_call.__self__._all[1:]
+
+
+def test_a_tool_is_seen_as_what_its_document_maps_it_to() -> None:
+    mapped = document("mapped", tools=[tool("svc_bounce", action="restart:service", resource="{service}")])
+    by_resource = document("rules", default="allow", deny=[{"action": "restart:service", "resource": "db*"}])
+    on = rules(mapped, by_resource)
+    assert judge(on, "svc_bounce", {"service": "web"}).allowed
+    denied = judge(on, "svc_bounce", {"service": "db1"})
+    assert (denied.allowed, denied.rule, denied.action) == (False, "rules/deny/0", "svc:bounce")
+    assert judge(on, "svc_bounce", {"service": "web"}).resource == "web"
+    assert judge(on, "svc_bounce").rule == "mapped/tools/svc_bounce/resource"
+    assert judge(on, "svc_bounce", {"service": ["web"]}).rule == "mapped/tools/svc_bounce/resource"
+
+
+def test_renaming_a_tool_does_not_take_it_out_of_another_documents_rules() -> None:
+    narrow = document("narrow", Match(agents=("*",)), tools=[tool("drop_table", action="read:table")])
+    assert judge(rules(narrow, OPS), "drop_table").rule == "ops/always_blocked/1"
+    wide = document("wide", tools=[tool("nuke", action="delete:database")])
+    assert judge(rules(wide, OPS), "nuke").rule == "ops/always_blocked/0"
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "../b", "/a/%2e%2e/b", "/a%2F..%2fb", "a/.", "a\\..\\b"])
+def test_a_resource_with_a_dot_segment_is_denied(path: str) -> None:
+    on = document(tools=[tool("read_file", resource="{path}")])
+    assert judge(on, "read_file", {"path": path}).rule == "ops/resource"
+    assert judge(on, "read_file", {"path": "/a/..b/c.d/.e"}).allowed
+
+
+def test_the_same_tool_on_another_server_is_another_tool() -> None:
+    on = rules(document(default="allow", deny=[{"action": "read:file", "server": "prod"}]), servers=("prod", "test"))
+    assert not judge(on, "mcp__prod__read_file").allowed
+    assert judge(on, "mcp__test__read_file").allowed
+    assert judge(on, "read_file").allowed
+    assert not judge(on, "read_file", server="prod").allowed
+
+
+def test_an_action_may_be_asked_about_without_a_tool_and_both_must_be_allowed() -> None:
+    assert judge(OPS, action="Read File", resource="s3://docs/a").rule == "ops/modes/NORMAL/allow/0"
+    assert not judge(OPS, action="restart service").allowed
+    assert judge(OPS, "read_file", action="read:file").allowed
+    assert not judge(OPS, "drop_table", action="read:file").allowed
+    assert not judge(OPS, "read_file", action="drop:table").allowed
+    entry = document(tools=[tool("svc_bounce", action="restart:service")])
+    assert judge(entry, action="restart:service").rule == "ops/tools/svc_bounce"
+    assert judge(entry, action="svc bounce").rule == "ops/tools/svc_bounce"
+
+
+def test_what_a_model_wrote_is_repeated_only_where_it_is_plain() -> None:
+    assert "paint:house" in judge(OPS, "paint_house").reason
+    assert "this action" in judge(OPS, "paint" * 50).reason
+    assert "this action" in judge(OPS, "").reason
+    assert "this action" in judge(OPS, "малюй").reason
+
+
+def test_rules_are_remembered_for_an_agent_until_it_changes_and_never_too_many() -> None:
+    engine = Engine([OPS])
+    first = engine.of(AGENT)
+    assert engine.of(AGENT) is first and engine.of(Agent("agt_1")) is not first
+    for n in range(10_100):
+        engine.of(Agent(f"agt_{n}"))
+    assert len(engine._known) <= 10_000
