@@ -9,12 +9,14 @@ from gateway.model.answer import Answer
 from gateway.model.ask import Ask, OfferedTool, ToolResult
 from gateway.model.errors import Refusal
 from gateway.model.history import History
+from gateway.model.transcript import Transcript
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.chat_calls import whole_calls
 from gateway.wire.chat_history import chat_history
 from gateway.wire.chat_refusal import choices_of, refuse_choice, turn_of
 from gateway.wire.chat_stream import ChatReader, check_places, note
+from gateway.wire.chat_transcript import chat_transcript
 from gateway.wire.dialect import StreamReader
 from gateway.wire.hidden import could_name
 
@@ -50,6 +52,9 @@ class ChatCompletions:
 
     def history(self, document: dict[str, Any]) -> History:
         return chat_history(document)
+
+    def transcript(self, document: dict[str, Any]) -> Transcript:
+        return chat_transcript(document)
 
     def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer()

@@ -10,6 +10,7 @@ from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
 from gateway.model.history import History
 from gateway.model.tool_call import ToolCall
+from gateway.model.transcript import Said, Transcript
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.chat_refusal import choices_of
@@ -40,6 +41,11 @@ class Completions:
     def history(self, document: dict[str, Any]) -> History:
         prompt = document.get("prompt")
         return History(opening=prompt if isinstance(prompt, str) else "")
+
+    def transcript(self, document: dict[str, Any]) -> Transcript:
+        prompt = document.get("prompt")
+        texts = prompt if isinstance(prompt, list) else [prompt]
+        return Transcript(tuple(Said("user", text) for text in texts if isinstance(text, str)))
 
     def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer()

@@ -13,6 +13,7 @@ from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
 from gateway.model.history import History
 from gateway.model.tool_call import ToolCall
+from gateway.model.transcript import Transcript
 from gateway.model.verdict import Withhold
 
 
@@ -83,6 +84,12 @@ class Dialect(Protocol):
 
     def history(self, document: dict[str, Any]) -> History:
         """What a request that `read_request` took says of its conversation. Tolerant; texts stay as sent."""
+
+    def transcript(self, document: dict[str, Any]) -> Transcript:
+        """The whole conversation, as far as the request tells it; empty where there is none. Tolerant.
+
+        Only for rules that ask for it: takes time and memory in proportion to the conversation.
+        """
 
     def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         """Tolerant: a member of an unexpected type is skipped, except a call, which then has a `problem`.

@@ -6,6 +6,7 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
 from gateway.model.history import History
+from gateway.model.transcript import Transcript
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
@@ -26,6 +27,9 @@ class Embeddings:
 
     def history(self, document: dict[str, Any]) -> History:
         return History()  # texts that belong to no conversation
+
+    def transcript(self, document: dict[str, Any]) -> Transcript:
+        return Transcript()
 
     def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         model, usage = document.get("model"), document.get("usage")

@@ -10,6 +10,7 @@ from gateway.model.answer import Answer, Usage
 from gateway.model.ask import Ask, OfferedTool, ToolResult
 from gateway.model.errors import Refusal
 from gateway.model.history import History
+from gateway.model.transcript import Transcript
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, messages_errors, tolerant
 from gateway.wire.dialect import Dialect, StreamReader
@@ -24,6 +25,7 @@ from gateway.wire.messages_blocks import (
 )
 from gateway.wire.messages_history import messages_history
 from gateway.wire.messages_stream import MessagesReader, check_places
+from gateway.wire.messages_transcript import messages_transcript
 
 
 class Messages:
@@ -48,6 +50,9 @@ class Messages:
 
     def history(self, document: dict[str, Any]) -> History:
         return messages_history(document)
+
+    def transcript(self, document: dict[str, Any]) -> Transcript:
+        return messages_transcript(document)
 
     def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer(

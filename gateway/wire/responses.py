@@ -10,6 +10,7 @@ from gateway.model.answer import Answer
 from gateway.model.ask import Ask, OfferedTool
 from gateway.model.errors import Refusal
 from gateway.model.history import History
+from gateway.model.transcript import Transcript
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, openai_errors
 from gateway.wire.dialect import Dialect, StreamReader
@@ -25,6 +26,7 @@ from gateway.wire.responses_items import (
 )
 from gateway.wire.responses_refusal import without_calls
 from gateway.wire.responses_stream import ResponsesReader
+from gateway.wire.responses_transcript import responses_transcript
 
 
 class Responses:
@@ -48,6 +50,9 @@ class Responses:
 
     def history(self, document: dict[str, Any]) -> History:
         return responses_history(document)
+
+    def transcript(self, document: dict[str, Any]) -> Transcript:
+        return responses_transcript(document)
 
     def read_answer(self, document: dict[str, Any], body: bytes | None = None) -> Answer:
         answer = Answer()
