@@ -271,6 +271,7 @@ BREAKS: tuple[tuple[Callable[[Module], Iterator[str]], str, str], ...] = (
     (layers, "edge/x.py", "def f():\n    from gateway.settings import Settings"),
     (layers, "phases/x.py", "from gateway.pipeline import run"),
     (layers, "sdk/x.py", "from gateway.model.errors import Refusal"),
+    (layers, "edge/x.py", "from gateway.sdk.errors import GatewayError"),
     (layers, "strange/x.py", "from gateway.model.errors import Refusal"),
     (purity, "identity/x.py", "from time import monotonic"),
     (purity, "wire/x.py", "import asyncio.queues"),
@@ -295,6 +296,7 @@ KEEPS: tuple[tuple[Callable[[Module], Iterator[str]], str, str], ...] = (
     (layers, "demo/x.py", "from gateway.upstream.reply import Reply\nfrom gateway.wire.sse import frames"),
     (layers, "edge/x.py", "from gateway import __version__\nfrom gateway.edge.client import Client"),
     (layers, "app.py", "from gateway.settings import Settings\nfrom gateway.edge.server import serve"),
+    (layers, "sdk/x.py", "from gateway.sdk.errors import GatewayError\nimport httpx"),
     (purity, "store/x.py", "import asyncio"),
     (
         explained_excepts,
