@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic import ValidationInfo as Info
 
-from gateway.settings.sections import Documents, JWTSettings, Networks, Retention
+from gateway.settings.sections import Documents, DurationOrOff, JWTSettings, Networks, Retention
 from gateway.settings.shapes import (
     Bytes,
     ExistingFile,
@@ -225,6 +225,14 @@ class Settings(BaseModel):
         (), "policy documents beside the files, as a JSON array", "a JSON array of objects", shown="none"
     )
 
+    record_calls: DurationOrOff = setting(
+        7 * 86_400,
+        "how long judged requests and tool calls are kept, secrets in arguments covered, to try policies on them; "
+        "no longer than GATEWAY_RETENTION says of calls",
+        "a duration such as 7d, 12h or 30m, or off",
+        shown="7d",
+    )
+
     audit: Literal["group", "strict"] = setting(
         "group",
         "`group` syncs the audit record every 50 ms; `strict` before anything is forwarded",
@@ -236,7 +244,7 @@ class Settings(BaseModel):
     retention: Retention = setting(
         Retention(),
         "how long what was recorded is kept, as JSON; names left out keep their defaults; "
-        "calls and incidents are not used by this version",
+        "incidents are not used by this version",
         "a JSON object: vitals_count, and durations such as 7d for vitals, calls, incidents, audit, idle_agents",
         shown="vitals_count 1000, vitals 7d, calls 7d, incidents 90d, audit 30d, idle_agents 30d",
     )

@@ -34,7 +34,13 @@ def network(value: object) -> object:
         raise ValueError("is not an address or a network such as 10.0.0.0/8") from None
 
 
+def _or_off(value: object) -> object:
+    """`off` is None; YAML reads it as false."""
+    return None if value is False or (isinstance(value, str) and value.strip().lower() == "off") else value
+
+
 Duration = Annotated[int, Field(ge=1, le=10 * 366 * 86_400), BeforeValidator(_duration)]
+DurationOrOff = Annotated[Duration | None, BeforeValidator(_or_off)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(network)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(comma_separated)]
 Documents = Annotated[tuple[dict[str, Any], ...], BeforeValidator(json_array)]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.settings import SettingsError, load
 from gateway.settings.sections import Documents, Duration, JWTSettings, Network, Retention
 
 
@@ -50,3 +51,14 @@ def test_an_issuers_keys_come_over_tls_or_from_this_machine(source: str) -> None
 def test_an_issuers_keys_are_not_fetched_in_the_clear() -> None:
     with pytest.raises(ValidationError, match="without TLS"):
         JWTSettings(issuer="i", audience="a", jwks="http://issuer.example/keys")
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("7d", 604_800), ("90s", 90), ("off", None), (" OFF ", None)])
+def test_how_long_calls_are_recorded_is_a_duration_or_off(written: str, seconds: int | None) -> None:
+    assert load(None, {"GATEWAY_RECORD_CALLS": written}).record_calls == seconds
+
+
+@pytest.mark.parametrize("written", ["0s", "on", "true", "-1d"])
+def test_calls_are_not_recorded_for_anything_else(written: str) -> None:
+    with pytest.raises(SettingsError, match="GATEWAY_RECORD_CALLS.*or off"):
+        load(None, {"GATEWAY_RECORD_CALLS": written})
