@@ -11,6 +11,7 @@ from gateway.identity.fingerprint import Fingerprinter
 from gateway.settings import Secrets, Settings
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
+from gateway.store.approvals import Approvals
 from gateway.store.chains import Chains
 from gateway.store.connection import Connection
 from gateway.store.control import Control
@@ -20,6 +21,7 @@ from gateway.store.events import Events
 from gateway.store.forms import Forms
 from gateway.store.identities import Identities
 from gateway.store.limits import Limits
+from gateway.store.modes import Modes
 from gateway.store.providers import MadeProviders
 from gateway.store.quarantine import Quarantine
 from gateway.store.routes import Routes
@@ -43,6 +45,7 @@ class State:
         self.control = Control(self.store, clock=monotonic, file=copy)
         self.quarantine = Quarantine(self.control, self.store, clock=clock)
         self.routes = Routes(self.control)
+        self.modes = Modes(self.control, clock=clock)
         self.identities = Identities.over(
             self.store,
             self.control,
@@ -68,6 +71,7 @@ class State:
         self.chains = Chains(self.store)
         self.limits = Limits(self.store, clock=monotonic)
         self.events = Events(self.store, clock=clock)
+        self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify)
 
     def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What has to go on as long as the process serves."""
@@ -81,6 +85,7 @@ class State:
             self.chains.run(),
             self.limits.run(),
             self.events.run(),
+            self.approvals.run(),
         )
 
     def missing(self) -> list[str]:

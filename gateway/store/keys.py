@@ -35,6 +35,15 @@ used by one script.
 | `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min to 32 d, by what it counts |
 | `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 2 min |
 | `{limits}:leases:{subject}` | sorted set | exchanges under way by the end of their lease, us | 2 min |
+| `{approvals}:approval:{id}` | hash | one approval: who asked for what, and who decided | a day after its end |
+| `{approvals}:arguments:{id}` | string | what the call has, secrets covered | until used or rejected, 1 h at most |
+| `{approvals}:bound:{digest}` | string | the approval of exactly that call | until it is used, 1 h at most |
+| `{approvals}:pending` | sorted set | approvals that wait for a person, by their end, ms | 1 h |
+| `{approvals}:pending:{agent}` | sorted set | those of one agent | 1 h |
+| `{approvals}:held:{agent}` | sorted set | an agent's answers that wait, by the end of their time, ms | 1 h |
+| `{approvals}:index` | sorted set | all approvals by the time they were asked for, us | a day after the last |
+| `{approvals}:announce` | sorted set | approvals that webhooks have still to be told of, by time, ms | 1 h |
+| `{approvals}:news` | channel | nothing kept; a message for every decision | |
 """
 
 from dataclasses import dataclass
@@ -135,6 +144,37 @@ class Keys:
 
     def leases(self, subject: str) -> str:
         return f"{self.prefix}{{limits}}:leases:{subject}"
+
+    def approval(self, approval_id: str) -> str:
+        return f"{self.prefix}{{approvals}}:approval:{approval_id}"
+
+    def approval_arguments(self, approval_id: str) -> str:
+        return f"{self.prefix}{{approvals}}:arguments:{approval_id}"
+
+    def approval_bound(self, digest: str) -> str:
+        return f"{self.prefix}{{approvals}}:bound:{digest}"
+
+    @property
+    def approvals_pending(self) -> str:
+        return f"{self.prefix}{{approvals}}:pending"
+
+    def approvals_pending_of(self, agent_id: str) -> str:
+        return f"{self.prefix}{{approvals}}:pending:{agent_id}"
+
+    def answers_held(self, agent_id: str) -> str:
+        return f"{self.prefix}{{approvals}}:held:{agent_id}"
+
+    @property
+    def approvals_index(self) -> str:
+        return f"{self.prefix}{{approvals}}:index"
+
+    @property
+    def approvals_announce(self) -> str:
+        return f"{self.prefix}{{approvals}}:announce"
+
+    @property
+    def approvals_news(self) -> str:
+        return f"{self.prefix}{{approvals}}:news"
 
     @property
     def signing_key(self) -> str:
