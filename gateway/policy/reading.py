@@ -1,8 +1,10 @@
 """From the text of a policy file to plain values; refuses what YAML would let pass in silence.
 
 A key that is there twice, an anchor (a small file could stand for gigabytes), a file over 1 MiB, more than 40 levels.
+Plain words are read as YAML 1.2 has it: `on`, `off`, `yes`, `no`, dates and times of day are text.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -13,9 +15,19 @@ LARGEST = 1024 * 1024
 _DEEPEST = 40
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain values only. `on` and `off` stay what YAML 1.1 makes of them: true and false."""
+_WHOLE = r"[-+]?(?:0|[1-9][0-9_]*)"
+_FRACTION = r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.inf|\.nan"
+_PLAIN = [
+    (f"tag:yaml.org,2002:{kind}", re.compile(f"(?:{form})$"))
+    for kind, form in (("null", "~|null|"), ("bool", "true|false"), ("int", _WHOLE), ("float", _FRACTION))
+]
 
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only. What stands without quotes is text unless it is one of `_PLAIN`."""
+
+    # YAML 1.1, which SafeLoader follows, reads `no` as false, `12:30` as 750 and `010` as 8.
+    yaml_implicit_resolvers = {None: _PLAIN, "": _PLAIN[:1]}
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

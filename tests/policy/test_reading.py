@@ -12,6 +12,17 @@ def test_a_mapping_is_read() -> None:
     assert read("name: ops\nlimits: {concurrent: 8}\n", "ops.yaml") == {"name": "ops", "limits": {"concurrent": 8}}
 
 
+def test_plain_words_are_what_they_look_like() -> None:
+    text = (
+        "[on, off, yes, no, NO, y, true, false, null, ~, 2026-01-02, 12:30, 010, 0x1f, 1_000, -3, 1.5, 1e3, '5', <<, =]"
+    )
+    assert read(f"a: {text}\nb:", "x") == {
+        "a": ["on", "off", "yes", "no", "NO", "y", True, False, None, None, "2026-01-02", "12:30", "010", "0x1f"]
+        + [1000, -3, 1.5, 1000.0, "5", "<<", "="],
+        "b": None,
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -27,7 +38,8 @@ def test_a_mapping_is_read() -> None:
         ("a: !!python/object:os.system {}", "is not YAML"),
         ("a: " + "x" * LARGEST, "is larger than"),
         ("a: \x00", "is not YAML"),
-        ("a: 2026-99-99", "is not YAML"),
+        ("a: !!int x", "is not YAML"),
+        ("a: !!timestamp 2026-99-99", "is not YAML"),
     ],
 )
 def test_what_yaml_would_let_pass_is_refused_with_its_place(text: str, says: str) -> None:

@@ -1,0 +1,1 @@
+"""From plain values to the frozen clauses of a document. Nothing is guessed: what is not known is refused."""
