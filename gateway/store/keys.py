@@ -31,6 +31,11 @@ used by one script.
 | `{control}:news` | channel | nothing kept; a message for every change | |
 | `policy_versions:{name}` | hash | the last 50 versions of a policy document before the present one | for ever |
 | `{calls}:records` | stream | recorded requests and calls, in compressed batches | `GATEWAY_RECORD_CALLS`, 64 MiB |
+| `acts:{id}` | hash | what an agent's allowed calls have added up to, and when the last was | 32 days after the last |
+| `acts:{id}:{conversation}` | hash | the same of one conversation | 32 days after the last |
+| `taint:{id}:{session}` | string | hashes of what a session first read in untrusted results | an hour |
+| `taint:{id}:{session}:more` | string | what is being added to it | within one script |
+| `given:{id}:{half day}` | hash | 10,000 calls an agent was given or refused, by hashes of their ids | a day |
 | `{limits}:reservation:{id}` | string | what is set aside for one exchange | until it is settled, 2 h at most |
 | `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min to 32 d, by what it counts |
 | `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 2 min |
@@ -132,6 +137,16 @@ class Keys:
     @property
     def calls(self) -> str:
         return f"{self.prefix}{{calls}}:records"
+
+    def acts(self, agent_id: str, conversation: str | None = None) -> str:
+        of = f"{self.prefix}acts:{{{agent_id}}}"
+        return of if conversation is None else f"{of}:{conversation}"
+
+    def taint(self, agent_id: str, session: str) -> str:
+        return f"{self.prefix}taint:{{{agent_id}}}:{session}"
+
+    def given(self, agent_id: str, half_day: int) -> str:
+        return f"{self.prefix}given:{{{agent_id}}}:{half_day}"
 
     def reservation(self, exchange_id: str) -> str:
         return f"{self.prefix}{{limits}}:reservation:{exchange_id}"

@@ -1,0 +1,37 @@
+"""A bounded set of keyed hashes: which tokens and pairs a session has read. A Bloom filter of 32 KiB.
+
+It never forgets what was added. What was not added is taken for added once in a thousand times after ten thousand
+additions, and more often the more there are: a flood of text makes everything count as read, and never pushes anything
+out. Pairs and their parts are as `gateway.policy.tokens` makes them.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable
+
+from gateway.policy.tokens import folded, traits
+
+BYTES = 32 * 1024
+_BITS = BYTES * 8 - 1
+
+
+def merged(values: Iterable[str], key: bytes) -> bytes:
+    """The bits of a set that holds these."""
+    bits = bytearray(BYTES)
+    for value in values:
+        for at in _places(value, key):
+            bits[at >> 3] |= 1 << (at & 7)
+    return bytes(bits)
+
+
+def holds(bits: bytes, value: str, key: bytes) -> bool:
+    """Whether a text stood in what was read: a short one never."""
+    if len(bits) < BYTES:
+        return False
+    wanted = traits(folded(value))
+    return bool(wanted) and all(bits[at >> 3] & (1 << (at & 7)) for one in wanted for at in _places(one, key))
+
+
+def _places(value: str, key: bytes) -> tuple[int, ...]:
+    digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16, key=key, person=b"taint").digest()
+    return tuple(number & _BITS for number in struct.unpack("<4I", digest))
