@@ -5,7 +5,7 @@ Nothing is guessed: an unknown key, a wrong type, a number out of range refuses 
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +35,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document in force. `source` is the file it came from; `version` counts its changes, from 1."""
+    """A document in force. `source` is the file it came from; `version` counts its changes, from 1; `raw` is what its
+    author wrote, to be shown."""
 
     name: str
     match: Match = Match()
@@ -43,6 +44,7 @@ class Document:
     source: str = ""
     clauses: Clauses = Clauses()
     version: int = 1
+    raw: Mapping[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def parse(raw: Mapping[Any, Any], source: str, servers: Collection[str] | None = None) -> Document:
@@ -61,7 +63,7 @@ def parse(raw: Mapping[Any, Any], source: str, servers: Collection[str] | None =
     limits = _bounds(place.at("limits"), raw.get("limits"), LIMITS, budget=False)
     budgets = _bounds(place.at("budgets"), raw.get("budgets"), BUDGETS, budget=True)
     match = _match(place.at("match"), raw.get("match"))
-    return Document(name, match, (*limits, *budgets), source, read_clauses(place, raw))
+    return Document(name, match, (*limits, *budgets), source, read_clauses(place, raw), raw=raw)
 
 
 def parse_all(
