@@ -69,6 +69,7 @@ class Refusal(Exception):
         retry_after: seconds, sent as `retry-after`; at most 60.
         retry: overrides the code's `retry`.
         headers: further response headers, lower-case names.
+        approval_id: what a person is asked to approve; stands in the body.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Refusal(Exception):
         retry_after: int | None = None,
         retry: bool | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
+        approval_id: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -91,6 +93,7 @@ class Refusal(Exception):
         self.retry_after = retry_after
         self.retry = self.kind.retry if retry is None else retry
         self.headers = headers
+        self.approval_id = approval_id
 
     def __reduce__(self) -> tuple[object, ...]:  # exceptions with keyword arguments do not pickle by themselves
         return (type(self), (self.code, self.message))

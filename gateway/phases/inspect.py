@@ -95,8 +95,10 @@ class Inspect:
             rulings = await self._rulings(exchange, answer)
             if rulings:
                 exchange.denied.extend(d for ruling in rulings.values() for d in ruling.denied)
+                exchange.withheld = next(iter(rulings.values())).text
                 body = orjson.dumps(dialect.withhold(document, rulings))
-                headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
+                if exchange.denied:
+                    headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
         await caller.whole(reply.status, headers, body)
 
     async def _rulings(self, exchange: Exchange, answer: Answer) -> dict[int, Withhold]:
@@ -156,6 +158,7 @@ class Inspect:
             await self._pass(exchange, machine, caller, machine.close())
         finally:
             exchange.on_tick = None
+            exchange.withheld = next((one.text for _, one in machine.rulings if isinstance(one, Withhold)), None)
             machine.discard()
         await caller.finish()
 

@@ -6,17 +6,16 @@ from gateway.model.errors import Refusal
 
 
 def error_body(refusal: Refusal) -> bytes:
-    """The JSON body of a refusal. All four members are strings or null."""
-    return orjson.dumps(
-        {
-            "error": {
-                "message": refusal.message,
-                "type": refusal.kind.type,
-                "param": refusal.param,
-                "code": refusal.code,
-            }
-        }
-    )
+    """The JSON body of a refusal. All members are strings or null."""
+    error = {
+        "message": refusal.message,
+        "type": refusal.kind.type,
+        "param": refusal.param,
+        "code": refusal.code,
+    }
+    if refusal.approval_id is not None:
+        error["approval_id"] = refusal.approval_id
+    return orjson.dumps({"error": error})
 
 
 def error_frame(refusal: Refusal) -> bytes:

@@ -1,4 +1,4 @@
-"""What an agent reads in place of a refused tool call. Never says an argument, which may be the harm itself."""
+"""What an agent reads in place of tool calls. Of a refused one never an argument, which may be the harm itself."""
 
 import re
 from collections.abc import Sequence
@@ -12,13 +12,19 @@ UNREADABLE = "gateway/unreadable-call"
 _NAME = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
-def refusal_text(denials: Sequence[Denial]) -> str:
+def refusal_text(denials: Sequence[Denial], *, advice: str = "Do not repeat a refused call unchanged.") -> str:
     """One line for each refused call, then what to do now. Plain text that a model can act on."""
     lines = [
-        f"The call to {_tool(denial.tool)} was refused by rule {denial.rule}: {denial.reason}" for denial in denials
+        f"The call to {called(denial.tool)} was refused by rule {denial.rule}: {denial.reason}" for denial in denials
     ]
-    lines.append("None of the tool calls of this turn was executed. Do not repeat a refused call unchanged.")
+    lines.append(f"None of the tool calls of this turn was executed. {advice}")
     return "\n".join(lines)
+
+
+def plan_text(calls: Sequence[ToolCall]) -> str:
+    """What an agent reads in place of calls that are only planned."""
+    lines = (f"{number}. {call.name} {call.arguments}".rstrip() for number, call in enumerate(calls, 1))
+    return "\n".join(["Plan (not executed):", *lines])
 
 
 def unreadable(calls: Sequence[ToolCall]) -> Withhold:
@@ -41,6 +47,7 @@ def denied_members(denied: Sequence[Denial]) -> list[dict[str, str | None]]:
     return [{"tool": tool_name(one.tool), "rule": one.rule, "decision_id": one.decision_id} for one in denied]
 
 
-def _tool(name: str) -> str:
+def called(name: str) -> str:
+    """A tool as a sentence names it."""
     shown = tool_name(name)
     return shown if shown == "a tool" else f"the tool {shown}"

@@ -1,0 +1,147 @@
+"""Records what was decided about tool calls, before it takes effect, and counts it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from gateway.model.audit import AuditEntry
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.phases.judged_call import Judged, Judgement
+from gateway.policy.question import Facts
+from gateway.policy.recorded import RecordedCall
+from gateway.policy.verdict import RequestVerdict
+from gateway.spool.errors import AuditUnavailable
+
+_LONGEST = 300  # characters of a tool's name, a resource, a reason
+_MOST_SHADOWED = 16
+
+
+class Log(Protocol):
+    """The audit record."""
+
+    def append(self, entry: AuditEntry) -> str: ...
+
+    async def durable(self, entry_id: str) -> None: ...
+
+
+class Decisions:
+    """Counts in `calls`, by `allow`, `deny`, `plan` and `shadow`: let through, but a rule in shadow would not have.
+
+    Args:
+        args_hash: stands for the arguments of a call.
+        clock: seconds since the epoch.
+        note: keeps calls so that other policies can be tried on them; None: nobody does.
+        redact: takes keys out of text that models have chosen.
+        strict: whether nothing takes effect before it is safe from a loss of power.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        args_hash: Callable[[str, Any, str | None], str],
+        clock: Callable[[], float],
+        note: Callable[[RecordedCall], None] | None = None,
+        redact: Callable[[str], str] = str,
+        strict: bool = False,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._redact = redact
+        self.args_hash = args_hash
+        self.note = note
+        self.strict = strict
+        self.calls = {"allow": 0, "deny": 0, "plan": 0, "shadow": 0}
+
+    def record(
+        self, exchange: Exchange, facts: Facts, judged: Judged, *, withheld: bool, metadata: Mapping[str, Any] = {}
+    ) -> str | None:
+        """The id of the entry; None where no rule had a say, which is not recorded. Raises Refusal if it cannot be.
+
+        Args:
+            withheld: whether the agent does not get the call, though it may be allowed.
+        """
+        verdict, agent = judged.verdict, facts.agent
+        kind = "plan" if "execution" in metadata else "shadow" if verdict.shadowed else "allow"
+        self.calls[kind if verdict.allowed else "deny"] += 1
+        self.keep(exchange, facts, judged)
+        if verdict.allowed and verdict.policy is None and not verdict.shadowed and not metadata:
+            return None
+        more: dict[str, Any] = dict(metadata)
+        if verdict.shadowed:
+            more["shadow"] = [{"rule": rule, "reason": reason} for rule, reason in verdict.shadowed[:_MOST_SHADOWED]]
+        if withheld and verdict.allowed:
+            more["withheld"] = True
+        question = judged.question
+        return self._append(
+            AuditEntry(
+                time=self._clock(),
+                kind="decision",
+                action=verdict.action,
+                request_id=exchange.id,
+                agent_id=agent.agent_id,
+                resource=self._shown(verdict.resource),
+                tool=self._shown(question.tool),
+                allowed=verdict.allowed,
+                rule=verdict.rule or None,
+                reason=self._shown(verdict.reason) or None,
+                mode=verdict.mode,
+                policy=verdict.policy,
+                args_hash=self.args_hash(question.tool, question.arguments, question.server),
+                metadata=more,
+            )
+        )
+
+    def record_request(self, exchange: Exchange, facts: Facts, verdict: RequestVerdict) -> None:
+        """Record that a request is refused, or would be. Raises Refusal if that cannot be recorded."""
+        denied = verdict.denied
+        if denied is None and not verdict.shadowed:
+            return
+        rule, reason = (denied.rule, denied.reason) if denied is not None else verdict.shadowed[0]
+        self._append(
+            AuditEntry(
+                time=self._clock(),
+                kind="decision",
+                action="call:model",
+                request_id=exchange.id,
+                agent_id=facts.agent.agent_id,
+                resource=self._shown(exchange.ask.model or "") if exchange.ask is not None else "",
+                allowed=denied is None,
+                rule=rule,
+                reason=self._shown(reason),
+                mode=denied.mode if denied is not None else None,
+                policy=denied.policy if denied is not None else None,
+                metadata={} if denied is not None else {"shadow": [{"rule": rule} for rule, _ in verdict.shadowed]},
+            )
+        )
+
+    def keep(self, exchange: Exchange, facts: Facts, judged: Judged) -> None:
+        """Note a call for whoever wants to try another policy on it."""
+        if self.note is not None:
+            conversation = exchange.judgement.conversation if isinstance(exchange.judgement, Judgement) else None
+            self.note(RecordedCall.of(judged.question, facts, judged.verdict, exchange.id, conversation))
+
+    async def durable(self, entries: Sequence[str]) -> None:
+        """Wait until these are safe. Raises Refusal if they cannot be made so."""
+        try:
+            for entry in entries:
+                await self._log.durable(entry)
+        except AuditUnavailable:
+            raise _unrecorded() from None
+
+    def _append(self, entry: AuditEntry) -> str:
+        try:
+            return self._log.append(entry)
+        except AuditUnavailable:
+            raise _unrecorded() from None
+
+    def _shown(self, text: str) -> str:
+        return self._redact(text)[:_LONGEST]
+
+
+def _unrecorded() -> Refusal:
+    return Refusal(
+        "audit_unavailable",
+        "The gateway cannot record its decisions at the moment, so it lets no tool call through.",
+        retry_after=1,
+    )

@@ -1,0 +1,72 @@
+"""What the phases that judge tool calls tell each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.model.agent import Agent
+from gateway.model.ask import OfferedTool
+from gateway.model.tool_call import ToolCall
+from gateway.model.transcript import Transcript
+from gateway.model.value import value
+from gateway.policy.engine import Rules
+from gateway.policy.question import Facts, Memory, Question
+from gateway.policy.verdict import Count, Verdict
+from gateway.wire.refusal_text import called
+
+
+@value
+class Judged:
+    """A call and what the policies say of it."""
+
+    call: ToolCall
+    question: Question
+    verdict: Verdict
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is refused and no person may lift that."""
+        return not self.verdict.allowed and self.verdict.on_deny.kind != "hold"
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to approve it."""
+        verdict = self.verdict
+        return verdict.approval if verdict.allowed else verdict.on_deny.kind == "hold"
+
+    def over(self, count: Count) -> "Judged":
+        """The same call, refused because what it counts has no room."""
+        refused = replace(self.verdict, allowed=False, approval=False, rule=count.rule, reason=count.reason)
+        return replace(self, verdict=refused)
+
+    def sentence(self) -> str:
+        return f"The call to {called(self.call.name)} was refused by rule {self.verdict.rule}: {self.verdict.reason}"
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What one request says that its answer's calls are judged by: one version of the policies from end to end.
+
+    Attributes:
+        tools: what was offered, by name; None where the provider keeps the conversation and nothing was sent.
+        planned: calls are only told, never let through.
+        strip, redact: what is to be taken out of the request.
+    """
+
+    agent: Agent
+    rules: Rules
+    tools: Mapping[str, OfferedTool] | None
+    transcript: Transcript | None = None
+    conversation: str = ""
+    planned: bool = False
+    strip: tuple[str, ...] = ()
+    redact: bool = False
+
+    def facts(self, now: float, modes: Mapping[str, str], memory: Memory | None = None) -> Facts:
+        return Facts(self.agent, now, modes, self.tools, self.transcript, memory)
+
+
+def question_of(call: ToolCall) -> Question:
+    arguments: Any = call.parsed
+    size = len(call.arguments.encode("utf-8", "surrogatepass"))
+    return Question(call.name, arguments, call.kind, call.namespace, size)

@@ -1,0 +1,298 @@
+"""judging: what the policies say of a request, before it is sent, and of the tool calls in its answer.
+
+Where no rule is about an agent nothing is made and nothing is looked at. What can be decided in memory is decided at
+once; a ruling takes its time only where people are asked or where replicas count together.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from gateway.model.agent import Agent
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.tool_call import ToolCall
+from gateway.model.verdict import RELEASE, Denial, Judge, Ruling, Wait, Withhold, allow_all
+from gateway.phases.approving import Approving, Asked, not_approved
+from gateway.phases.decisions import Decisions
+from gateway.phases.judged_call import Judged, Judgement, question_of
+from gateway.phases.profile import Profile
+from gateway.policy.engine import Engine, Rules
+from gateway.policy.question import Facts, Memory
+from gateway.policy.verdict import Count, RequestVerdict, Verdict
+from gateway.store.errors import StoreUnavailable
+from gateway.wire import DIALECTS
+from gateway.wire.refusal_text import plan_text, refusal_text, tool_name
+
+_EXECUTION = b"x-gateway-execution"
+_ALLOWED = Verdict(True, "")
+
+
+class Memories(Protocol):
+    """What agents did lately, on all replicas; see `store.memory`."""
+
+    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Memory: ...
+
+    async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
+        """Count all of them or, if one has no room, none: then that one."""
+
+
+class Judging:
+    """A gate (`gate`), and who judges the calls of an exchange (`of`).
+
+    Args:
+        engine_of: the policies that an exchange is judged by, from end to end.
+        modes: the mode of each document for an agent at this moment.
+        memories, approving: None: the rules that need them refuse.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        engine_of: Callable[[Exchange], Engine],
+        decisions: Decisions,
+        *,
+        modes: Callable[[Agent], Mapping[str, str]],
+        clock: Callable[[], float],
+        memories: Memories | None = None,
+        approving: Approving | None = None,
+    ) -> None:
+        self._engine_of = engine_of
+        self.decisions = decisions
+        self._modes = modes
+        self._clock = clock
+        self._memories = memories
+        self._approving = approving
+
+    def gate(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Set `exchange.judgement` where rules are about the agent. Raises Refusal for a request they forbid."""
+        route, agent = exchange.route, exchange.agent
+        if route.dialect is None or agent is None:
+            return None
+        planned = _wants_plan(exchange)
+        rules = self._engine_of(exchange).of(agent)
+        if planned or not (rules.idle and rules.idle_requests):
+            exchange.judgement = self._judgement(exchange, agent, rules, planned)
+        return None
+
+    def of(self, exchange: Exchange) -> Judge:
+        """The judge of this exchange's answer."""
+        judgement = exchange.judgement
+        if judgement is None:
+            return allow_all if self.decisions.note is None else partial(self._note, exchange)
+        return partial(self._judge, exchange, judgement)
+
+    # The request
+
+    def _judgement(self, exchange: Exchange, agent: Agent, rules: Rules, planned: bool) -> Judgement:
+        judgement = Judgement(agent, rules, None, None, _conversation(exchange), planned)
+        ask = exchange.ask
+        if ask is None:  # an answer that is fetched later
+            return judgement
+        if ask.tools or ask.previous is None:
+            judgement.tools = {tool.name: tool for tool in ask.tools}
+        if rules.needs_transcript:
+            judgement.transcript = DIALECTS[exchange.route.dialect or ""].transcript(ask.document)
+        if not rules.idle_requests:
+            facts = judgement.facts(self._clock(), self._modes(agent))
+            verdict = rules.judge_request(ask, exchange.plain_size, facts)
+            self.decisions.record_request(exchange, facts, verdict)
+            if verdict.denied is not None:
+                raise _refused_request(verdict, verdict.denied)
+            judgement.strip, judgement.redact = verdict.strip, verdict.redact
+            judgement.planned = planned or verdict.execution == "plan_only"
+        return judgement
+
+    # The answer
+
+    def _note(self, exchange: Exchange, calls: Sequence[ToolCall]) -> Ruling:
+        """What no rule is about is let through, and only kept."""
+        agent, ask = exchange.agent, exchange.ask
+        if agent is not None:
+            tools = {tool.name: tool for tool in ask.tools} if ask is not None else None
+            facts = Facts(agent, self._clock(), self._modes(agent), tools)
+            for call in calls:
+                self.decisions.keep(exchange, facts, Judged(call, question_of(call), _ALLOWED))
+        return RELEASE
+
+    def _judge(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling | Wait:
+        if judgement.rules.needs_memory:
+            return Wait(partial(self._remembering, exchange, judgement, calls))
+        return self._ruling(exchange, judgement, calls, None)
+
+    async def _remembering(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling:
+        try:
+            memory = await self._memory(judgement)
+        except StoreUnavailable:
+            return _no_state()
+        ruling = self._ruling(exchange, judgement, calls, memory)
+        return await ruling.ruling() if isinstance(ruling, Wait) else ruling
+
+    async def _memory(self, judgement: Judgement) -> Memory | None:
+        if self._memories is None:
+            return None
+        agent_id, keys = judgement.agent.agent_id, judgement.rules.memory_keys
+        return await self._memories.load(agent_id, judgement.conversation, keys)
+
+    def _ruling(
+        self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall], memory: Memory | None
+    ) -> Ruling | Wait:
+        facts, judged = self._judged(judgement, calls, memory)
+        if any(one.stands or (judgement.planned and not one.verdict.allowed) for one in judged):
+            return self._refused(exchange, facts, judged)
+        if judgement.planned:
+            return self._planned(exchange, facts, judged)
+        if any(one.asks or one.verdict.counts for one in judged):
+            return Wait(partial(self._weighed, exchange, judgement, judged, facts))
+        return self._released(exchange, facts, judged)
+
+    def _judged(
+        self, judgement: Judgement, calls: Sequence[ToolCall], memory: Memory | None
+    ) -> tuple[Facts, list[Judged]]:
+        facts = judgement.facts(self._clock(), self._modes(judgement.agent), memory)
+        questions = [question_of(call) for call in calls]
+        judge = judgement.rules.judge_call
+        pairs = zip(calls, questions, strict=True)
+        return facts, [Judged(call, question, judge(question, facts)) for call, question in pairs]
+
+    async def _weighed(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], facts: Facts
+    ) -> Ruling:
+        """The ruling on calls that are approved by people or counted on all replicas, in this order."""
+        try:
+            asked = await self._asked(exchange, judgement, judged)
+            if waiting := [one for one in asked if one.status != "approved"]:
+                return self._not_approved(exchange, facts, waiting)
+            if asked:  # a mode may have changed since
+                memory = await self._memory(judgement) if judgement.rules.needs_memory else None
+                facts, judged = self._judged(judgement, [one.call for one in judged], memory)
+                if any(one.stands for one in judged):
+                    return self._refused(exchange, facts, judged)
+            if full := await self._counted(judgement, judged):
+                return self._refused(exchange, facts, full)
+            if asked and (gone := await self._take(judgement, asked)):
+                return self._not_approved(exchange, facts, [gone])
+        except StoreUnavailable:
+            return _no_state()
+        approvals = {id(one.judged.call): one for one in asked}
+        ruling = self._released(exchange, facts, judged, approvals)
+        return await ruling.ruling() if isinstance(ruling, Wait) else ruling
+
+    async def _asked(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> list[Asked]:
+        asking = [one for one in judged if one.asks]
+        if not asking:
+            return []
+        if self._approving is None:
+            raise Refusal("approval_required", f"{asking[0].sentence()}: a person has to approve it, and none can.")
+        return await self._approving.ask(exchange, judgement, [(one, self._hash(one)) for one in asking])
+
+    async def _take(self, judgement: Judgement, asked: Sequence[Asked]) -> Asked | None:
+        assert self._approving is not None
+        return await self._approving.take(asked, judgement.agent.agent_id)
+
+    async def _counted(self, judgement: Judgement, judged: Sequence[Judged]) -> list[Judged] | None:
+        """The calls, refused where a count has no room; None if all were counted."""
+        counts = [count for one in judged for count in one.verdict.counts]
+        if not counts:
+            return None
+        if self._memories is None:
+            raise StoreUnavailable("closed", "nothing can be counted", sent=False)
+        full = await self._memories.count(judgement.agent.agent_id, judgement.conversation, counts)
+        if full is None:
+            return None
+        return [one.over(full) if full in one.verdict.counts else one for one in judged]
+
+    # Rulings, recorded
+
+    def _released(
+        self, exchange: Exchange, facts: Facts, judged: Sequence[Judged], approvals: Mapping[int, Asked] = {}
+    ) -> Ruling | Wait:
+        entries = []
+        for one in judged:
+            metadata = _approved(approvals.get(id(one.call)))
+            if metadata:
+                one = Judged(one.call, one.question, _lifted(one.verdict))
+            if entry := self.decisions.record(exchange, facts, one, withheld=False, metadata=metadata):
+                entries.append(entry)
+        return Wait(partial(self._safe, entries)) if entries and self.decisions.strict else RELEASE
+
+    async def _safe(self, entries: Sequence[str]) -> Ruling:
+        await self.decisions.durable(entries)
+        return RELEASE
+
+    def _planned(self, exchange: Exchange, facts: Facts, judged: Sequence[Judged]) -> Ruling:
+        for one in judged:
+            self.decisions.record(exchange, facts, one, withheld=True, metadata={"execution": "plan_only"})
+        return Withhold(plan_text([one.call for one in judged]), ())
+
+    def _refused(self, exchange: Exchange, facts: Facts, judged: Sequence[Judged]) -> Ruling:
+        denials, error = [], None
+        for one in judged:
+            entry = self.decisions.record(exchange, facts, one, withheld=True)
+            if not one.verdict.allowed:
+                denials.append(Denial(tool_name(one.call.name), one.verdict.rule, one.verdict.reason, entry))
+                error = one if error is None and one.verdict.on_deny.kind == "error" else error
+        if error is None:
+            return Withhold(refusal_text(denials), tuple(denials))
+        exchange.denied.extend(denials)
+        return Refusal("tool_call_denied", error.sentence(), headers=((b"x-gateway-denied", b"%d" % len(denials)),))
+
+    def _not_approved(self, exchange: Exchange, facts: Facts, asked: Sequence[Asked]) -> Ruling:
+        denials = []
+        for one in asked:
+            denial, approval = one.denial, one.approval
+            metadata = {"approval": one.status, **({"approval_id": approval.approval_id} if approval else {})}
+            judged = Judged(one.judged.call, one.judged.question, _unlifted(one.judged.verdict, denial.reason))
+            entry = self.decisions.record(exchange, facts, judged, withheld=True, metadata=metadata)
+            denials.append(Denial(denial.tool, denial.rule, denial.reason, entry))
+        ruling = not_approved(asked, denials)
+        if isinstance(ruling, Refusal):
+            exchange.denied.extend(denials)
+        return ruling
+
+    def _hash(self, judged: Judged) -> str:
+        return self.decisions.args_hash(judged.question.tool, judged.question.arguments, judged.question.server)
+
+
+def _wants_plan(exchange: Exchange) -> bool:
+    """Whether the caller itself asks for no more than a plan. Raises Refusal for what is no such wish."""
+    wish = exchange.request.fields.get(_EXECUTION)
+    if wish is None or wish == b"execute_safe":
+        return False
+    if wish != b"plan_only":
+        raise Refusal(
+            "invalid_request",
+            f"X-Gateway-Execution must be plan_only or execute_safe, not {wish[:40].decode('latin-1')!r}.",
+            param="X-Gateway-Execution",
+        )
+    return True
+
+
+def _conversation(exchange: Exchange) -> str:
+    profile = exchange.profile
+    return profile.conversation or "" if isinstance(profile, Profile) else ""
+
+
+def _refused_request(verdict: RequestVerdict, denied: Verdict) -> Refusal:
+    return Refusal(verdict.code, f"The request was refused by rule {denied.rule}: {denied.reason}")
+
+
+def _no_state() -> Refusal:
+    return Refusal(
+        "state_unavailable",
+        "Whether the tool calls may be let through cannot be said while the gateway cannot reach its state.",
+        retry_after=1,
+    )
+
+
+def _approved(asked: Asked | None) -> Mapping[str, str]:
+    return {} if asked is None or asked.approval is None else {"approval_id": asked.approval.approval_id}
+
+
+def _lifted(verdict: Verdict) -> Verdict:
+    return replace(verdict, allowed=True, approval=False, reason="approved by a person")
+
+
+def _unlifted(verdict: Verdict, reason: str) -> Verdict:
+    return replace(verdict, allowed=False, approval=False, reason=reason)
