@@ -26,6 +26,7 @@ from gateway.phases.admit import Admit
 from gateway.phases.guard import Guard
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
+from gateway.phases.policies import InForce, Policies, in_force
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.refine import Refine
@@ -36,7 +37,7 @@ from gateway.phases.settle import Observer, Settle
 from gateway.phases.timeouts import Timeouts
 from gateway.phases.tokens import IssuerTokens
 from gateway.pipeline import Pipeline
-from gateway.policy.plan import Plans
+from gateway.policy.document import Document
 from gateway.pricing.calibration import Calibration
 from gateway.pricing.price import Price
 from gateway.pricing.table import Prices
@@ -70,9 +71,10 @@ class Path:
         )
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
+        self.policies = Policies(_in_force(settings, load_policies(settings)))
         self.reserve = Reserve(
             state.limits,
-            Plans(load_policies(settings)),
+            self.policies,
             price=self._price,
             replicas=lambda: max(state.limits.replicas, settings.workers),
             clock=time.monotonic,
@@ -110,7 +112,7 @@ class Path:
         own_prices, documents, building = load_prices(settings), load_policies(settings), builders(settings)
         self._settings = settings
         self.merge_providers.use(*building)
-        self.reserve.plans = Plans(documents)
+        self.policies.current = _in_force(settings, documents)
         self.prices.own = own_prices
         self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = own_keys(kept)
@@ -261,7 +263,7 @@ class Path:
 
     def _reload_policies(self) -> None:
         try:
-            self.reserve.plans = Plans(load_policies(self._settings))
+            self.policies.current = _in_force(self._settings, load_policies(self._settings))
             log.info("Read the policy documents again")
         except SettingsError as error:
             self.policies_refused += 1
@@ -270,3 +272,7 @@ class Path:
 
 def _model_of(exchange: Exchange) -> str | None:
     return exchange.route.deployment or (exchange.ask.model if exchange.ask else None)
+
+
+def _in_force(settings: Settings, documents: tuple[Document, ...]) -> InForce:
+    return in_force(documents, shadow=settings.enforcement == "shadow")

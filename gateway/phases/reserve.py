@@ -13,11 +13,12 @@ from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
 from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, unpriceable
+from gateway.phases.policies import Policies
 from gateway.policy.bounds import NANO, Measure
 from gateway.policy.demand import Demand, claims_of
 from gateway.policy.estimate import InputEstimate
 from gateway.policy.local_windows import LocalWindows
-from gateway.policy.plan import Plan, Plans
+from gateway.policy.plan import Plan
 from gateway.pricing.price import Price, Rates
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.limits import Limits, Refused, Reservation
@@ -54,9 +55,10 @@ class _Held:
 
 
 class Reserve:
-    """A gate (`__call__`) and an observer (`settle`). `plans` may be replaced at any time.
+    """A gate (`__call__`) and an observer (`settle`).
 
     Args:
+        policies: whose plans bound the exchange.
         price: what the model of an exchange costs where it will be sent; None if that is not known.
         replicas: how many processes share each limit.
         clock: monotonic seconds.
@@ -68,14 +70,14 @@ class Reserve:
     def __init__(
         self,
         limits: Limits,
-        plans: Plans,
+        policies: Policies,
         *,
         price: Callable[[Exchange], Price | None],
         replicas: Callable[[], int] = lambda: 1,
         clock: Callable[[], float],
     ) -> None:
         self._limits = limits
-        self.plans = plans
+        self._policies = policies
         self._price = price
         self._replicas = replicas
         self._clock = clock
@@ -86,7 +88,7 @@ class Reserve:
 
     def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         agent = exchange.agent
-        plan = self.plans.of(agent) if agent is not None else None
+        plan = self._policies.of(exchange).plans.of(agent) if agent is not None else None
         return self._reserve(exchange, plan) if plan else None
 
     async def _reserve(self, exchange: Exchange, plan: Plan) -> None:

@@ -224,6 +224,11 @@ class Settings(BaseModel):
     policies: Documents = setting(
         (), "policy documents beside the files, as a JSON array", "a JSON array of objects", shown="none"
     )
+    enforcement: Literal["enforce", "shadow"] = setting(
+        "enforce",
+        "`shadow` judges and records what the policies would deny, and lets it pass; limits and budgets hold",
+        "enforce or shadow",
+    )
 
     record_calls: DurationOrOff = setting(
         7 * 86_400,

@@ -12,7 +12,6 @@ OPTIONS = {"workers": "--workers", "stub": "--stub", "stub_script": "--stub-scri
 
 RESERVED = (
     "GATEWAY_CAPTURE_CONTENT",
-    "GATEWAY_ENFORCEMENT",
     "GATEWAY_MCP_ALLOW_UNVERIFIED",
     "GATEWAY_MCP_SERVERS",
     "GATEWAY_WEBHOOKS",

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from gateway.model.exchange import Exchange
+from gateway.phases.policies import Policies, in_force
 from gateway.phases.reserve import Reserve
 from gateway.policy.document import parse
-from gateway.policy.plan import Plans
 from gateway.pricing.price import Price, Rates
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
@@ -72,8 +72,8 @@ async def world(
 ) -> AsyncIterator[World]:
     connection = Connection(redis_url, op_timeout=1)
     limits = Limits(connection, clock=time.monotonic)
-    plans = Plans([parse({"name": "ops", **document}, "ops.yaml")])
-    reserve = Reserve(limits, plans, price=price, replicas=lambda: replicas, clock=time.monotonic)
+    policies = Policies(in_force([parse({"name": "ops", **document}, "ops.yaml")]))
+    reserve = Reserve(limits, policies, price=price, replicas=lambda: replicas, clock=time.monotonic)
     async with (
         ScriptedUpstream(script or answered()) as upstream,
         running_path(upstream.url, gates=(reserve,), observers=(reserve.settle,)) as path,
