@@ -8,7 +8,7 @@ from gateway.wire.transcript import Recorder, thread
 
 _PEOPLE = ("user", "system", "developer")
 _NOTHING_SAID = frozenset({"reasoning", "item_reference", "compaction", "mcp_approval_response", "additional_tools"})
-_FOUND = ("output", "outputs", "results", "action")
+_FOUND = ("output", "outputs", "results")
 """Members in which hosted calls hold what they have given."""
 
 
@@ -58,5 +58,5 @@ def _call(recorder: Recorder, item: dict[str, Any], kind: str) -> None:
         return
     arguments = next((item[member] for member in ("arguments", "input", "action", "operation") if member in item), None)
     recorder.call(name, arguments, call_id)
-    if kind not in ("function_call",) and (found := [item[member] for member in _FOUND if item.get(member)]):
+    if kind != "function_call" and (found := [item[member] for member in _FOUND if item.get(member)]):
         recorder.result(found, call_id)
