@@ -16,10 +16,12 @@ from gateway.edge.admin import (
     admin_keys,
     agent_keys,
     agents,
+    approvals,
     audit,
     events,
     lifecycle,
     metrics,
+    mode,
     providers,
     quarantine,
     routes,
@@ -186,17 +188,35 @@ class Interfaces:
         state, path = self._state, self._path
         totals = Stats(state.store, clock=self._clock)
         return [
-            stats.router(totals, quarantined=lambda: len(state.quarantine.blocked)),
+            stats.router(
+                totals,
+                quarantined=lambda: len(state.quarantine.blocked),
+                pending_approvals=state.approvals.count_pending,
+            ),
             usage.router(UsageLog(state.store), clock=self._clock),
             metrics.router(path.telemetry.scrape),
             providers.router(
                 lambda: path.providers, state.made_providers, state.routes, lambda made: path.merge_providers.make(made)
             ),
             routes.router(state.routes, lambda: path.providers, self._is_agent),
+            approvals.router(state.approvals, note=self._changes.note, clock=self._clock),
+            mode.router(
+                state.modes,
+                state.control,
+                self._known_modes,
+                self._is_agent,
+                note=self._changes.note,
+                notify=state.events.notify,
+            ),
             audit.router(self._recording.keeper.copy, self._recording.keeper),
             admin_keys.router(state.admin_keys, clock=self._clock),
             events.router(state.events, self._access, stopping=self._stopping),
         ]
+
+    def _known_modes(self) -> dict[str, tuple[str, ...]]:
+        """Of each policy document in force that has some."""
+        documents = self._path.policies.current.engine.documents
+        return {one.name: tuple(mode.name for mode in one.clauses.modes) for one in documents if one.clauses.modes}
 
     async def _is_agent(self, agent_id: str) -> bool:
         return await self._state.agents.get(agent_id) is not None

@@ -79,6 +79,13 @@ class Changes:
             data = {"source": change.source, "action": change.action, "resource": change.resource, "status": status}
             self._notify("admin.change", data)
 
+    def note(self, entry: AuditEntry) -> None:
+        """Write down what a change was about, beyond its two lines; it is made by now, so nothing is raised."""
+        try:
+            self._audit(entry)
+        except Exception as error:  # the line before it stands, and says who asked for what
+            log.error("what an admin change was about is not recorded: %s", error)
+
     def refused(self, address: str, path: str, beyond: int) -> None:
         """Write down that somebody tries keys. Called for tries that had to wait, so that it cannot flood."""
         details = {"address": address[:100], "wrong_keys": beyond}
@@ -95,10 +102,12 @@ class Changes:
 
 def action_of(method: str, path: str) -> str:
     """`verb:noun` for a path below the API's base: `create:key` for POST /agents/{id}/keys, `merge:agent` for POST
-    /agents/{id}/merge."""
+    /agents/{id}/merge, `reject_all:approval` for POST /approvals/reject-all."""
     parts = [part.replace("-", "_")[:40] for part in path.strip("/").split("/")]
     nouns = parts[::2]
     verb = _VERBS.get(method, method.lower()[:20])
     if method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):
         verb = nouns.pop()
+    elif method == "POST" and len(parts) == 2 and parts[1].endswith("_all"):
+        verb = parts[1]
     return f"{verb}:{nouns[-1].removesuffix('s')}"

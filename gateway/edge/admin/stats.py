@@ -1,6 +1,6 @@
 """`/stats`: the numbers on the front page."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -34,11 +34,14 @@ class ShownStats(BaseModel):
     cost_usd: float
 
 
-def router(stats: Stats, *, quarantined: Callable[[], int]) -> APIRouter:
+def router(
+    stats: Stats, *, quarantined: Callable[[], int], pending_approvals: Callable[[], Awaitable[int]]
+) -> APIRouter:
     """Totals over all replicas since the first start.
 
     Args:
         quarantined: how many agents get nothing through now.
+        pending_approvals: how many wait for a person; raises StoreUnavailable.
     """
     routes = APIRouter(tags=["stats"])
 
@@ -54,7 +57,7 @@ def router(stats: Stats, *, quarantined: Callable[[], int]) -> APIRouter:
             "quarantined": quarantined(),
             "healed": 0,
             "success_rate": None,
-            "pending_approvals": 0,
+            "pending_approvals": await pending_approvals(),
             "runtime_seconds": totals.runtime_seconds,
             "denied": totals.denied,
             "errors": totals.errors,

@@ -38,6 +38,8 @@ class Record:
         ("POST", "/quarantine/agt_1", "create:quarantine"),
         ("DELETE", "/quarantine/agt_1", "delete:quarantine"),
         ("PUT", "/policies/ops", "replace:policie"),
+        ("POST", "/approvals/apr_1/approve", "approve:approval"),
+        ("POST", "/approvals/reject-all", "reject_all:approval"),
         ("BREW", "/", "brew:"),
     ],
 )
