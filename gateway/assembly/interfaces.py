@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter
 
-from gateway.assembly.keys import ingest_key
+from gateway.assembly.keys import ingest_key, root_of
 from gateway.assembly.path import Path
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
@@ -33,7 +33,7 @@ from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.changes import Changes
-from gateway.edge.agents_api import ingest, logs, register
+from gateway.edge.agents_api import enforce, ingest, logs, register
 from gateway.edge.agents_api.access import AgentsAccess, own_agent
 from gateway.edge.agents_api.application import agents_application
 from gateway.edge.agents_api.pace import Pace
@@ -43,6 +43,10 @@ from gateway.edge.dispatch import Dispatch
 from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
+from gateway.identity.arguments import ArgumentsHash
+from gateway.model.agent import Agent
+from gateway.phases.enforcing import Enforcing
+from gateway.phases.identify import check_active
 from gateway.settings import Secrets, Settings
 from gateway.store.audit_query import AuditQuery
 from gateway.store.stats import Stats
@@ -73,6 +77,7 @@ class Interfaces:
     ) -> None:
         self._settings, self._state, self._recording, self._path = settings, state, recording, path
         self._ready, self._stopping = ready, stopping
+        self._root = root_of(kept)
         self._clock = time.time  # noqa: TID251 - what operators read carries dates
         self._changes = Changes(audit=recording.log.append, notify=state.events.notify, clock=self._clock)
         self._agents_access = AgentsAccess(
@@ -137,8 +142,29 @@ class Interfaces:
             clock=self._clock,
             new_id=request_ids(),
         )
-        routers = [register.router(state.identities), reports, self._logs()]
+        routers = [register.router(state.identities), reports, self._enforce(), self._logs()]
         return agents_application(access=self._agents_access, routers=routers)
+
+    def _enforce(self) -> APIRouter:
+        state, path, rules = self._state, self._path, self._state.identities.rules
+
+        async def lifecycle(agent: Agent) -> None:
+            check_active(agent, rules)
+            await path.guard.admit(agent)
+
+        enforcing = Enforcing(
+            lambda: path.policies.current.engine,
+            self._recording.log,
+            lifecycle=lifecycle,
+            modes=state.modes,
+            people=state.approvals,
+            args_hash=ArgumentsHash(self._root),
+            redact=self._recording.redact,
+            strict=self._settings.audit == "strict",
+            clock=self._clock,
+        )
+        own = own_agent(rules, even_inactive=True)
+        return enforce.router(enforcing, own, self._pace("enforce", 6000), redact=self._recording.redact)
 
     def _logs(self) -> APIRouter:
         recording = self._recording

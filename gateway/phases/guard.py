@@ -75,6 +75,19 @@ class Guard:
             return self._without_lease(exchange, agent)
         return self._check(agent)
 
+    async def admit(self, agent: Agent) -> None:
+        """Raise Refusal if an agent that asks what it may do may do nothing: without a lease nobody may."""
+        if (
+            not self._control.leased
+            and not await self._control.renew()
+            and agent.agent_id not in self._quarantine.blocked
+        ):
+            self.closed += 1
+            raise _no_state("Nothing is allowed")
+        waiting = self._check(agent)
+        if waiting is not None:
+            await waiting
+
     @property
     def fenced(self) -> bool:
         """Whether nothing passes here at the moment."""

@@ -101,16 +101,16 @@ class Rules(Protocol):
     def is_inactive(self, agent_id: str) -> bool: ...
 
 
-def own_agent(rules: Rules) -> "Own":
+def own_agent(rules: Rules, *, even_inactive: bool = False) -> "Own":
     """Tells which agent asks. Raises Problem 403 to the holder of the ingest key, who is none, and to agents that an
-    operator deactivated."""
+    operator deactivated unless `even_inactive`."""
 
     def own(request: Request) -> Agent:
         agent = reporter(request).agent
         if agent is None:
             raise Problem(403, "This takes an agent's own key; the ingest key was shown.")
         meant = rules.stands_for(agent.agent_id)
-        if rules.is_inactive(meant):
+        if rules.is_inactive(meant) and not even_inactive:
             raise Problem(403, f"Agent {meant} was deactivated by an operator.")
         return agent if meant == agent.agent_id else replace(agent, agent_id=meant)
 

@@ -1,16 +1,16 @@
 """`/logs`: what agents say they did. It is kept beside what the gateway decided, as their word and no more."""
 
-import math
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StrictBool, StringConstraints
+from pydantic import AwareDatetime, BaseModel, StrictBool
 
 from gateway.edge.admin.audit import EntryList
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
 from gateway.edge.agents_api.access import Own
+from gateway.edge.agents_api.reported import Members, Resource, redacted
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
 from gateway.spool.errors import AuditUnavailable
@@ -19,34 +19,9 @@ from gateway.store.audit_query import AuditQuery, Question
 MOST_BYTES = 16 * 1024
 """Of a report."""
 
-_DEEPEST = 16
-_SAFE_INTEGER = 2**53
-
 Audit = Callable[[AuditEntry], str]
 Pace = Callable[[Agent], Awaitable[None]]
 Clock = Callable[[], float]
-
-
-def _kept(members: dict[str, Any]) -> dict[str, Any]:
-    """The same, if every reader of the record will read what was written."""
-    left = [(value, 1) for value in members.values()]
-    while left:
-        value, depth = left.pop()
-        if isinstance(value, dict | list):
-            if depth >= _DEEPEST:
-                raise ValueError(f"is nested more than {_DEEPEST} deep")
-            left += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise ValueError("holds a number that JSON does not have")
-        elif isinstance(value, int) and abs(value) > _SAFE_INTEGER:
-            raise ValueError("holds a whole number beyond 2^53, which readers of JSON do not agree on (RFC 8259, 6)")
-    return members
-
-
-Resource = Annotated[
-    str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")
-]
-Members = Annotated[dict[str, Any], AfterValidator(_kept), Field(default_factory=dict)]
 
 
 class Log(Body):
@@ -92,7 +67,7 @@ def router(
         if len(await request.body()) > MOST_BYTES:
             raise Problem(413, f"A report is larger than {MOST_BYTES} bytes.")
         await write_pace(agent)
-        now = clock()
+        now = round(clock(), 3)  # as the record has it
         try:
             return Logged(entry=audit(_entry(agent, body, redact, now)), time=rfc3339(now))
         except AuditUnavailable:
@@ -133,14 +108,6 @@ def _entry(agent: Agent, body: Log, redact: Callable[[str], str], now: float) ->
         resource=redact(body.resource),
         allowed=body.allowed,
         result=redact(body.result),
-        context=_redacted(body.context, redact),
-        metadata=_redacted(body.metadata, redact),
+        context=redacted(body.context, redact),
+        metadata=redacted(body.metadata, redact),
     )
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {redact(name): _redacted(inner, redact) for name, inner in value.items()}
-    return [_redacted(inner, redact) for inner in value] if isinstance(value, list) else value

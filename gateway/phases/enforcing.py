@@ -1,0 +1,202 @@
+"""One question that an agent asks of itself: may I do this now? Decided as a model's call is, but nothing is forwarded.
+
+Whatever keeps a decision from being made or recorded is raised: an agent that gets no answer has no permission.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from gateway.model.agent import Agent
+from gateway.model.audit import AuditEntry
+from gateway.model.errors import Refusal
+from gateway.policy.engine import Engine
+from gateway.policy.question import Facts, Memory, Question
+from gateway.policy.verdict import Count, Verdict
+from gateway.store.approval_record import Approval, Pending
+from gateway.store.approvals import TooManyPending
+
+_LONGEST = 300  # characters of a name or reason that are recorded
+
+
+class Modes(Protocol):
+    """The operational modes that operators set (`store.modes`)."""
+
+    def of(self, agent: Agent) -> Mapping[str, str]: ...
+
+
+class Memories(Protocol):
+    """What agents did lately, on all replicas (`store.memory`). Both raise StoreUnavailable."""
+
+    async def load(self, agent_id: str, conversation: str | None, keys: Sequence[Count]) -> Memory: ...
+
+    async def count(self, agent_id: str, conversation: str | None, counts: Sequence[Count]) -> Count | None:
+        """Count all, or none: the one that has no room."""
+        ...
+
+
+class People(Protocol):
+    """Whom a person has to approve (`store.approvals`). Both raise StoreUnavailable."""
+
+    async def take(self, agent_id: str, args_hash: str, tool: str) -> Approval | None: ...
+
+    async def ask(self, pending: Pending) -> Approval:
+        """Raises TooManyPending."""
+        ...
+
+
+class Log(Protocol):
+    """The audit record. Both raise AuditUnavailable."""
+
+    def append(self, entry: AuditEntry) -> str: ...
+
+    async def durable(self, entry_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the agent is told. `decision_id` is the entry in the audit record."""
+
+    allowed: bool
+    reason: str
+    rule: str
+    decision_id: str
+    mode: str | None = None
+    approval_id: str | None = None
+
+
+class Enforcing:
+    """Decides questions.
+
+    Args:
+        engine: the policies in force.
+        lifecycle: raises Refusal 403 for an agent that may do nothing now, another where that cannot be said.
+        memories, people: None where nothing is remembered, or nobody can be asked.
+        args_hash: of a tool's name and its arguments, keyed; the same wherever a call is judged.
+        redact: takes secrets out of text before it is recorded.
+        strict: answer only once the decision is safe from a loss of power.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        log: Log,
+        *,
+        lifecycle: Callable[[Agent], Awaitable[None]],
+        modes: Modes,
+        memories: Memories | None = None,
+        people: People | None = None,
+        args_hash: Callable[[str, Any], str],
+        redact: Callable[[str], str] = str,
+        strict: bool = False,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._log = log
+        self._lifecycle = lifecycle
+        self._modes = modes
+        self._memories = memories
+        self._people = people
+        self._args_hash = args_hash
+        self._redact = redact
+        self._strict = strict
+        self._clock = clock
+
+    async def decide(
+        self,
+        agent: Agent,
+        question: Question,
+        *,
+        conversation: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Raises Refusal, StoreUnavailable, AuditUnavailable: then there is no permission."""
+        hashed = self._args_hash(question.tool or question.action or "", question.arguments)
+        try:
+            await self._lifecycle(agent)
+        except Refusal as refusal:
+            if refusal.status != 403:
+                raise
+            verdict, approval_id = Verdict(False, "lifecycle", refusal.message), None
+        else:
+            verdict = await self._judge(agent, question, conversation)
+            verdict, approval_id = await self._asking_people(agent, question, conversation, hashed, verdict)
+        entry = self._log.append(self._entry(agent, question, verdict, hashed, context or {}))
+        if self._strict:
+            await self._log.durable(entry)
+        rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
+        return Answer(verdict.allowed, reason, rule, entry, verdict.mode, approval_id)
+
+    async def _judge(self, agent: Agent, question: Question, conversation: str | None) -> Verdict:
+        rules = self._engine().of(agent)
+        facts = Facts(agent, self._clock(), self._modes.of(agent))
+        if rules.needs_memory and self._memories is not None:
+            facts.memory = await self._memories.load(agent.agent_id, conversation, rules.memory_keys)
+            facts.modes = self._modes.of(agent)  # one that was set meanwhile counts
+        return rules.judge_call(question, facts)
+
+    async def _asking_people(
+        self, agent: Agent, question: Question, conversation: str | None, hashed: str, verdict: Verdict
+    ) -> tuple[Verdict, str | None]:
+        """The verdict after people had their say, with the approval that it waits for; what it counts is counted."""
+        may_be_lifted = not verdict.allowed and verdict.on_deny.kind == "hold"
+        if may_be_lifted or (verdict.allowed and verdict.approval):
+            verdict, approval_id = await self._approved(agent, question, conversation, hashed, verdict)
+            if not verdict.allowed:
+                return verdict, approval_id
+        if verdict.allowed and verdict.counts and self._memories is not None:
+            full = await self._memories.count(agent.agent_id, conversation, verdict.counts)
+            if full is not None:
+                verdict = replace(verdict, allowed=False, rule=full.rule, reason=full.reason, counts=())
+        return verdict, None
+
+    async def _approved(
+        self, agent: Agent, question: Question, conversation: str | None, hashed: str, verdict: Verdict
+    ) -> tuple[Verdict, str | None]:
+        tool = question.tool or verdict.action
+        waiting = replace(verdict, allowed=False, rule="approval")
+        if self._people is None:
+            return replace(waiting, reason="a person has to approve it, and nobody can be asked here"), None
+        used = await self._people.take(agent.agent_id, hashed, tool)
+        if used is not None:
+            return replace(verdict, allowed=True, reason=f"approved by {used.decided_by} ({used.approval_id})"), None
+        pending = Pending(
+            "tool_call",
+            agent.agent_id,
+            tool,
+            question.arguments,
+            verdict.rule,
+            verdict.reason,
+            conversation or "",
+            args_hash=hashed,
+        )
+        try:
+            asked = await self._people.ask(pending)
+        except TooManyPending as error:
+            return replace(waiting, reason=f"a person has to approve it, but {error}"), None
+        if asked.status == "rejected":
+            why = f": {asked.decision_reason}" if asked.decision_reason else ""
+            return replace(waiting, reason=f"rejected by {asked.decided_by}{why}"), asked.approval_id
+        return replace(waiting, reason="a person has to approve it first"), asked.approval_id
+
+    def _entry(
+        self, agent: Agent, question: Question, verdict: Verdict, hashed: str, context: Mapping[str, Any]
+    ) -> AuditEntry:
+        shadowed = [{"rule": rule, "reason": reason} for rule, reason in verdict.shadowed]
+        return AuditEntry(
+            self._clock(),
+            "decision",
+            self._redact(verdict.action or question.action or question.tool)[:_LONGEST],
+            agent_id=agent.agent_id,
+            resource=self._redact(verdict.resource or question.resource or "")[:_LONGEST],
+            tool=self._redact(question.tool)[:_LONGEST] or None,
+            allowed=verdict.allowed,
+            rule=verdict.rule or None,
+            reason=self._redact(verdict.reason)[:_LONGEST] or None,
+            mode=verdict.mode,
+            policy=verdict.policy,
+            args_hash=hashed,
+            context=context,
+            metadata={"shadowed": shadowed} if shadowed else {},
+        )
