@@ -16,8 +16,8 @@ PERIODS = ("hour", "day", "month", "conversation")
 _DEEPEST = 10
 _LONGEST = 10**9
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,250}[a-z0-9])?", re.IGNORECASE)
-_BINARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
-_STEP_PATH = re.compile(r"\$(?:\.[A-Za-z_][\w-]*|\[(?:[0-9]{1,6}|\*|'[^']{1,100}'|\"[^\"]{1,100}\")\]|\.\*)*")
+_BINARY = re.compile(r"(?:(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}){1,9}/)?[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
+_STEP_PATH = re.compile(r"\$(?:\.[^.*\[\]]{1,100}|\[(?:[0-9]{1,6}|\*|'[^']{1,100}')\])*")
 
 
 def read_constraints(place: Place, value: object, deepest: int = _DEEPEST) -> Mapping[str, Any]:
@@ -75,8 +75,12 @@ def _paths(place: Place, value: object) -> list[str]:
 
 def _path(place: Place, value: object) -> str:
     path = text(place, value, 1000)
-    if not path.startswith("/") or {".", ".."} & set(path.split("/")) or "\0" in path:
-        raise place.wrong(path, "an absolute path without `.` and `..`, such as /srv/data/**")
+    if not path.isprintable() or "\\" in path:
+        raise place.wrong(path, "a path without control characters and backslashes")
+    *above, last = path.removeprefix("./").removeprefix("/").split("/")
+    plain = path in ("/", ".") or (last not in (".", "..") and (last or above) and "" not in above)
+    if not plain or {".", ".."} & set(above) or any(segment[:1] in ("~", "$") for segment in (*above, last)):
+        raise place.wrong(path, "a path without `.`, `..` and `~`, such as /srv/data/**, or ./** where commands run")
     return path
 
 
@@ -104,7 +108,7 @@ def _command(place: Place, value: object) -> dict[str, Any]:
 def _binary(place: Place, value: object) -> str:
     name = text(place, value)
     if _BINARY.fullmatch(name) is None:
-        raise place.wrong(name, "the bare name of a program, such as grep")
+        raise place.wrong(name, "the name of a program such as grep, or its absolute path")
     return name
 
 
@@ -152,18 +156,17 @@ _READERS: Mapping[str, Read] = {
     "sum_max": _sum_max,
 }
 
-_NUMBERS, _TEXT = ("number", "integer"), ("string",)
+_NUMBERS, _TEXTS = ("number", "integer"), ("string", "array")
 _ABOUT: Mapping[str, tuple[str, ...]] = {
     "minimum": _NUMBERS,
     "maximum": _NUMBERS,
     "sum_max": _NUMBERS,
-    "min_length": ("string", "array"),
-    "max_length": ("string", "array"),
-    "pattern": _TEXT,
-    "not_pattern": _TEXT,
-    "path_in": _TEXT,
-    "host_in": _TEXT,
-    "command": _TEXT,
+    "min_length": _TEXTS,
+    "max_length": _TEXTS,
+    "pattern": ("string",),
+    "path_in": _TEXTS,
+    "host_in": _TEXTS,
+    "command": _TEXTS,
     "items": ("array",),
     "properties": ("object",),
 }
