@@ -12,7 +12,8 @@ from gateway.policy.clauses import OnDeny
 from gateway.policy.rules.call import Call, Check, Found
 from gateway.policy.rules.order import GUARDS
 from gateway.policy.rules.ruleset import Ruleset
-from gateway.policy.verdict import Verdict
+from gateway.policy.rules.sequence import counts_of
+from gateway.policy.verdict import Count, Verdict
 
 
 class Judged:
@@ -24,7 +25,12 @@ class Judged:
         made = [(name, guard(rules)) for name, guard in GUARDS]
         self.guards: tuple[tuple[str, Check], ...] = tuple((name, check) for name, check in made if check is not None)
         self._checks = tuple(check for _, check in self.guards)
-        self.idle = not self._checks and rules.default != "deny"
+        self.memory_keys: tuple[Count, ...] = (
+            *counts_of(rules),
+            *(count for entry in rules.entries.all for count in entry.counts),
+        )
+        asks = any(entry.tool.approval is not None and entry.tool.approval.kind != "off" for entry in rules.entries.all)
+        self.idle = not asks and not self._checks and rules.default != "deny"
 
     def denials(self, call: Call) -> Iterator[Found]:
         """What it has against the call, in the order of the guards; each guard says one thing at most."""
@@ -49,6 +55,7 @@ class Decision:
         return f"{self.by.name}/{self.rule}" if self.by is not None else self.rule
 
 
+_WITHOUT_ARGUMENTS = frozenset({"always_blocked", "deny", "modes"})
 NOBODY = Decision(True)
 
 
@@ -116,6 +123,19 @@ def _default(documents: Sequence[Judged], call: Call) -> Decision:
             return Decision(False, rules, "default", reason)
         found = found or rules
     return NOBODY if found is None else Decision(True, found, "default", "allowed by default")
+
+
+def possible(documents: Sequence[Judged], call: Call) -> bool:
+    """Whether some call of this tool could be allowed now, with whatever arguments."""
+    for judged in documents:
+        if any(check(call) is not None for name, check in judged.guards if name in _WITHOUT_ARGUMENTS):
+            return False
+    for judged in documents:
+        rules, targets = judged.rules, call.targets_of(judged.name)
+        lists = (rules.allow, *(mode.allow for mode in rules.allowing_modes(call.facts)))
+        if rules.name in call.entries or any(one.may_fit(targets, call.server) for one in lists):
+            return True
+    return _default(documents, call).allowed
 
 
 def verdict(decision: Decision, documents: Sequence[Judged], call: Call) -> Verdict:

@@ -5,19 +5,33 @@ from dataclasses import replace
 
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
-from gateway.policy.deciding import Judged, decide, verdict
+from gateway.policy.actions import normal
+from gateway.policy.deciding import Decision, Judged, decide, denials, verdict
 from gateway.policy.document import Document
+from gateway.policy.explaining import Looked, looked
 from gateway.policy.matching import is_about
-from gateway.policy.preparing import Names, prepare
+from gateway.policy.names import Names
+from gateway.policy.preparing import prepare
 from gateway.policy.question import Facts, Question
+from gateway.policy.requests import Requests
+from gateway.policy.rules import loops, offered
+from gateway.policy.rules.approvals import needing_approval
+from gateway.policy.rules.call import Call
+from gateway.policy.rules.entry import Entry
 from gateway.policy.rules.ruleset import Ruleset
+from gateway.policy.rules.untrusted import Untrusted
+from gateway.policy.schemas import Schemas
 from gateway.policy.verdict import Count, RequestVerdict, Verdict
 
 _REMEMBERED = 10_000
+_MOST_SHADOWED = 16
 
 
 class Engine:
-    """The documents in force, compiled. `shadow`: none of them blocks anything, all say what they would."""
+    """The documents in force, compiled. `shadow`: none of them blocks anything, all say what they would.
+
+    `servers` are the names of the configured MCP servers.
+    """
 
     def __init__(
         self, documents: Sequence[Document] = (), *, shadow: bool = False, servers: Collection[str] = ()
@@ -25,7 +39,8 @@ class Engine:
         self.documents = tuple(documents)
         self._shadow = shadow
         self._names = Names(servers)
-        compiled = [Judged(Ruleset(document)) for document in documents]
+        self._schemas = Schemas()
+        compiled = [Judged(Ruleset(document, self._names, self._schemas)) for document in documents]
         self._judged = sorted(compiled, key=lambda judged: judged.rules.level)
         self._known: dict[str, tuple[Agent, Rules]] = {}
 
@@ -36,7 +51,7 @@ class Engine:
             if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
                 self._known.clear()
             matching = [judged for judged in self._judged if is_about(judged.rules.document.match, agent)]
-            rules = Rules(matching, self._names, shadow=self._shadow)
+            rules = Rules(matching, self._names, self._schemas, shadow=self._shadow)
             known = self._known[agent.agent_id] = agent, rules
         return known[1]
 
@@ -47,29 +62,105 @@ class Rules:
     Attributes:
         idle: no call can be denied, held or recorded; `idle_requests` the same of requests.
         needs_transcript, needs_memory: what Facts must have; `memory_keys` is what the memory must have read.
+        untrusted: the tools whose results are untrusted text, by the names that `known_as` gives.
     """
 
-    def __init__(self, documents: Sequence[Judged], names: Names, *, shadow: bool = False) -> None:
-        self._names = names
+    def __init__(self, documents: Sequence[Judged], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
+        self._names, self._schemas = names, schemas
         self._all = tuple(documents)
-        self._enforced = tuple(judged for judged in documents if not (shadow or judged.rules.clauses.shadow))
-        self._rulesets = tuple(judged.rules for judged in documents)
-        self.idle = all(judged.idle for judged in documents)
-        self.idle_requests = True
-        self.needs_transcript = False
-        self.needs_memory = False
-        self.memory_keys: tuple[Count, ...] = ()
+        self._enforced = tuple(one for one in documents if not (shadow or one.rules.clauses.shadow))
+        self._shadowed = tuple(one for one in documents if one not in self._enforced)
+        self._rulesets = tuple(one.rules for one in documents)
+        entries = [entry for rules in self._rulesets for entry in rules.entries.all]
+        self.untrusted = Untrusted(entries)
+        self.idle = all(one.idle for one in documents)
+        self._requests = Requests(self._enforced, self._shadowed)
+        self.idle_requests = self.idle and self._requests.idle
+        self.memory_keys: tuple[Count, ...] = tuple(key for one in documents for key in one.memory_keys)
+        origins = any(entry.reads_conversation for entry in entries)
+        self.needs_transcript = origins or any(rules.clauses.loops is not None for rules in self._rulesets)
+        self.needs_memory = origins or bool(self.memory_keys)
+
+    def known_as(self, tool: str) -> str:
+        """The name by which rules know a tool, from the one a model or a client wrote."""
+        return self._names.known_as(tool)
 
     def judge_call(self, question: Question, facts: Facts) -> Verdict:
-        """Whether the agent may be given this call, and why. Asked about an action and a tool, both must be allowed."""
+        """Whether the agent may be given this call, and why. Asked of an action and a tool, both must be allowed."""
         if question.action is not None and question.tool:
             by_tool = self.judge_call(replace(question, action=None), facts)
-            if not by_tool.allowed:
+            if not by_tool.allowed or normal(question.action) in (by_tool.action, self._names.of(question.tool)[1]):
                 return by_tool
-            question = replace(question, tool="")
-        call = prepare(self._rulesets, question, facts, self._names)
-        return verdict(decide(self._enforced, call), self._enforced, call)
+            by_action = self.judge_call(replace(question, tool=""), facts)
+            return by_action if not by_action.allowed else _both(by_tool, by_action)
+        call = self._prepared(question, facts)
+        decision = decide(self._enforced, call)
+        return self._verdict(decision, call)
 
     def judge_request(self, ask: Ask, size: int, facts: Facts) -> RequestVerdict:
         """What becomes of a request of `size` bytes."""
-        return RequestVerdict()
+        return self._requests.judge(ask, size, facts, self._prepared)
+
+    def explain(self, question: Question, facts: Facts) -> tuple[Verdict, tuple[Looked, ...]]:
+        """The verdict, and every rule that was looked at on the way, in the order of the documents."""
+        found = tuple(looked(self._all, self._prepared(question, facts)))
+        return self.judge_call(question, facts), found
+
+    def _prepared(self, question: Question, facts: Facts) -> Call:
+        return prepare(self._rulesets, question, facts, self._names, self.untrusted)
+
+    def _verdict(self, decision: Decision, call: Call) -> Verdict:
+        told = verdict(decision, self._enforced, call)
+        if not decision.allowed:
+            # A person may still let it through: then it counts as any other.
+            return replace(told, counts=tuple(call.counts)) if decision.on_deny.kind == "hold" else told
+        changes: dict[str, object] = {}
+        if (asking := _asking(self._enforced, call)) is not None:
+            rules, entry = asking
+            changes |= {"approval": True, "rule": f"{rules.name}/{entry.rule}/approval", "policy": rules.label}
+            changes |= {"reason": "a person has to approve it", "on_deny": entry.tool.on_deny}
+        if call.counts:
+            changes["counts"] = tuple(call.counts)
+        if pairs := self._recorded(call):
+            changes["shadowed"] = tuple(pairs)
+        return replace(told, **changes) if changes else told  # type: ignore[arg-type]
+
+    def _recorded(self, call: Call) -> list[tuple[str, str]]:
+        """What is worth a word although the call is allowed."""
+        pairs: list[tuple[str, str]] = []
+        if self._shadowed:
+            again = replace(call, counts=[])
+            found = list(denials(self._shadowed, again))
+            if not found and not (whole := decide(self._all, replace(call, counts=[]))).allowed:
+                found = [whole]
+            pairs = [(one.full_rule, one.reason) for one in found]
+            if (asking := _asking(self._shadowed, call)) is not None:
+                pairs.append((f"{asking[0].name}/{asking[1].rule}/approval", "a person has to approve it"))
+        if call.facts.tools is not None and (problem := offered.problem(call, self._schemas)) is not None:
+            pairs += (
+                [(problem.rule, problem.reason)] if not any(rule.endswith(problem.rule) for rule, _ in pairs) else []
+            )
+        for one in self._enforced:
+            if (repeated := loops.recorded(one.rules, call)) is not None:
+                pairs.append((f"{one.name}/{repeated.rule}", repeated.reason))
+        return pairs[:_MOST_SHADOWED]
+
+
+def _asking(documents: Sequence[Judged], call: Call) -> tuple[Ruleset, Entry] | None:
+    for judged in documents:
+        entry = needing_approval(tuple(call.entries.get(judged.name, ())), call)
+        if entry is not None:
+            return judged.rules, entry
+    return None
+
+
+def _both(by_tool: Verdict, by_action: Verdict) -> Verdict:
+    """Both are allowed; what either demands is demanded."""
+    approving = by_tool if by_tool.approval else by_action
+    return replace(
+        approving,
+        action=by_action.action,
+        resource=by_action.resource,
+        counts=tuple({count.key: count for count in (*by_tool.counts, *by_action.counts)}.values()),
+        shadowed=tuple(dict.fromkeys((*by_tool.shadowed, *by_action.shadowed))),
+    )

@@ -3,38 +3,18 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gateway.model.bounded import make_room
-from gateway.policy.actions import normal, split_server
+from gateway.policy.actions import normal
+from gateway.policy.names import Names
 from gateway.policy.question import Facts, Question
 from gateway.policy.rules.call import Call
 from gateway.policy.rules.entry import Entry
 from gateway.policy.rules.patterns import Target
 from gateway.policy.rules.ruleset import Ruleset
 
-_REMEMBERED = 10_000
-_LONGEST = 200
 
-
-class Names:
-    """Tool names in normal form; models write the same few again and again."""
-
-    def __init__(self, servers: Collection[str] = ()) -> None:
-        self._servers = servers
-        self._known: dict[str, tuple[str | None, str]] = {}
-
-    def of(self, tool: str) -> tuple[str | None, str]:
-        """The server a client's prefix names, and the tool's name in normal form."""
-        known = self._known.get(tool)
-        if known is None:
-            server, own = split_server(tool, self._servers)
-            known = server, normal(own)
-            if len(tool) <= _LONGEST:
-                make_room(self._known, _REMEMBERED)
-                self._known[tool] = known
-        return known
-
-
-def prepare(documents: Sequence[Ruleset], question: Question, facts: Facts, names: Names) -> Call:
+def prepare(
+    documents: Sequence[Ruleset], question: Question, facts: Facts, names: Names, untrusted: Collection[str] = ()
+) -> Call:
     """What the question is in the eyes of each document: of the tool if it names one, else of the action.
 
     A document that maps the tool to an action or a resource sees that and nothing else. One that does not sees the
@@ -63,7 +43,7 @@ def prepare(documents: Sequence[Ruleset], question: Question, facts: Facts, name
             elif target is not None:
                 mapped[rules.name] = (target,)
     others = (own, *(target for (target,) in mapped.values() if target != own)) if mapped else (own,)
-    return Call(question, facts, own[0], server, others, entries, mapped, unnamed, arguments)
+    return Call(question, facts, own[0], server, others, entries, mapped, unnamed, arguments, untrusted)
 
 
 def _mapped(

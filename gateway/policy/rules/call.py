@@ -1,6 +1,6 @@
 """One call as the guards see it: what it does in the eyes of each document, and what governs it there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ class Call:
         targets: by document; what the call does in the eyes of one that is left out stands in `others`.
         unnamed: by document, the entry whose template of resources cannot be filled in.
         arguments: by name; None where they have no names.
+        untrusted: the tools whose results any of the documents calls untrusted.
         counts: what the guards found that has to be counted if the call is let through.
     """
 
@@ -33,6 +34,7 @@ class Call:
     targets: Mapping[str, tuple[Target, ...]]
     unnamed: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Any] | None = None
+    untrusted: Collection[str] = ()
     counts: list[Count] = field(default_factory=list)
 
     def targets_of(self, document: str) -> tuple[Target, ...]:

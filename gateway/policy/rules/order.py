@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from gateway.policy.rules import blocked, denied, modes, resources
+from gateway.policy.rules import (
+    arguments,
+    blocked,
+    denied,
+    intents,
+    loops,
+    modes,
+    offered,
+    resources,
+    secrets,
+    sequence,
+    sizes,
+)
 from gateway.policy.rules.call import Check
 from gateway.policy.rules.ruleset import Ruleset
 
@@ -13,5 +25,12 @@ GUARDS: tuple[tuple[str, Guard], ...] = (
     ("resource", resources.guard),
     ("deny", denied.guard),
     ("modes", modes.guard),
+    ("sizes", sizes.guard),
+    ("intent", intents.guard),
+    ("schema", offered.guard),
+    ("arguments", arguments.guard),
+    ("secrets", secrets.guard),
+    ("loops", loops.guard),
+    ("sequence", sequence.guard),
 )
 """With the name under which each stands in an explanation."""

@@ -1,6 +1,7 @@
 """Lists of action patterns, compiled so that a call is compared with those only that could be about it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from gateway.policy.actions import fits
 from gateway.policy.clauses import ActionPattern
@@ -40,6 +41,11 @@ class Patterns:
             for position in self._loose:
                 if fits(self.all[position], action, resource, server):
                     yield position
+
+    def may_fit(self, targets: Iterable[Target], server: str | None) -> bool:
+        """Whether one of them fits for some resource."""
+        anywhere = [replace(pattern, resource="*") for pattern in self.all]
+        return any(fits(pattern, action, "", server) for action, _ in targets for pattern in anywhere)
 
 
 def action_of(pattern: ActionPattern) -> str:

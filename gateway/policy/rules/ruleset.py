@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from gateway.policy.clauses import Clauses, Mode
 from gateway.policy.document import Document
+from gateway.policy.names import Names
 from gateway.policy.question import Facts
 from gateway.policy.rules.entry import Entries
 from gateway.policy.rules.patterns import Patterns
+from gateway.policy.schemas import Schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,12 @@ class Ruleset:
     `default` is what it says of actions nothing else decides; None: no say.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, names: Names, schemas: Schemas) -> None:
         clauses = document.clauses
         self.document = document
         self.clauses: Clauses = clauses
+        self.names = names
+        self.schemas = schemas
         self.name = document.name
         self.label = f"{document.name}@{document.version}"
         match = document.match
@@ -36,7 +40,7 @@ class Ruleset:
         self.modes = {mode.name: _compiled(mode) for mode in clauses.modes}
         self._start = next(iter(self.modes.values()), None)
         self.allow = Patterns(clauses.allow)
-        self.entries = Entries(clauses.tools)
+        self.entries = Entries(clauses.tools, document.name, names)
         implied = "deny" if clauses.allow or clauses.modes or clauses.tools else None
         self.default = clauses.default or implied
 

@@ -1,0 +1,40 @@
+"""The names of tools as rules know them."""
+
+from collections.abc import Collection
+
+from gateway.model.bounded import make_room
+from gateway.policy.actions import normal, split_server
+
+_REMEMBERED = 10_000
+_LONGEST = 200
+
+
+class Names:
+    """Tool names in normal form; models write the same few again and again. `servers` are the configured ones."""
+
+    def __init__(self, servers: Collection[str] = ()) -> None:
+        self._servers = tuple(servers)
+        self._known: dict[str, tuple[str | None, str]] = {}
+
+    def of(self, tool: str) -> tuple[str | None, str]:
+        """The server that a client's prefix names, and the tool's name in normal form."""
+        known = self._known.get(tool)
+        if known is None:
+            server, own = split_server(tool, self._servers)
+            known = server, normal(own)
+            if len(tool) <= _LONGEST:
+                make_room(self._known, _REMEMBERED)
+                self._known[tool] = known
+        return known
+
+    def known_as(self, tool: str) -> str:
+        """One text for a tool: its name in normal form, after its server where it has one."""
+        server, name = self.of(tool)
+        return name if server is None else f"{server}/{name}"
+
+    def all_known_as(self, tool: str) -> tuple[str, ...]:
+        """What a tool that a rule names may be known as: on any server, unless the rule names one."""
+        server, name = self.of(tool)
+        if server is not None:
+            return (self.known_as(tool),)
+        return (name, *(f"{server}/{name}" for server in self._servers))
