@@ -1,5 +1,6 @@
 """The six phases and what they judge, price and measure with."""
 
+import asyncio
 import logging
 import os
 import random
@@ -261,13 +262,18 @@ class Path:
         """Raises Refusal."""
         return self.providers.choose(exchange.route, _model_of(exchange), exchange.routed)
 
-    def _reload_policies(self) -> None:
+    async def _reload_policies(self) -> None:
+        settings = self._settings
         try:
-            self.policies.current = _in_force(self._settings, load_policies(self._settings))
-            log.info("Read the policy documents again")
+            # Reading, compiling and trying cases takes longer than open streams may wait.
+            read = await asyncio.to_thread(lambda: _in_force(settings, load_policies(settings)))
         except SettingsError as error:
             self.policies_refused += 1
             log.error("The policy documents stay as they were: %s", "; ".join(error.problems))
+            return
+        if settings is self._settings:  # else others were taken over meanwhile, with newer settings
+            self.policies.current = read
+            log.info("Read the policy documents again")
 
 
 def _model_of(exchange: Exchange) -> str | None:

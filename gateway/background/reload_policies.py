@@ -1,10 +1,12 @@
 """Takes over changed policy files. What is refused changes nothing: the last good documents stay in force."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
-async def reload_policies(look: Callable[[], object], reload: Callable[[], None], *, every: float = 2.0) -> None:
+async def reload_policies(
+    look: Callable[[], object], reload: Callable[[], Awaitable[None]], *, every: float = 2.0
+) -> None:
     """Call `reload` whenever what `look` says has changed and then stood still for one look, for ever.
 
     A file that is being written is not read half; `look` touches the disk, so it runs in a thread.
@@ -15,5 +17,5 @@ async def reload_policies(look: Callable[[], object], reload: Callable[[], None]
         now = await asyncio.to_thread(look)
         if now == seen and now != loaded:
             loaded = now
-            reload()
+            await reload()
         seen = now

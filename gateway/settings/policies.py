@@ -4,6 +4,7 @@ import stat
 from importlib.resources import files
 from pathlib import Path
 
+from gateway.policy.cases import check_cases
 from gateway.policy.document import Document, parse_all
 from gateway.policy.errors import PolicyError
 from gateway.policy.reading import LARGEST, read
@@ -23,11 +24,14 @@ def policy_dir(settings: Settings) -> Path:
 
 
 def load_policies(settings: Settings) -> tuple[Document, ...]:
-    """Read all documents. Raises SettingsError, naming file and place, if any of them is refused."""
+    """Read all documents. Raises SettingsError, naming file and place, if any is refused or one of its cases fails."""
     try:
         given = [(read(_text(path), path.name), path.name) for path in _files(policy_dir(settings))]
         given += [(raw, f"GATEWAY_POLICIES[{position}]") for position, raw in enumerate(settings.policies)]
-        return parse_all(given)
+        documents = parse_all(given)
+        for document in documents:
+            check_cases(document)
+        return documents
     except PolicyError as error:
         raise SettingsError([str(error)]) from None
 

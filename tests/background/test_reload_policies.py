@@ -18,7 +18,10 @@ async def reloads(states: Sequence[int]) -> list[int]:
             return states[-1]
         return states[len(looks) - 1]
 
-    duty = asyncio.create_task(reload_policies(look, lambda: called.append(len(looks)), every=0))
+    async def reload() -> None:
+        called.append(len(looks))
+
+    duty = asyncio.create_task(reload_policies(look, reload, every=0))
     async with asyncio.timeout(10):
         await done.wait()
     duty.cancel()
