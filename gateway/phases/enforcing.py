@@ -28,9 +28,9 @@ class Modes(Protocol):
 class Memories(Protocol):
     """What agents did lately, on all replicas (`store.memory`). Both raise StoreUnavailable."""
 
-    async def load(self, agent_id: str, conversation: str | None, keys: Sequence[Count]) -> Memory: ...
+    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Memory: ...
 
-    async def count(self, agent_id: str, conversation: str | None, counts: Sequence[Count]) -> Count | None:
+    async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
         """Count all, or none: the one that has no room."""
         ...
 
@@ -87,7 +87,7 @@ class Enforcing:
         modes: Modes,
         memories: Memories | None = None,
         people: People | None = None,
-        args_hash: Callable[[str, Any], str],
+        args_hash: Callable[[str, Any, str | None], str],
         redact: Callable[[str], str] = str,
         strict: bool = False,
         clock: Callable[[], float],
@@ -108,11 +108,11 @@ class Enforcing:
         agent: Agent,
         question: Question,
         *,
-        conversation: str | None = None,
+        conversation: str = "",
         context: Mapping[str, Any] | None = None,
     ) -> Answer:
         """Raises Refusal, StoreUnavailable, AuditUnavailable: then there is no permission."""
-        hashed = self._args_hash(question.tool or question.action or "", question.arguments)
+        hashed = self._args_hash(question.tool or question.action or "", question.arguments, question.server)
         try:
             await self._lifecycle(agent)
         except Refusal as refusal:
@@ -128,7 +128,7 @@ class Enforcing:
         rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
         return Answer(verdict.allowed, reason, rule, entry, verdict.mode, approval_id)
 
-    async def _judge(self, agent: Agent, question: Question, conversation: str | None) -> Verdict:
+    async def _judge(self, agent: Agent, question: Question, conversation: str) -> Verdict:
         rules = self._engine().of(agent)
         facts = Facts(agent, self._clock(), self._modes.of(agent))
         if rules.needs_memory and self._memories is not None:
@@ -137,7 +137,7 @@ class Enforcing:
         return rules.judge_call(question, facts)
 
     async def _asking_people(
-        self, agent: Agent, question: Question, conversation: str | None, hashed: str, verdict: Verdict
+        self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict
     ) -> tuple[Verdict, str | None]:
         """The verdict after people had their say, with the approval that it waits for; what it counts is counted."""
         may_be_lifted = not verdict.allowed and verdict.on_deny.kind == "hold"
@@ -152,7 +152,7 @@ class Enforcing:
         return verdict, None
 
     async def _approved(
-        self, agent: Agent, question: Question, conversation: str | None, hashed: str, verdict: Verdict
+        self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict
     ) -> tuple[Verdict, str | None]:
         tool = question.tool or verdict.action
         waiting = replace(verdict, allowed=False, rule="approval")
@@ -168,7 +168,7 @@ class Enforcing:
             question.arguments,
             verdict.rule,
             verdict.reason,
-            conversation or "",
+            conversation,
             args_hash=hashed,
         )
         try:

@@ -79,10 +79,10 @@ class Memories:
     def __init__(self) -> None:
         self.spent = 0.0
 
-    async def load(self, agent_id: str, conversation: str | None, keys: Sequence[Count]) -> Any:
+    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Any:
         return self
 
-    async def count(self, agent_id: str, conversation: str | None, counts: Sequence[Count]) -> Count | None:
+    async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
         for count in counts:
             if count.limit is not None and self.spent + count.amount > count.limit:
                 return count

@@ -13,6 +13,7 @@ import pytest
 from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
+from gateway.model.errors import Refusal
 from gateway.model.verdict import allow_all
 from gateway.phases.guard import OPEN_SECONDS, Guard
 from gateway.phases.identify import Identify
@@ -243,6 +244,23 @@ async def test_without_a_lease_no_provider_is_let_act_by_itself(
         before = world.guard.opened
         assert (await world.path.client.get("/v1/files", headers=ME)).status_code == 200
         assert world.guard.opened == before + 1
+
+
+async def test_who_asks_what_it_may_do_is_told_by_its_state_and_not_without_a_lease(own_redis: RedisServer) -> None:
+    async with guarded(own_redis.url) as world:
+        one, other = Agent("agt_one", True), Agent("agt_other", True)
+        await world.guard.admit(one)
+        await world.quarantine.block("agt_one", "too eager", "root")
+        with pytest.raises(Refusal, match="too eager"):
+            await world.guard.admit(one)
+        await world.guard.admit(other)
+        own_redis.kill()
+        world.later[0] = LEASE_SECONDS + 1
+        with pytest.raises(Refusal, match="too eager"):
+            await world.guard.admit(one)
+        with pytest.raises(Refusal) as caught:
+            await world.guard.admit(other)
+        assert caught.value.code == "state_unavailable"
 
 
 async def test_strict_lets_nothing_pass_without_a_lease(own_redis: RedisServer) -> None:

@@ -69,7 +69,7 @@ def router(
         await pace(agent)
         try:
             return await enforcing.decide(
-                agent, question, conversation=request.headers.get(_SESSION, "")[:200] or None, context=context
+                agent, question, conversation=request.headers.get(_SESSION, "")[:200], context=context
             )
         except Refusal as refusal:
             raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
