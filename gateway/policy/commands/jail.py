@@ -1,8 +1,9 @@
 """The path jail: which paths a rule's patterns let through, decided from the text alone.
 
-A pattern is a path with `*` (any text within one segment), `?` (one character of a segment) and `**` (anything, also over
-segments); a pattern that ends in `/**` also lets the directory before it through. A pattern that starts with `/` is about
-absolute paths, any other about paths relative to wherever the command runs. Symbolic links are beyond what text can tell.
+A pattern is a path with `*` (any text within one segment), `?` (one character of a segment) and `**` (anything, also
+over segments); a pattern that ends in `/**` also lets the directory before it through. A pattern that starts with
+`/` is about absolute paths, any other about paths relative to wherever the command runs. Symbolic links are beyond
+what text can tell.
 """
 
 import re
@@ -36,8 +37,9 @@ def path_problem(path: str, patterns: Sequence[str]) -> str | None:
 def pattern_problem(path: str, patterns: Sequence[str] | None) -> str | None:
     """Why a shell pattern may stand for a path that is not let through; `patterns` None lets every path through.
 
-    Each `*` is tried as a text that no rule spells out, each `?` and `[...]` as such a character: a rule fits only where it
-    lets any text stand. The shell never lets `*` and `?` stand for a first dot, but `.*` is also `..` in many shells.
+    Each `*` is tried as a text that no rule spells out, each `?` and `[...]` as such a character: a rule fits only
+    where it lets any text stand. The shell never lets `*` and `?` stand for a first dot, but `.*` is also `..` in
+    many shells.
     """
     one = _BRACKET.sub("?", path)
     if path[0] in "*?[" or "**" in path or "[" in one or "]" in one:
@@ -85,7 +87,8 @@ def _odd(path: str) -> str | None:
 
 
 def _looks_alike(path: str) -> bool:
-    """Compatibility forms (fullwidth and small slashes and dots), letters that a file system may fold, strange spaces."""
+    """Compatibility forms (fullwidth and small slashes and dots), letters that a file system may fold, strange
+    spaces."""
     if unicodedata.normalize("NFKC", path) != path or unicodedata.normalize("NFC", path.casefold()) != path.casefold():
         return True
     return any(unicodedata.category(c)[0] not in "LMN" for c in path if not c.isascii())

@@ -27,8 +27,6 @@ _MEANS = {
     "^": "a history expansion",
     "~": "a home directory",
 }
-# Where a shell reads these at the start of a word, they are not themselves: zsh's `=name`.
-_NOT_FIRST = frozenset("=")
 
 
 class Refused(ValueError):
@@ -114,13 +112,17 @@ class _Scanner:
         return Word("".join(text), glob, plain, (before, before + len(self.command[start : self.at].encode())))
 
     def _unquoted(self, character: str, *, first: bool) -> None:
-        if character.isalnum() or (character in _PLAIN and not (first and character in _NOT_FIRST)):
+        if character.isalnum() or (character in _PLAIN and not (first and self._expands())):
             return
         if character == "!" and first and self._next(1) in ("", " "):  # `find . ! -name x`
             return
         if character == "~" and not first and self.command[self.at - 1].isalnum():  # `HEAD~1`, `notes~`
             return
         raise Refused(f"the command holds {_MEANS.get(character, 'an unusual character')}; quote it if it is text")
+
+    def _expands(self) -> bool:
+        """At the start of a word: zsh puts a binary's path in place of `=name`; `=` and `==` are themselves."""
+        return self._next() == "=" and self._next(1) not in ("", " ", "=")
 
     def _single(self) -> str:
         end = self.command.find("'", self.at + 1)
