@@ -21,6 +21,7 @@ from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.agent import Agent
+from gateway.model.exchange import Exchange
 from gateway.model.verdict import Judge, allow_all
 from gateway.model.vitals import Vitals
 from gateway.phases.admit import Admit, Gate
@@ -99,6 +100,7 @@ async def running_path(
     upstream: str = "http://127.0.0.1:1",
     *,
     judge: Judge = allow_all,
+    judge_of: Callable[[Exchange], Judge] | None = None,
     timeouts: Timeouts | None = None,
     named: tuple[Provider, ...] = (),
     openers: Mapping[str, Opener] | None = None,
@@ -125,7 +127,7 @@ async def running_path(
         Admit(bodies, judged_limit=judged_limit, relayed_limit=relayed_limit, gates=(profiler, *gates)),
         Rewrite(),
         Forward(providers, {**stub, **(openers or {})}, outgoing, breaker, timeouts, (OWN_KEY,), clock),
-        Inspect(lambda exchange: judge, budget, timeouts, clock),
+        Inspect(judge_of or (lambda exchange: judge), budget, timeouts, clock),
         Settle(
             sightings,
             breaker,

@@ -1,0 +1,111 @@
+"""Judging by policy documents on the running path; what it records is kept in a list."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from gateway.identity.arguments import ArgumentsHash
+from gateway.model.agent import Agent
+from gateway.model.audit import AuditEntry
+from gateway.phases.approving import Approvals, Approving
+from gateway.phases.decisions import Decisions
+from gateway.phases.judging import Judging, Memories
+from gateway.policy.document import parse
+from gateway.policy.engine import Engine
+from gateway.policy.recorded import RecordedCall
+from gateway.spool.errors import AuditUnavailable
+from tests.support.path import Path, running_path
+
+TOOL = "restart_service"
+SERVICE = "payments-7731"
+PARAMETERS = {"type": "object", "properties": {"service": {"enum": [SERVICE]}}, "required": ["service"]}
+FUNCTION = {"name": TOOL, "description": "", "parameters": PARAMETERS}
+CHAT = "/v1/chat/completions"
+ASK: dict[str, Any] = {
+    "model": "stub-tool",
+    "messages": [{"role": "user", "content": "Restart it"}],
+    "tools": [{"type": "function", "function": FUNCTION}],
+}
+
+
+class Entries:
+    """An audit record that a test can read, and break."""
+
+    def __init__(self) -> None:
+        self.all: list[AuditEntry] = []
+        self.safe: list[str] = []
+        self.broken: set[str] = set()
+
+    def append(self, entry: AuditEntry) -> str:
+        if "append" in self.broken:
+            raise AuditUnavailable("The disk is full.")
+        self.all.append(entry)
+        return f"chain/{len(self.all) - 1}"
+
+    async def durable(self, entry_id: str) -> None:
+        if "durable" in self.broken:
+            raise AuditUnavailable("The disk is full.")
+        self.safe.append(entry_id)
+
+
+@dataclass
+class World:
+    """A path that judges. `modes` may be changed at any time."""
+
+    path: Path
+    judging: Judging
+    entries: Entries
+    modes: dict[str, str]
+    noted: list[RecordedCall] = field(default_factory=list)
+
+    async def ask(
+        self, *, stream: bool = False, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> httpx.Response:
+        sent = {"authorization": "Bearer sk-0123456789abcdef", **(headers or {})}
+        return await self.path.client.post(CHAT, json={**ASK, "stream": stream, **members}, headers=sent)
+
+
+def engine(*documents: Mapping[str, Any], shadow: bool = False) -> Engine:
+    """Of documents as they are written; one without a name is `ops`."""
+    parsed = [parse({"name": "ops", **raw}, f"{number}.yaml") for number, raw in enumerate(documents)]
+    return Engine(parsed, shadow=shadow)
+
+
+@asynccontextmanager
+async def judged_path(
+    rules: Any,
+    *,
+    upstream: str = "http://127.0.0.1:1",
+    approvals: Approvals | None = None,
+    memories: Memories | None = None,
+    strict: bool = False,
+    keep: bool = False,
+    change: Callable[[Judging], None] = lambda judging: None,
+) -> AsyncIterator[World]:
+    """Serve under an engine, real or made up."""
+    entries, modes, noted = Entries(), dict[str, str](), list[RecordedCall]()
+
+    def modes_of(agent: Agent) -> Mapping[str, str]:
+        return modes
+
+    decisions = Decisions(
+        entries,
+        args_hash=ArgumentsHash(b"secret"),
+        clock=lambda: 1.8e9,
+        note=noted.append if keep else None,
+        strict=strict,
+    )
+    judging = Judging(
+        lambda exchange: rules,
+        decisions,
+        modes=modes_of,
+        clock=lambda: 1.8e9,
+        memories=memories,
+        approving=None if approvals is None else Approving(approvals),
+    )
+    change(judging)
+    async with running_path(upstream, judge_of=judging.of, gates=(judging.gate,)) as path:
+        yield World(path, judging, entries, modes, noted)
