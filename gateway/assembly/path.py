@@ -6,7 +6,8 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from gateway import __version__
@@ -16,6 +17,7 @@ from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
 from gateway.background.end_drains import end_drains
 from gateway.background.follow_jwks import FollowJWKS
+from gateway.background.merge_policies import MergePolicies
 from gateway.background.merge_providers import MergeProviders
 from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
@@ -72,7 +74,10 @@ class Path:
         )
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
-        self.policies = Policies(_in_force(settings, load_policies(settings)))
+        self.policies = Policies()
+        self.merge_policies = MergePolicies(
+            state.policies, self.policies, load_policies(settings), partial(_in_force, settings)
+        )
         self.reserve = Reserve(
             state.limits,
             self.policies,
@@ -113,7 +118,7 @@ class Path:
         own_prices, documents, building = load_prices(settings), load_policies(settings), builders(settings)
         self._settings = settings
         self.merge_providers.use(*building)
-        self.policies.current = _in_force(settings, documents)
+        self.merge_policies.use(documents, partial(_in_force, settings))
         self.prices.own = own_prices
         self.prices.forget()
         self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = own_keys(kept)
@@ -265,14 +270,14 @@ class Path:
     async def _reload_policies(self) -> None:
         settings = self._settings
         try:
-            # Reading, compiling and trying cases takes longer than open streams may wait.
-            read = await asyncio.to_thread(lambda: _in_force(settings, load_policies(settings)))
+            # Reading and trying cases takes longer than open streams may wait.
+            read = await asyncio.to_thread(load_policies, settings)
         except SettingsError as error:
             self.policies_refused += 1
             log.error("The policy documents stay as they were: %s", "; ".join(error.problems))
             return
         if settings is self._settings:  # else others were taken over meanwhile, with newer settings
-            self.policies.current = read
+            self.merge_policies.use(read, partial(_in_force, settings))
             log.info("Read the policy documents again")
 
 
@@ -280,5 +285,5 @@ def _model_of(exchange: Exchange) -> str | None:
     return exchange.route.deployment or (exchange.ask.model if exchange.ask else None)
 
 
-def _in_force(settings: Settings, documents: tuple[Document, ...]) -> InForce:
+def _in_force(settings: Settings, documents: Sequence[Document]) -> InForce:
     return in_force(documents, shadow=settings.enforcement == "shadow")

@@ -8,10 +8,12 @@ from typing import Any
 from gateway.assembly.keys import root_of
 from gateway.background.forget_idle_agents import forget_idle_agents
 from gateway.identity.fingerprint import Fingerprinter
+from gateway.policy.secrets import redact
 from gateway.settings import Secrets, Settings
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.approvals import Approvals
+from gateway.store.calls import CallLog
 from gateway.store.chains import Chains
 from gateway.store.connection import Connection
 from gateway.store.control import Control
@@ -22,6 +24,7 @@ from gateway.store.forms import Forms
 from gateway.store.identities import Identities
 from gateway.store.limits import Limits
 from gateway.store.modes import Modes
+from gateway.store.policies import Policies
 from gateway.store.providers import MadeProviders
 from gateway.store.quarantine import Quarantine
 from gateway.store.routes import Routes
@@ -46,6 +49,8 @@ class State:
         self.quarantine = Quarantine(self.control, self.store, clock=clock)
         self.routes = Routes(self.control)
         self.modes = Modes(self.control, clock=clock)
+        self.policies = Policies(self.control, self.store, clock=clock)
+        self.calls = CallLog(self.store, life=_calls_life(settings), redact=redact)
         self.identities = Identities.over(
             self.store,
             self.control,
@@ -86,8 +91,14 @@ class State:
             self.limits.run(),
             self.events.run(),
             self.approvals.run(),
+            self.calls.run(),
         )
 
     def missing(self) -> list[str]:
         """What cannot be reached at the moment, as `x-gateway-degraded` says it."""
         return [] if self.store.healthy and self.control.leased else ["redis"]
+
+
+def _calls_life(settings: Settings) -> float | None:
+    """Seconds that recorded calls are kept."""
+    return None if settings.record_calls is None else min(settings.record_calls, settings.retention.calls)
