@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
 from gateway.policy.actions import normal
+from gateway.policy.constraints.compiling import READ_CONVERSATION
 from gateway.policy.deciding import Decision, Judged, decide, denials, verdict
 from gateway.policy.document import Document
 from gateway.policy.explaining import Looked, looked
@@ -77,9 +78,10 @@ class Rules:
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
         self.memory_keys: tuple[Count, ...] = tuple(key for one in documents for key in one.memory_keys)
-        origins = any(entry.reads_conversation for entry in entries)
-        self.needs_transcript = origins or any(rules.clauses.loops is not None for rules in self._rulesets)
-        self.needs_memory = origins or bool(self.memory_keys)
+        looping = any(rules.clauses.loops is not None for rules in self._rulesets)
+        self.needs_transcript = looping or any(entry.demands & READ_CONVERSATION for entry in entries)
+        traced = any("provenance" in entry.demands for entry in entries)
+        self.needs_memory = bool(self.memory_keys) or (traced and bool(self.untrusted))
 
     def known_as(self, tool: str) -> str:
         """The name by which rules know a tool, from the one a model or a client wrote."""
@@ -137,9 +139,7 @@ class Rules:
             if (asking := _asking(self._shadowed, call)) is not None:
                 pairs.append((f"{asking[0].name}/{asking[1].rule}/approval", "a person has to approve it"))
         if call.facts.tools is not None and (problem := offered.problem(call, self._schemas)) is not None:
-            pairs += (
-                [(problem.rule, problem.reason)] if not any(rule.endswith(problem.rule) for rule, _ in pairs) else []
-            )
+            pairs.append((problem.rule, problem.reason))
         for one in self._enforced:
             if (repeated := loops.recorded(one.rules, call)) is not None:
                 pairs.append((f"{one.name}/{repeated.rule}", repeated.reason))

@@ -14,14 +14,15 @@ def provenance(wanted: list[str], where: Where) -> Holds:
     phrase = f"does not come from {' or '.join(wanted)}"
 
     def holds(value: Any, scope: Scope) -> str | None:
-        if scope.facts.memory is None:
+        memory = scope.facts.memory
+        if memory is None and scope.untrusted:
             return "may have been read before, which cannot be known now"
         fits = comes_from(
             value,
             allowed,
             scope.facts.transcript,
             untrusted=scope.untrusted,
-            tainted=scope.facts.memory.tainted,
+            tainted=memory.tainted if memory is not None else _never,
             name=scope.names.known_as,
         )
         return None if fits else phrase
@@ -36,6 +37,10 @@ def _spelled(wanted: Iterable[str], where: Where) -> Iterable[str]:
             yield from (f"tool:{name}" for name in where.names.all_known_as(tool))
         else:
             yield source
+
+
+def _never(value: str) -> bool:
+    return False
 
 
 def step(wanted: dict[str, str], where: Where) -> Holds:

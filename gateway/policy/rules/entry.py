@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.policy.actions import fits, normal
 from gateway.policy.clauses import Tool
-from gateway.policy.constraints.compiling import READ_CONVERSATION, compiled, constraints_in, counts_in
+from gateway.policy.constraints.compiling import compiled, constraints_in, counts_in
 from gateway.policy.constraints.scope import Holds, Where
 from gateway.policy.names import Names
 from gateway.policy.rules.patterns import action_of
@@ -16,13 +16,13 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 
 
 class Entry:
-    """One member of `tools`. `constraints` by argument; None: the arguments are open."""
+    """One member of `tools`. `constraints` by argument; None: the arguments are open. `demands`: which constraints."""
 
     def __init__(self, tool: Tool, document: str, names: Names) -> None:
         self.tool = tool
         self.constraints: dict[str, Holds] | None = None
         self.counts: tuple[Count, ...] = ()
-        self.reads_conversation = False
+        self.demands: frozenset[str] = frozenset()
         if tool.arguments is not None:
             demands = {
                 name: (wanted, Where(document, tool.name, name, names)) for name, wanted in tool.arguments.items()
@@ -30,7 +30,7 @@ class Entry:
             self.constraints = {name: compiled(wanted, where) for name, (wanted, where) in demands.items()}
             found = [one for wanted, where in demands.values() for one in constraints_in(wanted, where)]
             self.counts = tuple(count for wanted, where in demands.values() for count in counts_in(wanted, where))
-            self.reads_conversation = any(name in READ_CONVERSATION for name, _, _ in found)
+            self.demands = frozenset(name for name, _, _ in found)
         self.rule = f"tools/{tool.name}"
         self.action = normal(tool.action) if tool.action is not None else None
         self.maps = tool.action is not None or tool.resource is not None
