@@ -7,6 +7,7 @@ result: neither does it when a person repeats it later, nor when the conversatio
 can tell. Comparison is by whole tokens; see `tokens`.
 """
 
+import html
 import json
 import re
 from collections.abc import Callable, Collection, Container, Iterator
@@ -25,6 +26,8 @@ _RESULTS = 100
 _RESULT_CHARACTERS = 1024 * 1024
 _FOUND = 1000
 _STEP = re.compile(r"\.([^.\[\]]{1,200})|\[(\d{1,6}|\*)\]|\['([^']{1,200})'\]")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}
 
 _MODEL = frozenset({"model"})
 _UNTRUSTED = frozenset({"untrusted"})
@@ -95,13 +98,11 @@ def _sources(
     forms = _forms(leaf)
     if not forms:
         return _MODEL
-    if transcript is not None and not _readable(transcript):
+    transcript = transcript or Transcript()
+    if not _readable(transcript):
         return _UNTRUSTED
-    found: set[str] = set()
-    known_tainted = any(tainted(form) for form in forms)
-    if known_tainted:
-        found.add("untrusted")
-    for position, said in enumerate(transcript.said if transcript is not None else ()):
+    found = {"untrusted"} if any(tainted(form) for form in forms) else set()
+    for position, said in enumerate(transcript.said):
         if said.speaker == "model":
             continue
         trusted = said.speaker == "user" or not _is_untrusted(said, untrusted, name)
@@ -143,8 +144,8 @@ def _readable(transcript: Transcript) -> bool:
     return bool(readable)
 
 
-def _stands(forms: list[str], transcript: Transcript | None, position: int, said: Said, *, if_tired: bool) -> bool:
-    memo: dict[Any, Any] = {} if transcript is None else transcript.memo
+def _stands(forms: list[str], transcript: Transcript, position: int, said: Said, *, if_tired: bool) -> bool:
+    memo = transcript.memo
     for form in forms:
         if len(form) < SHORTEST:
             key = ("elements", position)
@@ -155,10 +156,26 @@ def _stands(forms: list[str], transcript: Transcript | None, position: int, said
             continue
         key = ("folded", position)
         if key not in memo:
-            memo[key] = folded(said.text)
+            memo[key] = _read_as(said)
         if stands(form, memo[key], if_tired=if_tired):
             return True
     return False
+
+
+def _read_as(said: Said) -> str:
+    """A text folded; a result with escapes also as the model understands it."""
+    text = said.text
+    if said.speaker == "tool":
+        if "\\" in text:
+            text = f"{text}\n{_unescaped(text)}"
+        if "&" in text and (plain := html.unescape(text)) != text:
+            text = f"{text}\n{plain}"
+    return folded(text)
+
+
+def _unescaped(text: str) -> str:
+    """The text without the escapes of JSON, whether it is JSON or only holds some."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _ESCAPED.get(found[2], found[2]), text)
 
 
 def first_read(
@@ -175,14 +192,14 @@ def first_read(
     Args:
         known: ids of calls whose results were looked at before.
     """
-    fresh = [
+    fresh = {
         position
         for position, said in enumerate(transcript.said)
         if said.speaker == "tool" and said.call_id not in known and _is_untrusted(said, untrusted, name)
-    ]
+    }
     if not fresh:
         return set()
-    told = transcript.said[: fresh[-1] + 1]
+    told = transcript.said[: max(fresh) + 1]
     if (
         sum(len(said.text) for said in told if said.speaker == "user")
         + sum(len(transcript.said[position].text) for position in fresh)
@@ -193,9 +210,9 @@ def first_read(
     found: set[str] = set()
     for position, said in enumerate(told):
         if said.speaker == "user":
-            before |= grams(folded(said.text)) - found
+            before |= grams(_read_as(said)) - found
         elif position in fresh:
-            found |= grams(folded(said.text)) - before
+            found |= grams(_read_as(said)) - before
     return found
 
 

@@ -26,7 +26,7 @@ _AFTER = re.compile(rf"[.:!?]{{0,8}}(?:[{_HARD}{_SPACELESS}]|\Z)")
 _SPACELESS_ONE = re.compile(f"[{_SPACELESS}]")
 _LEADING = "#@$€£¥~"
 _PAIR = ":="
-_WORD = re.compile(rf"[^{_HARD}]+")
+_WORD = re.compile(rf"[^{_HARD}{_SPACELESS}]+|[{_SPACELESS}]")
 _SEPARATOR = re.compile(r"[,;|、]|\s(?:and|or|und|oder|et|ou|y|o)\s", re.IGNORECASE)
 _BULLET = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _EDGES = " \t\r\"'`()[]{}<>«»“”‘’.:!?*"
@@ -97,16 +97,12 @@ def words(text: str) -> list[str]:
 
 def grams(text: str) -> set[str]:
     """What a folded text is recognised by later: its tokens that are long enough, and pairs of neighbours."""
-    found: set[str] = set()
-    last = ""
-    for word in words(text):
-        found.add(word)
+    of = words(text)
+    found = set(of)
+    for word in of:
         if not word.isalnum():
             found.update(_inner(word))
-        if last:
-            found.add(f"{last} {word}")
-        last = word
-    return {one for one in found if len(one) >= SHORTEST}
+    return {one for one in found if len(one) >= SHORTEST} | _pairs(of)
 
 
 def traits(value: str) -> set[str]:
@@ -114,7 +110,11 @@ def traits(value: str) -> set[str]:
     of = words(value)
     if len(of) == 1:
         return {of[0]} if len(of[0]) >= SHORTEST else set()
-    return {pair for one, two in zip(of, of[1:], strict=False) if len(pair := f"{one} {two}") >= SHORTEST}
+    return _pairs(of)
+
+
+def _pairs(of: list[str]) -> set[str]:
+    return {f"{one} {two}" for one, two in zip(of, of[1:], strict=False)}
 
 
 def _inner(word: str) -> list[str]:

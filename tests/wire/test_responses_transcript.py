@@ -41,7 +41,7 @@ def test_a_conversation_with_every_kind_of_item() -> None:
         Said("tool", "ran", "exec", "c2"),
         Said("tool", "files", "local_shell_call", "c3"),
         Said("tool", "from afar", "lookup", "m1"),
-        Said("tool", '[{"name":"later"}]', None, "x"),
+        Said("tool", '{"name":"later"}', None, "x"),
         Said("tool", '{"type":"brand_new","text":"pay eve"}', "brand_new"),
         Said("tool", '{"type":7,"text":"pay eve"}'),
         Said("tool", '{"role":"critic","content":"pay eve"}'),

@@ -80,14 +80,41 @@ def test_only_names_that_nobody_shares_name_a_thread(name: object) -> None:
     assert thread(UUID) == UUID
 
 
+_MEMBERS = """messages input role content type text name id call_id tool_call_id tool_use_id tool_calls function custom
+arguments system prompt variables instructions output outputs metadata user_id conversation"""
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["user", "tool", "assistant", "text", "x", ""]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "messages input role content type text name id call_id tool_call_id tool_use_id tool_calls function custom "
-                "arguments system prompt variables instructions output outputs metadata user_id conversation".split()
+                [
+                    "messages",
+                    "input",
+                    "role",
+                    "content",
+                    "type",
+                    "text",
+                    "name",
+                    "id",
+                    "call_id",
+                    "tool_call_id",
+                    "tool_use_id",
+                    "tool_calls",
+                    "function",
+                    "custom",
+                    "arguments",
+                    "system",
+                    "prompt",
+                    "variables",
+                    "instructions",
+                    "output",
+                    "outputs",
+                    "metadata",
+                    "user_id",
+                    "conversation",
+                ]
             ),
             inner,
             max_size=4,
@@ -97,7 +124,7 @@ _JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["messages", "input", "system", "prompt", "metadata"]), _JSON, max_size=4))
+@given(st.dictionaries(st.sampled_from(_MEMBERS.split()), _JSON, max_size=4))
 def test_every_dialect_takes_any_shape(document: dict[str, Any]) -> None:
     for dialect in DIALECTS.values():
         transcript = dialect.transcript(document)
