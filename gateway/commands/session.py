@@ -47,8 +47,9 @@ _DEFAULTS = {"url": None, "key": None, "output": Output.TABLE, "config": None}
 class Session:
     """What a command works with. The gateway is looked for when it is first asked: not every command does."""
 
-    def __init__(self, connect: Callable[[], "AdminClient"], output: Output) -> None:
+    def __init__(self, connect: Callable[[], "AdminClient"], output: Output, config: Path | None = None) -> None:
         self.output = output
+        self._config = config
         self._connect = connect
         self._client: AdminClient | None = None
 
@@ -58,6 +59,17 @@ class Session:
         if self._client is None:
             self._client = self._connect()
         return self._client
+
+    @property
+    def settings(self) -> "Settings":
+        """Those of this machine. Raises Failure."""
+        from gateway.commands.client import Failure
+        from gateway.settings import SettingsError
+
+        try:
+            return _settings(self._config)
+        except SettingsError as error:
+            raise Failure("; ".join(error.problems)) from None
 
     def close(self) -> None:
         if self._client is not None:
@@ -97,7 +109,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         place = {name: given.pop(name) for name in _OPTIONS}
         try:
             connect = functools.partial(_client, place["url"], place["key"], place["config"])
-            with contextlib.closing(Session(connect, place["output"])) as session:
+            with contextlib.closing(Session(connect, place["output"], place["config"])) as session:
                 function(session, **given)
         except Failure as failure:
             print(f"leuko: {failure}", file=sys.stderr)

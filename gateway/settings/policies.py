@@ -3,6 +3,7 @@
 import stat
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from gateway.policy.cases import check_cases
 from gateway.policy.document import Document, parse_all
@@ -26,9 +27,8 @@ def policy_dir(settings: Settings) -> Path:
 def load_policies(settings: Settings) -> tuple[Document, ...]:
     """Read all documents. Raises SettingsError, naming file and place, if any is refused or one of its cases fails."""
     try:
-        given = [(read(_text(path), path.name), path.name) for path in _files(policy_dir(settings))]
-        given += [(raw, f"GATEWAY_POLICIES[{position}]") for position, raw in enumerate(settings.policies)]
-        documents = parse_all(given)
+        given = [(read_policy(path, path.name), path.name) for path in policy_files(policy_dir(settings))]
+        documents = parse_all([*given, *given_policies(settings)])
         for document in documents:
             check_cases(document)
         return documents
@@ -36,18 +36,22 @@ def load_policies(settings: Settings) -> tuple[Document, ...]:
         raise SettingsError([str(error)]) from None
 
 
+def given_policies(settings: Settings) -> list[tuple[dict[str, Any], str]]:
+    """Those of `GATEWAY_POLICIES`, each with the name by which errors call it."""
+    return [(raw, f"GATEWAY_POLICIES[{position}]") for position, raw in enumerate(settings.policies)]
+
+
 def policy_files_state(settings: Settings) -> tuple[tuple[str, int, int], ...]:
     """Changes whenever a file of the directory does: name, time of change in ns, and size of each."""
     try:
-        return tuple(
-            (path.name, (found := path.stat()).st_mtime_ns, found.st_size) for path in _files(policy_dir(settings))
-        )
+        files_now = policy_files(policy_dir(settings))
+        return tuple((path.name, (found := path.stat()).st_mtime_ns, found.st_size) for path in files_now)
     except (OSError, SettingsError):
         return ()
 
 
-def _files(directory: Path) -> list[Path]:
-    """Those directly in it; directories in it, such as `templates`, are never read.
+def policy_files(directory: Path) -> list[Path]:
+    """Those directly in it; directories in it, such as `templates`, are never read. Raises SettingsError.
 
     A link that leads nowhere is a document that is gone, not one that was never there: its limits may not go unsaid.
     """
@@ -71,12 +75,13 @@ def _is_document(path: Path) -> bool:
     return stat.S_ISREG(kind)
 
 
-def _text(path: Path) -> str:
+def read_policy(path: Path, source: str) -> dict[Any, Any]:
+    """What a file holds, not yet parsed. Raises PolicyError, which calls it `source`."""
     try:
         if path.stat().st_size > 4 * LARGEST:
-            raise PolicyError(path.name, "", f"is larger than {LARGEST} characters")
-        return path.read_text("utf-8")
+            raise PolicyError(source, "", f"is larger than {LARGEST} characters")
+        return read(path.read_text("utf-8"), source)
     except OSError as error:
-        raise PolicyError(path.name, "", f"cannot be read: {error.strerror}") from None
+        raise PolicyError(source, "", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise PolicyError(path.name, "", f"is not UTF-8: byte {error.start}") from None
+        raise PolicyError(source, "", f"is not UTF-8: byte {error.start}") from None
