@@ -11,7 +11,6 @@ from gateway.assembly.path import Path
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
 from gateway.edge.drain import Drain
-from gateway.model.verdict import Judge, allow_all
 from gateway.settings import Secrets, Settings, SettingsError
 from gateway.store.schema import prepare
 
@@ -23,13 +22,12 @@ class Gateway:
 
     Args:
         redis_url: where the state is; the embedded server has been started by now.
-        judge: decides about tool calls.
     """
 
-    def __init__(self, settings: Settings, kept: Secrets, redis_url: str, *, judge: Judge = allow_all) -> None:
+    def __init__(self, settings: Settings, kept: Secrets, redis_url: str) -> None:
         self.state = State(settings, kept, redis_url)
         self.recording = Recording(settings, kept, self.state.store)
-        self.path = Path(settings, kept, self.state, self.recording, judge)
+        self.path = Path(settings, kept, self.state, self.recording)
         self.telemetry = self.path.telemetry
         timeouts = self.path.timeouts
         self.drain = Drain(
@@ -78,11 +76,12 @@ class Gateway:
             await self.state.store.close()
 
     def use(self, settings: Settings, kept: Secrets) -> None:
-        """From now on these providers, prices, policies and keys; all else stays as it was started.
+        """From now on these providers, prices, policies, webhooks and keys; all else stays as it was started.
 
         Raises SettingsError, and then nothing has changed.
         """
         self.path.use(settings, kept)
+        self.state.use(settings)
         self._interfaces.use(kept)
 
     def _ready(self) -> bool:

@@ -22,13 +22,16 @@ from gateway.background.merge_providers import MergeProviders
 from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.edge.workers import worker_id
+from gateway.identity.arguments import ArgumentsHash
 from gateway.identity.tokens import TokenReader
 from gateway.model.exchange import Exchange
-from gateway.model.verdict import Judge
 from gateway.phases.admit import Admit
+from gateway.phases.approving import Approving
+from gateway.phases.decisions import Decisions
 from gateway.phases.guard import Guard
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
+from gateway.phases.judging import Judging
 from gateway.phases.policies import InForce, Policies, in_force
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
@@ -49,7 +52,7 @@ from gateway.settings.policies import load_policies, policy_files_state
 from gateway.settings.prices import load_prices
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
-from gateway.telemetry.upkeep import guarding, limiting, shipping, upkeep
+from gateway.telemetry.upkeep import announcing, guarding, judging, limiting, shipping, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import Provider, Providers
@@ -62,9 +65,9 @@ _HELD_BYTES = 256 * 1024 * 1024
 
 
 class Path:
-    """Everything an exchange passes. `judge` decides about tool calls."""
+    """Everything an exchange passes."""
 
-    def __init__(self, settings: Settings, kept: Secrets, state: State, recording: Recording, judge: Judge) -> None:
+    def __init__(self, settings: Settings, kept: Secrets, state: State, recording: Recording) -> None:
         self._settings, self._state, self._recording = settings, state, recording
         self._wall_clock = time.time  # noqa: TID251 - sightings are dated
         self._timeouts = Timeouts(**settings.timeouts.model_dump())
@@ -89,8 +92,9 @@ class Path:
         self.jwks: FollowJWKS | None = None
         self.prover = Prove(state.identities.verified, self._tokens(kept))
         self.process = Process(time.monotonic)
+        self.judging = self._judging(kept)
         self.telemetry = self._telemetry(kept)
-        self.pipeline = self._pipeline(kept, judge)
+        self.pipeline = self._pipeline(kept)
         self.merge_providers = MergeProviders(state.made_providers, *builders(settings), self._use_providers)
 
     @property
@@ -140,7 +144,26 @@ class Path:
             clock=time.time,  # noqa: TID251 - entries are dated by the wall clock
         )
 
-    def _pipeline(self, kept: Secrets, judge: Judge) -> Pipeline:
+    def _judging(self, kept: Secrets) -> Judging:
+        state, recording = self._state, self._recording
+        decisions = Decisions(
+            recording.log,
+            args_hash=ArgumentsHash(root_of(kept)),
+            clock=self._wall_clock,
+            note=state.calls.note if state.calls.on else None,
+            redact=recording.redact,
+            strict=self._settings.audit == "strict",
+        )
+        return Judging(
+            lambda exchange: self.policies.of(exchange).engine,
+            decisions,
+            modes=state.modes.of,
+            clock=self._wall_clock,
+            memories=state.memory,
+            approving=Approving(state.approvals),
+        )
+
+    def _pipeline(self, kept: Secrets) -> Pipeline:
         settings, state, guard, record = self._settings, self._state, self.guard, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine = self._refine()
@@ -157,7 +180,15 @@ class Path:
             HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
             judged_limit=settings.max_body_bytes,
             relayed_limit=settings.max_relayed_bytes,
-            gates=(profiler, refine, RouteAgents(state.routes.provider_of), guard, self.reserve, record.decide),
+            gates=(
+                profiler,
+                refine,
+                RouteAgents(state.routes.provider_of),
+                guard,
+                self.judging.gate,
+                self.reserve,
+                record.decide,
+            ),
         )
         return Pipeline(
             identify,
@@ -167,7 +198,7 @@ class Path:
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
             Inspect(
-                guard.judging(lambda exchange: judge),
+                guard.judging(self.judging.of),
                 HoldBudget(_HELD_BYTES),
                 self._timeouts,
                 time.monotonic,
@@ -235,6 +266,8 @@ class Path:
             *numbers,
             *shipping(self._recording.log, lambda: ship.shipped),
             *guarding(self.guard),
+            *judging(self.judging.decisions.calls),
+            *announcing(state.webhooks),
             *limiting(self.reserve, state.limits, lambda: self.policies_refused),
             *self.process.instruments(),
         ]

@@ -1,12 +1,17 @@
 """Every noun that is kept in Redis, over one connection, and the duties that keep it."""
 
+import random
 import secrets
 import time
 from collections.abc import Coroutine
 from typing import Any
 
+from gateway import __version__
 from gateway.assembly.keys import root_of
 from gateway.background.forget_idle_agents import forget_idle_agents
+from gateway.background.send_webhooks import SendWebhooks
+from gateway.background.webhook import Webhook
+from gateway.edge.admin.shapes import rfc3339
 from gateway.identity.fingerprint import Fingerprinter
 from gateway.policy.secrets import redact
 from gateway.settings import Secrets, Settings
@@ -23,6 +28,7 @@ from gateway.store.events import Events
 from gateway.store.forms import Forms
 from gateway.store.identities import Identities
 from gateway.store.limits import Limits
+from gateway.store.memory import ActionMemory
 from gateway.store.modes import Modes
 from gateway.store.policies import Policies
 from gateway.store.providers import MadeProviders
@@ -30,6 +36,7 @@ from gateway.store.quarantine import Quarantine
 from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
 from gateway.store.vitals import Kept
+from gateway.store.webhooks import WebhookQueues
 
 
 class State:
@@ -75,8 +82,22 @@ class State:
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self.chains = Chains(self.store)
         self.limits = Limits(self.store, clock=monotonic)
+        self.memory = ActionMemory(self.store, root, clock=clock)
         self.events = Events(self.store, clock=clock)
-        self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify)
+        self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
+        self.webhooks = SendWebhooks(
+            self.approvals,
+            WebhookQueues(self.store),
+            clock=clock,
+            jitter=random.random,
+            rfc3339=rfc3339,
+            version=__version__,
+        )
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """From now on these webhooks; all else stays as it was started."""
+        self.webhooks.use([Webhook(one.url, one.secret.get_secret_value(), one.events) for one in settings.webhooks])
 
     def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What has to go on as long as the process serves."""
@@ -91,6 +112,7 @@ class State:
             self.limits.run(),
             self.events.run(),
             self.approvals.run(),
+            self.webhooks.run(),
             self.calls.run(),
         )
 

@@ -63,6 +63,7 @@ COST_TOTAL = "leuko.cost.usd"
 DEGRADED_EXCHANGES = "leuko.degraded.exchanges"
 DECISIONS = "leuko.decisions"
 FOLDED = "leuko.metrics.folded"
+JUDGED_CALLS = "leuko.policy.calls"
 LIMIT_REJECTIONS = "leuko.limit.rejections"
 LIMITS_ALONE = "leuko.limits.alone"
 LIMITS_CLOSED = "leuko.limits.closed"
@@ -72,6 +73,9 @@ OVERHEAD = "leuko.overhead.duration"
 POLICIES_REFUSED = "leuko.policies.refused"
 TOKENS = "leuko.tokens"
 TOOL_CALLS = "leuko.tool.calls"
+WEBHOOKS_DROPPED = "leuko.webhooks.dropped"
+WEBHOOKS_FAILED = "leuko.webhooks.failed"
+WEBHOOKS_SENT = "leuko.webhooks.sent"
 
 OPERATIONS = {
     "chat_completions": "chat",

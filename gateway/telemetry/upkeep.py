@@ -1,7 +1,7 @@
 """Numbers that other parts of the gateway keep, exported under the names they have outside."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from gateway.telemetry import names
@@ -72,6 +72,14 @@ class Limits(Protocol):
     def queued(self) -> int: ...
 
 
+class Webhooks(Protocol):
+    """Who tells webhooks: messages delivered, tries that failed, messages given up."""
+
+    sent: int
+    failed: int
+    dropped: int
+
+
 class Losses:
     """Counts how often something was lost; listens to who knows."""
 
@@ -135,6 +143,17 @@ def guarding(guard: Guard) -> Iterator[Instrument]:
     )
 
 
+def judging(calls: Mapping[str, int]) -> Iterator[Instrument]:
+    """What became of the calls that were judged; `shadow`: let through, but a rule in shadow would not have."""
+    yield Observed(
+        names.JUDGED_CALLS,
+        "counter",
+        "{call}",
+        "Tool calls that policies were asked about, by what was decided.",
+        lambda: [({"decision": decision}, float(count)) for decision, count in calls.items()],
+    )
+
+
 def limiting(reserve: Reserve, limits: Limits, refused: Number) -> Iterator[Instrument]:
     """How limits and budgets are kept; `refused`: how often policy documents could not be taken over."""
     yield _counter(
@@ -148,6 +167,13 @@ def limiting(reserve: Reserve, limits: Limits, refused: Number) -> Iterator[Inst
         names.LIMITS_DROPPED, "{exchange}", "Exchanges counted as set aside, not as used.", lambda: limits.dropped
     )
     yield _counter(names.POLICIES_REFUSED, "{reload}", "Policy documents that did not replace others.", refused)
+
+
+def announcing(webhooks: Webhooks) -> Iterator[Instrument]:
+    """What webhooks were told."""
+    yield _counter(names.WEBHOOKS_SENT, "{message}", "Messages that webhooks received.", lambda: webhooks.sent)
+    yield _counter(names.WEBHOOKS_FAILED, "{try}", "Tries to tell a webhook that failed.", lambda: webhooks.failed)
+    yield _counter(names.WEBHOOKS_DROPPED, "{message}", "Messages no webhook will hear of.", lambda: webhooks.dropped)
 
 
 def shipping(audit: Audit, shipped: Number) -> Iterator[Instrument]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
-from gateway.telemetry.upkeep import BLOCKED, guarding, limiting, shipping, upkeep
+from gateway.telemetry.upkeep import BLOCKED, announcing, guarding, judging, limiting, shipping, upkeep
 
 
 @dataclass
@@ -104,7 +104,21 @@ def test_how_limits_are_kept_is_counted() -> None:
     }
 
 
+def test_what_webhooks_were_told_is_counted() -> None:
+    class Webhooks:
+        sent, failed, dropped = 3, 2, 1
+
+    counts = {one.name: one.family().points[0].value for one in announcing(Webhooks())}
+    assert counts == {"leuko.webhooks.sent": 3, "leuko.webhooks.failed": 2, "leuko.webhooks.dropped": 1}
+
+
 def test_the_copy_of_the_record_is_behind_by_what_is_not_in_it() -> None:
     for shipped, behind in ((0, 7), (7, 0), (9, 0)):  # a chain that has just begun has fewer than the one before
         (lag,) = shipping(Audit(), lambda shipped=shipped: shipped)
         assert lag.family().points[0].value == behind
+
+
+def test_what_policies_said_of_calls_is_counted() -> None:
+    (found,) = judging({"allow": 3, "deny": 1})
+    points = {str(point.attributes): point.value for point in found.family().points}
+    assert (found.name, list(points.values())) == ("leuko.policy.calls", [3, 1])
