@@ -12,7 +12,7 @@ from functools import cache
 import tree_sitter
 import tree_sitter_bash
 
-MAX_BYTES = 16 * 1024
+MAX_CHARACTERS = 8 * 1024
 
 _PLAIN = frozenset("-_./:,=+@%")
 _GLOB = frozenset("*?[]")
@@ -51,8 +51,8 @@ class Word:
 
 def read(command: str) -> tuple[Word, ...]:
     """The words of the one simple command this is. Raises Refused."""
-    if len(command) > MAX_BYTES:
-        raise Refused(f"the command is longer than {MAX_BYTES} bytes")
+    if len(command) > MAX_CHARACTERS:
+        raise Refused(f"the command is longer than {MAX_CHARACTERS} characters")
     for character in command:
         _character(character)
     words = _Scanner(command).words()
