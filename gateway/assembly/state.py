@@ -82,7 +82,7 @@ class State:
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self.chains = Chains(self.store)
         self.limits = Limits(self.store, clock=monotonic)
-        self.memory = ActionMemory(self.store, root, clock=clock)
+        self.memory = ActionMemory(self.store, root)
         self.events = Events(self.store, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
         self.webhooks = SendWebhooks(

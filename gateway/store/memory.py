@@ -1,8 +1,8 @@
-"""What agents did, read and were given lately, the same for every replica: sums of allowed calls, when actions were
-allowed last, what was first read in untrusted results, and which calls the gateway let through or refused.
+"""What agents did and read lately, the same for every replica: sums of allowed calls, when actions were allowed last,
+and what was first read in untrusted results.
 
-Decisions depend on it, so nothing here is guessed: without Redis every method raises StoreUnavailable. Texts, values
-and ids are kept as keyed hashes only.
+Decisions depend on it, so nothing here is guessed: without Redis every method raises StoreUnavailable. Texts and values
+are kept as keyed hashes only.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from gateway.model.transcript import Transcript
-from gateway.model.value import value
 from gateway.policy.provenance import first_read
 from gateway.policy.verdict import Count
 from gateway.store.connection import Connection
@@ -20,36 +19,17 @@ from gateway.store.lane import Argument
 from gateway.store.taint import BYTES, holds, merged
 
 TAINT_SECONDS = 3600
-CALL_SECONDS = 86_400
-_HALF_DAY = 43_200
-_MOST_CALLS = 10_000
 _UNIT = 1_000_000
 """Amounts are counted in millionths, rounded up, so that sums are exact."""
 _MOST = 9 * 10**15
 _SESSIONS = 2000
 _KNOWN_RESULTS = 2000
-_LONGEST_ID = 512
-
-
-@value
-class KnownCall:
-    """A call that an agent was given, or that was withheld from it."""
-
-    call_id: str
-    tool: str
-    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """What was remembered at one moment; see `gateway.policy.question.Memory`.
+    """What was remembered at one moment; see `gateway.policy.question.Memory`."""
 
-    `calls` are those that were asked about and are known, by id. `complete`: a call that is not among them was given by
-    nobody of late, since every call of this agent has been remembered and none was forgotten.
-    """
-
-    calls: Mapping[str, KnownCall] = field(default_factory=dict)
-    complete: bool = False
     _spent: Mapping[str, float] = field(default_factory=dict)
     _last: Mapping[str, float] = field(default_factory=dict)
     _tainted: Callable[[str], bool] = lambda text: False
@@ -65,17 +45,11 @@ class Recollection:
 
 
 class ActionMemory:
-    """Reads and writes it.
+    """Reads and writes it. `secret` is the deployment's root secret; periods go by the clock of Redis."""
 
-    Args:
-        secret: the deployment's root secret.
-        clock: seconds since the epoch; only finds the calls of the last day, periods go by the clock of Redis.
-    """
-
-    def __init__(self, connection: Connection, secret: bytes, *, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: Connection, secret: bytes) -> None:
         self._connection = connection
         self._key = hmac.digest(secret, b"leuko/memory/1\x01", hashlib.sha256)
-        self._clock = clock
         self._results: dict[tuple[str, str], set[str]] = {}
 
     async def load(
@@ -85,29 +59,21 @@ class ActionMemory:
         keys: Sequence[Count] = (),
         *,
         session: str | None = None,
-        call_ids: Collection[str] = (),
     ) -> Recollection:
         """All that decisions about one exchange may ask for, in one round trip. Raises StoreUnavailable.
 
         Args:
             keys: the counts to know of; their amounts do not matter.
             session: whose reading counts as tainted; the conversation unless there is a better name for it.
-            call_ids: calls to look up.
         """
         session = session or conversation or ""
-        ids = list(dict.fromkeys(call_ids))
-        args: list[Argument] = [TAINT_SECONDS, len(keys), _MOST_CALLS]
+        args: list[Argument] = [TAINT_SECONDS]
         for count in keys:
             args += (_place(count), count.period, count.key)
-        args += [self._digest("call", one[:_LONGEST_ID]) for one in ids]
-        counts, calls, complete, read = await self._connection.script(
-            "recall_acts", self._keys(agent_id, conversation, session), args
-        )
+        counts, read = await self._connection.script("recall_acts", self._keys(agent_id, conversation, session), args)
         if not read:
             self._results.pop((agent_id, session), None)
         return Recollection(
-            {one: _known(one, stored.decode()) for one, stored in zip(ids, calls, strict=True) if stored},
-            bool(complete),
             {count.key: int(counts[2 * at]) / _UNIT for at, count in enumerate(keys)},
             {count.key: int(last) / 1e6 for at, count in enumerate(keys) if (last := counts[2 * at + 1])},
             lambda text: holds(read, text, self._key),
@@ -162,30 +128,13 @@ class ActionMemory:
         taint = self._connection.keys.taint(agent_id, self._digest("session", session))
         await self._connection.script("merge_taint", [taint, f"{taint}:more"], [bits, TAINT_SECONDS])
 
-    async def note_calls(self, agent_id: str, calls: Sequence[KnownCall]) -> None:
-        """Remember calls for a day, before they leave or are refused. Raises StoreUnavailable."""
-        if not calls:
-            return
-        args: list[Argument] = [CALL_SECONDS, _MOST_CALLS]
-        for call in calls:
-            args += (
-                self._digest("call", call.call_id[:_LONGEST_ID]),
-                f"{'-' if call.withheld else '+'}{call.tool[:200]}",
-            )
-        await self._connection.script("keep_calls", [self._calls(agent_id)[0]], args)
-
     def _keys(self, agent_id: str, conversation: str | None, session: str) -> list[str]:
         keys = self._connection.keys
         return [
             keys.acts(agent_id),
             keys.acts(agent_id, self._digest("conversation", conversation or "")),
             keys.taint(agent_id, self._digest("session", session)),
-            *self._calls(agent_id),
         ]
-
-    def _calls(self, agent_id: str) -> list[str]:
-        half_day = int(self._clock() // _HALF_DAY)
-        return [self._connection.keys.given(agent_id, half_day - back) for back in (0, 1)]
 
     def _digest(self, kind: str, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
@@ -194,10 +143,6 @@ class ActionMemory:
 
 def _place(count: Count) -> int:
     return 2 if count.period == "conversation" else 1
-
-
-def _known(call_id: str, stored: str) -> KnownCall:
-    return KnownCall(call_id, stored[1:], stored[0] == "-")
 
 
 def _units(amount: float, rounding: str) -> int:

@@ -11,15 +11,15 @@ from gateway.model.transcript import Said, Transcript
 from gateway.policy.verdict import Count
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
-from gateway.store.memory import CALL_SECONDS, TAINT_SECONDS, ActionMemory, KnownCall
+from gateway.store.memory import TAINT_SECONDS, ActionMemory
 from tests.support.redis import RedisServer
 
 SECRET = b"a secret of the deployment"
 DAILY = Count("ops:sum:send_money:amount", 0, 2000, "day", "ops/tools/send_money/amount", "too much a day")
 
 
-def _memory(connection: Connection, clock: Any = time.time) -> ActionMemory:
-    return ActionMemory(connection, SECRET, clock=clock)
+def _memory(connection: Connection) -> ActionMemory:
+    return ActionMemory(connection, SECRET)
 
 
 @pytest.fixture
@@ -32,10 +32,9 @@ def _money(amount: float, limit: float | None = 2000, period: str = "day") -> Co
 
 
 async def test_an_agent_without_a_past_has_done_nothing(memory: ActionMemory) -> None:
-    known = await memory.load("agt_1", None, [DAILY], call_ids=["c1"])
+    known = await memory.load("agt_1", None, [DAILY])
     assert (known.last(DAILY.key), known.spent(DAILY.key), known.tainted("eve@evil.example")) == (None, 0.0, False)
     assert (known.spent("another"), known.last("another")) == (0.0, None)
-    assert (known.calls, known.complete) == ({}, False)
 
 
 async def test_amounts_add_up_to_the_limit_and_no_further(memory: ActionMemory, connection: Connection) -> None:
@@ -181,32 +180,6 @@ async def test_of_sessions_a_bounded_number_is_kept_in_mind(memory: ActionMemory
     assert len(memory._results) == 2000
 
 
-async def test_calls_are_remembered_for_a_day(memory: ActionMemory, connection: Connection) -> None:
-    await memory.note_calls("agt_1", [KnownCall("c1", "send"), KnownCall("c2", "drop", withheld=True)])
-    await memory.note_calls("agt_1", [])
-    known = await _memory(connection).load("agt_1", None, call_ids=["c1", "c2", "c3", "c1"])
-    assert known.calls == {"c1": KnownCall("c1", "send"), "c2": KnownCall("c2", "drop", True)}
-    assert known.complete
-    assert not (await memory.load("agt_2", None, call_ids=["c1"])).complete
-    (key,) = [name async for name in _keys(connection)]
-    assert CALL_SECONDS - 60 < await connection.execute("TTL", key) <= CALL_SECONDS
-
-
-async def test_calls_of_the_half_day_before_are_found(connection: Connection) -> None:
-    now = 1_800_000_000.0
-    await _memory(connection, lambda: now).note_calls("agt_1", [KnownCall("c1", "send")])
-    later = await _memory(connection, lambda: now + 43_200).load("agt_1", None, call_ids=["c1"])
-    assert later.calls and later.complete
-    assert not (await _memory(connection, lambda: now + 2 * 43_200).load("agt_1", None, call_ids=["c1"])).complete
-
-
-async def test_past_ten_thousand_calls_nobody_claims_to_know_all(memory: ActionMemory) -> None:
-    for start in range(0, 10_500, 500):
-        await memory.note_calls("agt_1", [KnownCall(f"c{start + n}", "send") for n in range(500)])
-    known = await memory.load("agt_1", None, call_ids=["c0", "c9999", "c10000"])
-    assert set(known.calls) == {"c0", "c9999"} and not known.complete
-
-
 async def test_without_redis_nothing_is_guessed(own_redis: RedisServer) -> None:
     connection = Connection(own_redis.url)
     memory = _memory(connection)
@@ -216,7 +189,6 @@ async def test_without_redis_nothing_is_guessed(own_redis: RedisServer) -> None:
         memory.count("agt_1", None, [DAILY]),
         memory.remember("agt_1", "s", ["eve@evil.example"]),
         memory.note_results("agt_1", "s", _read("eve@evil.example"), untrusted=("fetch_page",)),
-        memory.note_calls("agt_1", [KnownCall("c1", "send")]),
     ):
         with pytest.raises(StoreUnavailable):
             await asking

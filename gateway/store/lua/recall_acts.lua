@@ -1,11 +1,7 @@
--- What an agent did, read and was given lately.
+-- What an agent's allowed calls added up to, when they were, and what it read.
 -- KEYS[1]  acts:{id}    KEYS[2]  acts:{id}:{conversation}    KEYS[3]  taint:{id}:{session}
--- KEYS[4]  given:{id}:{half day}, and KEYS[5] that before it
--- ARGV[1]  life of what it read, s        ARGV[2]  how many counts are asked for
--- ARGV[3]  how many calls one half day may hold
--- then for each count three: place of its key (1 or 2), period, name; then the names of calls
--- reply    {KEYS[1], {for each count: sum in this period, and time of the last in us, or ''}, {what is known of each
---          call, or ''}, 1 if what is known of calls is all, what it read or ''}
+-- ARGV[1]  life of what it read, s    then for each count three: place of its key (1 or 2), period, name
+-- reply    {KEYS[1], {for each count: sum in this period, and time of the last in us, or ''}, what it read or ''}
 local function month_of(days) -- https://howardhinnant.github.io/date_algorithms.html#civil_from_days
   local z = days + 719468
   local era = math.floor(z / 146097)
@@ -19,23 +15,16 @@ local seconds = tonumber(redis.call('TIME')[1])
 local today = math.floor(seconds / 86400)
 local stamps = {hour = math.floor(seconds / 3600), day = today, month = month_of(today), conversation = 0}
 
-local counts, calls, at = {}, {}, 4
-for _ = 1, tonumber(ARGV[2]) do
+local counts = {}
+for at = 2, #ARGV, 3 do
   local period = ARGV[at + 1]
   local found = redis.call('HGET', KEYS[tonumber(ARGV[at])], period .. ':' .. ARGV[at + 2]) or ''
   local stamp, sum, last = string.match(found, '^(%d+) (%d+) (%d+)$')
   counts[#counts + 1] = (stamp and tonumber(stamp) == stamps[period]) and sum or '0'
   counts[#counts + 1] = last or ''
-  at = at + 3
-end
-for place = at, #ARGV do
-  calls[#calls + 1] = redis.call('HGET', KEYS[4], ARGV[place]) or redis.call('HGET', KEYS[5], ARGV[place]) or ''
 end
 local read = redis.call('GET', KEYS[3]) or ''
 if read ~= '' then
   redis.call('EXPIRE', KEYS[3], ARGV[1])
 end
-local most = tonumber(ARGV[3])
-local held = {redis.call('HLEN', KEYS[4]), redis.call('HLEN', KEYS[5])}
-local known = held[1] + held[2] > 0 and math.max(held[1], held[2]) < most
-return {KEYS[1], counts, calls, known and 1 or 0, read}
+return {KEYS[1], counts, read}
