@@ -21,4 +21,5 @@ def known_secrets(settings: Settings, kept: Secrets) -> tuple[str, ...]:
     """What no log line, span or record may hold."""
     known = [kept.admin_key, kept.secret, kept.ingest_api_key, settings.llm_upstream_api_key]
     known += [provider.api_key for provider in settings.providers.values()]
+    known += [webhook.secret for webhook in settings.webhooks]
     return tuple(secret.get_secret_value() for secret in known if secret is not None)

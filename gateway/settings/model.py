@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic import ValidationInfo as Info
 
-from gateway.settings.sections import Documents, DurationOrOff, JWTSettings, Networks, Retention
+from gateway.settings.sections import Documents, DurationOrOff, JWTSettings, Networks, Retention, Webhooks
 from gateway.settings.shapes import (
     Bytes,
     ExistingFile,
@@ -255,6 +255,15 @@ class Settings(BaseModel):
     )
     signing_key_file: ExistingFile | None = setting(
         None, "Ed25519 key (PEM) that signs the audit record", _FILE, shown="made once, kept in Redis encrypted"
+    )
+
+    webhooks: Webhooks = setting(
+        (),
+        "who is told of approvals, as JSON: `url`, `secret` (`whsec_…`) or `secret_env`, and `events`: "
+        "`approval.requested` (the default), `approval.approved`, `approval.rejected`",
+        "a JSON array of objects with url, secret or secret_env, events; 20 at most",
+        secret=True,
+        shown="none",
     )
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(

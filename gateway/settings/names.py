@@ -14,7 +14,6 @@ RESERVED = (
     "GATEWAY_CAPTURE_CONTENT",
     "GATEWAY_MCP_ALLOW_UNVERIFIED",
     "GATEWAY_MCP_SERVERS",
-    "GATEWAY_WEBHOOKS",
     "MCP_UPSTREAM_URL",
 )
 """Names of later versions: accepted with a warning, so that one configuration serves two adjacent versions."""

@@ -1,13 +1,15 @@
 """Settings that are objects of their own."""
 
+import base64
 import ipaddress
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ValidationInfo as Info
 
-from gateway.settings.shapes import Whole, comma_separated, is_loopback, json_array
+from gateway.settings.shapes import WebhookUrl, Whole, comma_separated, is_loopback, json_array
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -76,3 +78,57 @@ class JWTSettings(BaseModel):
     audience: Annotated[str, Field(min_length=1, max_length=1000)]
     jwks: Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_key_source)]
     claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"
+
+
+def _whsec(value: SecretStr) -> SecretStr:
+    """As Standard Webhooks has it: `whsec_` and the base64 of 24 to 64 bytes."""
+    prefix, _, encoded = value.get_secret_value().partition("_")
+    try:
+        length = len(base64.b64decode(encoded, validate=True))
+    except ValueError:
+        length = 0
+    if prefix != "whsec" or not 24 <= length <= 64:
+        raise ValueError("is not whsec_ and the base64 of 24 to 64 bytes")
+    return value
+
+
+class WebhookSettings(BaseModel):
+    """Who is told of what happens. `secret` signs what is sent; `secret_env` names a variable that holds it."""
+
+    model_config = _FROZEN
+
+    url: Annotated[WebhookUrl, Field(repr=False)]
+    secret: Annotated[SecretStr, AfterValidator(_whsec), Field(repr=False)]
+    secret_env: str | None = None
+    events: Annotated[
+        tuple[Literal["approval.requested", "approval.approved", "approval.rejected"], ...], Field(min_length=1)
+    ] = ("approval.requested",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object, info: Info) -> object:
+        """A named variable is read here, by the context's `secret`."""
+        if not isinstance(value, dict):
+            return value
+        name = value.get("secret_env")
+        if info.context is None or name is None:
+            if "secret" not in value:
+                raise ValueError("has no secret; allowed: secret, or secret_env with the name of a variable")
+            return value
+        if "secret" in value:
+            raise ValueError("has secret and secret_env; allowed: one of them")
+        found = info.context["secret"](name) if isinstance(name, str) else None
+        if found is None:
+            raise ValueError(f"secret_env names {name}, which is not set")
+        return {**value, "secret": found}
+
+
+def _distinct(webhooks: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
+    if len({webhook.url for webhook in webhooks}) < len(webhooks):
+        raise ValueError("has one url twice")
+    return webhooks
+
+
+Webhooks = Annotated[
+    tuple[WebhookSettings, ...], Field(max_length=20), BeforeValidator(json_array), AfterValidator(_distinct)
+]

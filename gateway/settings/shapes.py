@@ -84,6 +84,14 @@ def http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def webhook_url(url: str) -> str:
+    """A receiver's address: http or https; what tells it from others may stand in a query."""
+    url = _url(url, ("http", "https"))
+    if "#" in url:
+        raise ValueError("has a fragment")
+    return url
+
+
 def proxy_url(url: str) -> str:
     return _url(url, ("http", "https"), userinfo=True)
 
@@ -129,6 +137,7 @@ Bytes = Annotated[Whole, Field(ge=1, le=2**40)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False), BeforeValidator(_not_a_boolean)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
+WebhookUrl = Annotated[str, AfterValidator(webhook_url)]
 ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]

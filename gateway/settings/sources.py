@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from gateway.settings import names
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError, did_you_mean, env_name, in_file, spellings
-from gateway.settings.sections import JWTSettings, Retention
+from gateway.settings.sections import JWTSettings, Retention, WebhookSettings
 
 FIELDS = {name: info for name, info in Settings.model_fields.items() if name != "notices"}
 _CONFIGURABLE = [name for name in FIELDS if name not in names.OPTIONS]
@@ -26,6 +26,7 @@ _NESTED: dict[str, type[BaseModel]] = {
     "providers": ProviderSettings,
     "jwt": JWTSettings,
     "retention": Retention,
+    "webhooks": WebhookSettings,
 }
 
 # Kubernetes puts variables of this shape into every container beside a service named gateway, or gateway-anything.

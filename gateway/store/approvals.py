@@ -203,6 +203,24 @@ class Approvals:
         now = round(self._clock() * 1000)
         return int(await self._connection.execute("ZCOUNT", self._keys.approvals_pending, f"({now}", "+inf"))
 
+    # For the webhooks
+
+    async def to_announce(self) -> dict[str, tuple[Approval | None, str]]:
+        """Some of what webhooks are to be told, oldest first: by a mark, the approval and what happened to it:
+        `requested`, `approved` or `rejected`."""
+        marks = await self._connection.execute("ZRANGE", self._keys.approvals_announce, 0, _BATCH - 1)
+        parts = [mark.decode().partition(" ") for mark in marks]
+        found = await self.read([approval_id for approval_id, _, _ in parts])
+        return {
+            f"{approval_id} {event}": (approval, event)
+            for (approval_id, _, event), approval in zip(parts, found, strict=True)
+        }
+
+    async def strike(self, marks: Sequence[str]) -> None:
+        """These need not be told any more."""
+        if marks:
+            await self._connection.execute("ZREM", self._keys.approvals_announce, *marks)
+
     # Inside
 
     @property

@@ -49,6 +49,9 @@ used by one script.
 | `{approvals}:index` | sorted set | all approvals by the time they were asked for, us | a day after the last |
 | `{approvals}:announce` | sorted set | approvals that webhooks have still to be told of, by time, ms | 1 h |
 | `{approvals}:news` | channel | nothing kept; a message for every decision | |
+| `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |
+| `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
+| `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
 """
 
 from dataclasses import dataclass
@@ -190,6 +193,11 @@ class Keys:
     @property
     def approvals_news(self) -> str:
         return f"{self.prefix}{{approvals}}:news"
+
+    def webhook(self, endpoint: str) -> tuple[str, str, str]:
+        """The three keys of its queue: due, messages, tries."""
+        due, messages, tries = (f"{self.prefix}{{webhooks}}:{part}:{endpoint}" for part in ("due", "messages", "tries"))
+        return due, messages, tries
 
     @property
     def signing_key(self) -> str:

@@ -1,12 +1,14 @@
 """Settings that are objects: durations, networks, lists."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.settings import SettingsError, load
-from gateway.settings.sections import Documents, Duration, JWTSettings, Network, Retention
+from gateway.settings.sections import Documents, Duration, JWTSettings, Network, Retention, WebhookSettings
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("45m", 2700), ("12h", 43_200), ("30d", 2_592_000), (7, 7)])
@@ -62,3 +64,37 @@ def test_how_long_calls_are_recorded_is_a_duration_or_off(written: str, seconds:
 def test_calls_are_not_recorded_for_anything_else(written: str) -> None:
     with pytest.raises(SettingsError, match="GATEWAY_RECORD_CALLS.*or off"):
         load(None, {"GATEWAY_RECORD_CALLS": written})
+
+
+WHSEC = "whsec_" + base64.b64encode(b"x" * 24).decode()
+
+
+def test_a_webhook_has_a_secret_of_its_own_or_names_one() -> None:
+    given = [{"url": "https://a.example/x?token=1", "secret": WHSEC}, {"url": "http://10.0.0.1", "secret_env": "HOOK"}]
+    webhooks = load(None, {"GATEWAY_WEBHOOKS": json.dumps(given), "HOOK": WHSEC}).webhooks
+    assert [one.secret.get_secret_value() for one in webhooks] == [WHSEC, WHSEC]
+    assert webhooks[0].events == ("approval.requested",)
+    assert "token" not in repr(webhooks) and WHSEC not in repr(webhooks)
+    assert WebhookSettings.model_validate(given[0]) == webhooks[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([{"url": "https://a", "secret": "bad"}], "0.secret: is not whsec_ and the base64 of 24 to 64 bytes"),
+        ([{"url": "https://a"}], "0: has no secret"),
+        ([{"url": "https://a", "secret": WHSEC, "secret_env": "X"}], "0: has secret and secret_env"),
+        ([{"url": "https://a", "secret_env": "X"}], "0: secret_env names X, which is not set"),
+        ([{"url": "ftp://a", "secret": WHSEC}], "0.url: does not start with http:// or https://"),
+        ([{"url": "https://a#b", "secret": WHSEC}], "0.url: has a fragment"),
+        ([{"url": "https://a", "secret": WHSEC, "evnts": []}], "did you mean events?"),
+        ([{"url": "https://a", "secret": WHSEC, "events": ["x"]}], "0.events.0: is not 'approval.requested'"),
+        ([{"url": "https://a", "secret": WHSEC}] * 2, "has one url twice"),
+        (["x"], "0: is not"),
+        ({}, "is JSON, but not an array"),
+    ],
+)
+def test_another_webhook_is_refused_without_its_secret(given: Any, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(None, {"GATEWAY_WEBHOOKS": json.dumps(given)})
+    assert said in str(refused.value) and WHSEC not in str(refused.value)
