@@ -130,14 +130,14 @@ def check(config: Config = None) -> None:
         from gateway.settings.providers import load_providers
 
         check_kept(settings)
-        load_policies(settings)
+        policies = [document.name for document in load_policies(settings)]
         load_prices(settings)
         load_providers(settings)
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             tls_context(settings.tls_cert_file, settings.tls_key_file)
     for notice in settings.notices:
         print(f"leuko: warning: {notice}", file=sys.stderr)
-    print("OK", *_summary(settings), sep="\n")
+    print("OK", *_summary(settings), f"policies: {', '.join(policies) or 'none'}", sep="\n")
 
 
 def _summary(settings: "Settings") -> list[str]:

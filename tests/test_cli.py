@@ -176,6 +176,7 @@ def test_check_says_ok_and_what_the_settings_amount_to(tmp_path: Path) -> None:
         f"state: Redis, a private one; data in {tmp_path}/data",
         "default provider: https://api.openai.com",
         "further providers: none",
+        "policies: default",
     ]
     assert not (tmp_path / "data").exists()
 
