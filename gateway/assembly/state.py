@@ -85,14 +85,7 @@ class State:
         self.memory = ActionMemory(self.store, root)
         self.events = Events(self.store, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
-        self.webhooks = SendWebhooks(
-            self.approvals,
-            WebhookQueues(self.store),
-            clock=clock,
-            jitter=random.random,
-            rfc3339=rfc3339,
-            version=__version__,
-        )
+        self.webhooks = _sender(self.approvals, self.store)
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -124,3 +117,14 @@ class State:
 def _calls_life(settings: Settings) -> float | None:
     """Seconds that recorded calls are kept."""
     return None if settings.record_calls is None else min(settings.record_calls, settings.retention.calls)
+
+
+def _sender(approvals: Approvals, store: Connection) -> SendWebhooks:
+    return SendWebhooks(
+        approvals,
+        WebhookQueues(store),
+        clock=time.time,  # noqa: TID251 - what is sent carries a date
+        jitter=random.random,
+        rfc3339=rfc3339,
+        version=__version__,
+    )
