@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from gateway.assembly.keys import ingest_key, root_of
 from gateway.assembly.path import Path
+from gateway.assembly.policies import PolicyOperations
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
 from gateway.edge.admin import (
@@ -78,6 +79,7 @@ class Interfaces:
         self._settings, self._state, self._recording, self._path = settings, state, recording, path
         self._ready, self._stopping = ready, stopping
         self._root = root_of(kept)
+        self._policies = PolicyOperations(settings, kept, state, path)
         self._clock = time.time  # noqa: TID251 - what operators read carries dates
         self._changes = Changes(audit=recording.log.append, notify=state.events.notify, clock=self._clock)
         self._agents_access = AgentsAccess(
@@ -203,6 +205,7 @@ class Interfaces:
         return [
             agents.router(state.agents, state.identities, state=state.quarantine.state),
             agent_keys.router(state.agents, state.identities, clock=self._clock),
+            self._policies.of_agents(),
             quarantine.router(
                 state.quarantine, state.control, state.agents, state.identities.rules, notify=state.events.notify
             ),
@@ -225,6 +228,7 @@ class Interfaces:
                 lambda: path.providers, state.made_providers, state.routes, lambda made: path.merge_providers.make(made)
             ),
             routes.router(state.routes, lambda: path.providers, self._is_agent),
+            *self._policies.routers(),
             approvals.router(state.approvals, note=self._changes.note, clock=self._clock),
             mode.router(
                 state.modes,

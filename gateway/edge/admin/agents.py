@@ -9,6 +9,7 @@ from pydantic import BaseModel, StrictBool
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339, usd
+from gateway.model.agent import Agent
 from gateway.model.lifecycle import BLOCKED
 from gateway.store.agents import AgentRecord, Agents
 from gateway.store.identities import Identities
@@ -180,6 +181,20 @@ async def known(agents: Agents, agent_id: str) -> AgentRecord:
     if record is None:
         raise unknown_agent(agent_id)
     return record
+
+
+def as_agent(record: AgentRecord) -> Agent:
+    """The agent as policies see it."""
+    return Agent(
+        record.agent_id,
+        record.verified,
+        record.credential,
+        record.name,
+        record.credential_id,
+        owner_team=record.owner_team,
+        environment=record.environment,
+        evidence=record.evidence,
+    )
 
 
 def unknown_agent(agent_id: str) -> Problem:

@@ -36,7 +36,15 @@ def admin_application(
             CORSMiddleware,
             allow_origins=list(cors_origins),
             allow_methods=["*"],
-            allow_headers=["x-admin-key", "authorization", "content-type", "if-match", "last-event-id"],
+            allow_headers=[
+                "x-admin-key",
+                "authorization",
+                "content-type",
+                "if-match",
+                "if-none-match",
+                "last-event-id",
+            ],
+            expose_headers=["etag"],
         )
     for router in (*routers, docs.router(lambda: openapi.document(app))):
         app.include_router(router, prefix=BASE)

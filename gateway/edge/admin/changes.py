@@ -11,6 +11,8 @@ from gateway.model.audit import AuditEntry
 log = logging.getLogger(__name__)
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+QUESTIONS = frozenset({"/policies/validate", "/policies/explain", "/policies/replay"})
+"""Paths to which a POST asks something and changes nothing."""
 _VERBS = {"POST": "create", "PUT": "replace", "PATCH": "change", "DELETE": "delete"}
 _PATH = 300  # characters of a path that are recorded
 
@@ -47,7 +49,7 @@ class Changes:
     def begin(self, who: Principal, method: str, path: str) -> Change | None:
         """Write down who wants what; None for a request that only reads. Raises Problem 503 if that cannot be done:
         nothing is changed that leaves no trace."""
-        if method in _SAFE:
+        if method in _SAFE or (method == "POST" and path in QUESTIONS):
             return None
         change = Change(f"admin:{who.key_id}", action_of(method, path), path[:_PATH])
         entry = AuditEntry(self._clock(), "admin", change.action, change.source, resource=change.resource)
@@ -110,4 +112,8 @@ def action_of(method: str, path: str) -> str:
         verb = nouns.pop()
     elif method == "POST" and len(parts) == 2 and parts[1].endswith("_all"):
         verb = parts[1]
-    return f"{verb}:{nouns[-1].removesuffix('s')}"
+    return f"{verb}:{_singular(nouns[-1])}"
+
+
+def _singular(noun: str) -> str:
+    return noun.removesuffix("ies") + "y" if noun.endswith("ies") else noun.removesuffix("s")

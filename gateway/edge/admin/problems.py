@@ -101,12 +101,14 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _methods(request: Request) -> list[str]:
-    """What a path takes: the framework names only the methods of the first route that has it."""
-    found: set[str] = set()
+    """What a path takes: the framework names only the methods of the first route that has it. A path that stands for
+    itself is not also an id among others: `/policies/explain`, `/policies/{name}`."""
+    found: dict[str, set[str]] = {}
     for route in iter_route_contexts(request.app.routes):
         if route.methods and route.path_regex.match(request.scope["path"]):
-            found |= route.methods
-    return sorted(found)
+            found.setdefault(str(route.path_format), set()).update(route.methods)
+    plainest = min(found, key=lambda path: path.count("{"), default="")
+    return sorted(found.get(plainest, ()))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

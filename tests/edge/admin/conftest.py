@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.gateway import GatewayProcess, eventually, running_gateway
+from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
 
@@ -30,3 +30,16 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     document: dict[str, Any] = answer.json()
     assert document["status"] == status
     return document
+
+
+def send(
+    gateway: GatewayProcess, method: str, path: str, content: object = None, *, key: str = ADMIN_KEY, **headers: str
+) -> httpx.Response:
+    """Any request with any headers; text is sent as YAML, anything else as JSON."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    given: dict[str, Any] = {"json": content} if content is not None else {}
+    if isinstance(content, str):
+        named["content-type"] = "application/yaml"
+        given = {"content": content}
+    url = f"{gateway.url}/api/gateway{path}"
+    return httpx.request(method, url, headers={"x-admin-key": key, **named}, timeout=20, **given)

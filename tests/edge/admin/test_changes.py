@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.edge.admin.access import Principal
-from gateway.edge.admin.changes import Changes, action_of
+from gateway.edge.admin.changes import QUESTIONS, Changes, action_of
 from gateway.edge.admin.problems import Problem
 from gateway.model.audit import AuditEntry
 
@@ -37,7 +37,9 @@ class Record:
         ("POST", "/admin-keys", "create:admin_key"),
         ("POST", "/quarantine/agt_1", "create:quarantine"),
         ("DELETE", "/quarantine/agt_1", "delete:quarantine"),
-        ("PUT", "/policies/ops", "replace:policie"),
+        ("PUT", "/policies/ops", "replace:policy"),
+        ("POST", "/policies/ops/rollback", "rollback:policy"),
+        ("PUT", "/agents/agt_1/policy", "replace:policy"),
         ("POST", "/approvals/apr_1/approve", "approve:approval"),
         ("POST", "/approvals/reject-all", "reject_all:approval"),
         ("BREW", "/", "brew:"),
@@ -50,6 +52,8 @@ def test_an_action_is_a_verb_and_a_noun(method: str, path: str, action: str) -> 
 def test_reading_leaves_nothing() -> None:
     record = Record()
     assert record.changes.begin(WHO, "GET", "/agents") is None
+    for path in QUESTIONS:
+        assert record.changes.begin(WHO, "POST", path) is None
     assert not record.entries
 
 

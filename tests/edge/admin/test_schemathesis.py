@@ -10,10 +10,11 @@ from tests.support.gateway import ADMIN_KEY, running_gateway
 from tests.support.redis import RedisServer
 
 ENDLESS = "/api/gateway/events"  # answers for ever
-# What a schema cannot say is a 422 too: a time that is over, a cursor of another list.
+# What a schema cannot say is a 422 too: a time that is over, a cursor of another list. 412, 428: a version that is not
+# the present one.
 CONFIGURATION = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422"]
+expected-statuses = ["2xx", "400", "401", "403", "404", "409", "412", "422", "428"]
 """
 # It takes the 429 for the many wrong keys it sends as access; `test_openapi` has every path without and with each key.
 NOT_JUDGED = "ignored_auth"

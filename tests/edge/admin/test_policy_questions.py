@@ -1,0 +1,118 @@
+"""`/policies/validate`, `/explain` and `/replay`, over a real gateway and Redis."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.edge.admin.conftest import problem, send
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
+from tests.support.redis import RedisServer
+
+OPS = """
+name: ops
+match: {agents: ["ops-*"]}
+modes:
+  NORMAL: {allow: ["read *"]}
+  EMERGENCY: {allow: ["restart:service"]}
+always_blocked: ["delete:database"]
+tools:
+  restart_service: {action: "restart:service", arguments: {service: {enum: [web, api]}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def own(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
+    env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": "questions:"}
+    with running_gateway("--stub", env=env) as gateway:
+        assert send(gateway, "PUT", "/policies/ops", OPS).status_code == 201
+        yield gateway
+
+
+def agent(gateway: GatewayProcess, name: str) -> tuple[str, str]:
+    """Its id and a key."""
+    agent_id = send(gateway, "POST", "/agents", {"name": name}).json()["agent_id"]
+    return agent_id, send(gateway, "POST", f"/agents/{agent_id}/keys").json()["api_key"]
+
+
+def explain(gateway: GatewayProcess, **asked: Any) -> dict[str, Any]:
+    answer = send(gateway, "POST", "/policies/explain", asked)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_document_is_valid_or_it_is_said_what_is_wrong_with_it(own: GatewayProcess) -> None:
+    assert send(own, "POST", "/policies/validate", OPS).json() == {"valid": True, "problems": []}
+    found = send(own, "POST", "/policies/validate", {"name": "x", "alow": ["read *"]}).json()
+    assert found == {
+        "valid": False,
+        "problems": [{"path": "alow", "message": "is not known", "hint": "did you mean allow?"}],
+    }
+    case = OPS + "cases: [{call: {tool: read_file}, expect: deny}]"
+    assert send(own, "POST", "/policies/validate", case).json()["problems"][0]["path"] == "cases[0]"
+
+
+def test_a_call_is_explained_by_every_rule_that_was_looked_at(own: GatewayProcess) -> None:
+    agent_id, _ = agent(own, "ops-explained")
+    normal = explain(own, agent_id=agent_id, tool="restart_service", arguments={"service": "web"})
+    assert (normal["allowed"], normal["mode"], normal["policy"]) == (False, "NORMAL", "ops@1")
+    emergency = explain(own, agent_id=agent_id, tool="restart_service", arguments={"service": "web"}, mode="EMERGENCY")
+    assert (emergency["allowed"], emergency["rule"], emergency["mode"]) == (
+        True,
+        "ops/modes/EMERGENCY/allow/0",
+        "EMERGENCY",
+    )
+    assert {"ops/always_blocked/0", "ops/modes/EMERGENCY/allow/0"} <= {one["rule"] for one in emergency["looked_at"]}
+    wrong = explain(own, agent_id=agent_id, tool="restart_service", arguments={"service": "db"}, mode="EMERGENCY")
+    assert not wrong["allowed"] and "db" not in wrong["reason"]
+    blocked = explain(own, agent_id=agent_id, action="Delete Database", resource="main")
+    assert (blocked["allowed"], blocked["rule"], blocked["action"]) == (
+        False,
+        "ops/always_blocked/0",
+        "delete:database",
+    )
+    assert explain(own, tool="delete_database")["allowed"]  # by nobody the document is about
+
+
+def test_what_cannot_be_explained_is_refused_by_field(own: GatewayProcess) -> None:
+    found = problem(send(own, "POST", "/policies/explain", {"tool": "x", "mode": "PANIC"}), 422)
+    assert found["errors"][0]["field"] == "body.mode" and "EMERGENCY, NORMAL" in found["errors"][0]["message"]
+    problem(send(own, "POST", "/policies/explain", {}), 422)
+    problem(send(own, "POST", "/policies/explain", {"tool": "x", "agent_id": "agt_none"}), 404)
+
+
+def test_a_candidate_is_tried_on_recorded_calls_and_exactly_what_changes_is_listed(own: GatewayProcess) -> None:
+    agent_id, key = agent(own, "caller")
+    for tool in ("read_file", "restart_web", "restart_db", "send_mail"):
+        call = {"calls": [{"name": tool, "arguments": {"path": "a", "password": "hunter2-secret"}}]}
+        ask = {
+            "model": "stub-script",
+            "messages": [{"role": "user", "content": "Go"}],
+            "tools": [{"type": "function", "function": {"name": tool, "parameters": {}}}],
+            "stub": [call],
+        }
+        headers = {"authorization": f"Bearer {key}"}
+        answer = httpx.post(f"{own.url}/v1/chat/completions", json=ask, headers=headers, timeout=20)
+        assert answer.status_code == 200, answer.text
+    candidate = {"name": "candidate", "deny": ["restart *"]}
+
+    def replayed(**more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = send(own, "POST", "/policies/replay", {"document": candidate, **more}).json()
+        return found
+
+    eventually(lambda: sum(one["kind"] == "call" for one in replayed()["items"]) == 2)
+    found = replayed()
+    assert (found["changed"], found["undecided"]) == (2, 0)
+    calls = found["items"]
+    assert [one["tool"] for one in calls] == ["restart_web", "restart_db"]
+    assert [(one["before"]["said"], one["after"]["said"], one["after"]["rule"]) for one in calls] == [
+        ("allow", "deny", "candidate/deny/0")
+    ] * 2
+    assert calls[0]["agent_id"] == agent_id and calls[0]["covered"]
+    assert "hunter2" not in str(found) and calls[0]["arguments"]["path"] == "a"
+    candidate["deny"] = []
+    assert (replayed()["changed"], replayed(since=calls[1]["time"])["judged"] < found["judged"]) == (0, True)
+    wrong = problem(send(own, "POST", "/policies/replay", {"document": {"name": "x", "alow": []}}), 422)
+    assert wrong["errors"][0]["field"] == "body.document.alow"
