@@ -1,0 +1,22 @@
+"""`leuko mode`."""
+
+from tests.commands.conftest import Leuko, read
+
+
+def test_a_mode_is_set_shown_and_cleared(leuko: Leuko) -> None:
+    leuko("mode", "set", "EMERGENCY", code=2)
+    said = read(leuko("mode", "set", "EMERGENCY", "--reason", "an incident", "--ttl", "30m", "-o", "json"))
+    assert (said["scope"], said["mode"], said["pending"]) == ("everyone", "EMERGENCY", [])
+    leuko("mode", "set", "QUIET", "--scope", "team:platform", "-r", "a test")
+    shown = leuko("mode", "get").stdout
+    assert "everyone" in shown and "EMERGENCY" in shown and "team:platform" in shown and "an incident" in shown
+    found = read(leuko("mode", "get", "-o", "json"))
+    assert found["mode"] == "EMERGENCY" and found["items"][0]["expires_at"] > found["items"][0]["since"]
+    for scope in ("everyone", "team:platform"):
+        leuko("mode", "clear", "--scope", scope, "--reason", "over")
+    assert read(leuko("mode", "get", "-o", "json"))["items"] == []
+
+
+def test_what_is_no_duration_or_scope_is_refused(leuko: Leuko) -> None:
+    assert "30m" in leuko("mode", "set", "A", "-r", "x", "--ttl", "a while", code=2).output
+    assert "body.scope" in leuko("mode", "set", "A", "-r", "x", "--scope", "some", code=1).output
