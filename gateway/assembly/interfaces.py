@@ -79,7 +79,7 @@ class Interfaces:
         self._settings, self._state, self._recording, self._path = settings, state, recording, path
         self._ready, self._stopping = ready, stopping
         self._root = root_of(kept)
-        self._policies = PolicyOperations(settings, kept, state, path)
+        self._policies = PolicyOperations(settings, state, path)
         self._clock = time.time  # noqa: TID251 - what operators read carries dates
         self._changes = Changes(audit=recording.log.append, notify=state.events.notify, clock=self._clock)
         self._agents_access = AgentsAccess(

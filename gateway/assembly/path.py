@@ -29,9 +29,11 @@ from gateway.phases.admit import Admit
 from gateway.phases.approving import Approving
 from gateway.phases.decisions import Decisions
 from gateway.phases.guard import Guard
+from gateway.phases.hearing import Hearing
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.judging import Judging
+from gateway.phases.note_requests import NoteRequests
 from gateway.phases.policies import InForce, Policies, in_force
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
@@ -93,6 +95,8 @@ class Path:
         self.prover = Prove(state.identities.verified, self._tokens(kept))
         self.process = Process(time.monotonic)
         self.judging = self._judging(kept)
+        state = self._state
+        self.hearing = Hearing(self.judging.of, state.given, state.memory, self.judging.decisions)
         self.telemetry = self._telemetry(kept)
         self.pipeline = self._pipeline(kept)
         self.merge_providers = MergeProviders(state.made_providers, *builders(settings), self._use_providers)
@@ -163,6 +167,10 @@ class Path:
             approving=Approving(state.approvals),
         )
 
+    def _noting(self) -> tuple[NoteRequests, ...]:
+        calls = self._state.calls
+        return (NoteRequests(calls.note, self._state.modes.of, self._wall_clock),) if calls.on else ()
+
     def _pipeline(self, kept: Secrets) -> Pipeline:
         settings, state, guard, record = self._settings, self._state, self.guard, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
@@ -185,7 +193,9 @@ class Path:
                 refine,
                 RouteAgents(state.routes.provider_of),
                 guard,
+                *self._noting(),
                 self.judging.gate,
+                self.hearing.gate,
                 self.reserve,
                 record.decide,
             ),
@@ -198,7 +208,7 @@ class Path:
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
             Inspect(
-                guard.judging(self.judging.of),
+                guard.judging(self.hearing.of),
                 HoldBudget(_HELD_BYTES),
                 self._timeouts,
                 time.monotonic,

@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from gateway.assembly.keys import root_of
 from gateway.assembly.path import Path
 from gateway.assembly.state import State
 from gateway.edge.admin import agent_policy, policies, policy_questions
@@ -21,18 +20,16 @@ from gateway.policy.engine import Engine, Rules
 from gateway.policy.plan import Plans
 from gateway.policy.question import Memory
 from gateway.policy.replay import Replay
-from gateway.settings import Secrets, Settings
-from gateway.store.memory import ActionMemory
+from gateway.settings import Settings
 
 
 class PolicyOperations:
     """The routers of `/policies`, and of `/agents/{id}/policy`."""
 
-    def __init__(self, settings: Settings, kept: Secrets, state: State, path: Path) -> None:
+    def __init__(self, settings: Settings, state: State, path: Path) -> None:
         self._state, self._path = state, path
         self._shadow = settings.enforcement == "shadow"
         self._clock = time.time  # noqa: TID251 - rules and what is shown carry dates
-        self._memory = ActionMemory(state.store, root_of(kept))
 
     def routers(self) -> list[APIRouter]:
         """The questions stand before the documents, whose paths would take them for names."""
@@ -66,7 +63,7 @@ class PolicyOperations:
         return as_agent(await known(self._state.agents, agent_id))
 
     async def _recall(self, agent_id: str, rules: Rules) -> Memory:
-        return await self._memory.load(agent_id, None, rules.memory_keys)
+        return await self._state.memory.load(agent_id, None, rules.memory_keys)
 
     def _replay(self, before: Sequence[Document], after: Sequence[Document]) -> Replay:
         return Replay(before, after, shadow=self._shadow)

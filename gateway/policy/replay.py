@@ -89,7 +89,7 @@ class Replay:
 
     def _transcript(self, call: RecordedCall) -> Transcript | None:
         """The earlier recorded calls of its conversation; from then on it is one of them."""
-        if call.conversation is None:
+        if not call.conversation:
             return None
         made = self._conversations.setdefault((call.agent.agent_id, call.conversation), deque(maxlen=_CALLS))
         found = Transcript((), tuple(made))

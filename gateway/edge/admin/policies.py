@@ -128,11 +128,11 @@ def _writes(routes: APIRouter, made: Policies, known: "Known", check_document: C
         be that of a file. What is refused changes nothing."""
         try:
             sent = await read_body(request)
-            tag = known.tag(name)
-            check(tag, if_match, if_none_match)
             await _checked(sent.document, name, check_document)
         except PolicyError as error:
             raise refused(error) from None
+        tag = known.tag(name)
+        check(tag, if_match, if_none_match)
         response.status_code = 201 if tag is None else 200
         return await change(made, known, name, sent, by=principal(request).key_id, response=response, seen=tag)
 
