@@ -1,10 +1,16 @@
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from gateway.policy.bounds import BUDGETS, LIMITS, Bound
 from gateway.policy.document import Match, parse, parse_all
 from gateway.policy.errors import PolicyError
+from gateway.policy.reading import read
 
 
 def test_a_document_says_whom_it_is_about_and_what_it_bounds() -> None:
@@ -67,3 +73,38 @@ def test_two_documents_cannot_have_one_name() -> None:
     with pytest.raises(PolicyError, match="b.yaml: name: 'ops' is also the name of a.yaml"):
         parse_all([({"name": "ops"}, "a.yaml"), ({"name": "ops"}, "b.yaml")])
     assert [document.source for document in parse_all([({"name": "a"}, "1"), ({"name": "b"}, "2")])] == ["1", "2"]
+
+
+TEMPLATES = Path(__file__).parents[2] / "gateway" / "policies" / "templates"
+DOCUMENTS = [read(path.read_text("utf-8"), path.name) for path in sorted(TEMPLATES.glob("*.yaml"))]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every member of a document, as the keys that lead to it."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield (*above, key)
+        yield from places(member, (*above, key))
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(DOCUMENTS), st.integers(0, 10**6), JSON)
+@example(DOCUMENTS[0], 0, 10**400)
+def test_whatever_stands_in_a_member_the_document_is_read_or_refused(whole: Any, position: int, value: Any) -> None:
+    document = deepcopy(whole)
+    found = list(places(document))
+    *above, last = found[position % len(found)]
+    inner = document
+    for key in above:
+        inner = inner[key]
+    inner[last] = value
+    try:
+        parse(document, "x.yaml")
+    except PolicyError as error:
+        assert error.problem
+        assert len(str(error)) < 1000

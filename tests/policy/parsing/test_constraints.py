@@ -86,6 +86,8 @@ def test_an_argument_without_constraints_may_be_anything() -> None:
             {"command": {"paths": ["/sim"]}},
             "x.command.allow: is missing; allowed: a list of 1 to 1000 names of programs",
         ),
+        ({"command": {"allow": ["bin/cat"]}}, "x.command.allow[0]: is 'bin/cat'; allowed: the name of a program"),
+        ({"command": {"allow": ["/bin/../cat"]}}, "x.command.allow[0]: is '/bin/../cat'; allowed: the name of"),
         ({"command": {"allow": ["cat"], "path": ["/"]}}, "x.command.path: is not known; did you mean paths?"),
         ({"provenance": "user"}, "x.provenance: is 'user'; allowed: a list"),
         ({"provenance": ["person"]}, "x.provenance[0]: is 'person'; allowed: user, model, untrusted or tool:NAME"),
