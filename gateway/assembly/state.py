@@ -26,6 +26,7 @@ from gateway.store.control_file import ControlFile
 from gateway.store.credentials import Credentials
 from gateway.store.events import Events
 from gateway.store.forms import Forms
+from gateway.store.given_calls import GivenCalls
 from gateway.store.identities import Identities
 from gateway.store.limits import Limits
 from gateway.store.memory import ActionMemory
@@ -37,6 +38,7 @@ from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
 from gateway.store.vitals import Kept
 from gateway.store.webhooks import WebhookQueues
+from gateway.store.withheld import Withheld
 
 
 class State:
@@ -81,8 +83,10 @@ class State:
         )
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self.chains = Chains(self.store)
+        self.withheld = Withheld(self.store)
         self.limits = Limits(self.store, clock=monotonic)
         self.memory = ActionMemory(self.store, root)
+        self.given = GivenCalls(self.store, root, clock=clock)
         self.events = Events(self.store, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
         self.webhooks = _sender(self.approvals, self.store)
@@ -102,6 +106,8 @@ class State:
             self.forms.run(),
             self.agents.run(),
             self.chains.run(),
+            self.withheld.run(),
+            self.given.run(),
             self.limits.run(),
             self.events.run(),
             self.approvals.run(),

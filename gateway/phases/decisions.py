@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
-from gateway.phases.judged_call import Judged, Judgement
+from gateway.phases.judged_call import Judged
 from gateway.policy.question import Facts
 from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import RequestVerdict
@@ -115,10 +116,29 @@ class Decisions:
             )
         )
 
+    def record_result(
+        self, exchange: Exchange, agent: Agent, tool: str, *, allowed: bool, rule: str, policy: str | None, reason: str
+    ) -> None:
+        """Record a reported result of a call that the agent was not given. Raises Refusal if that cannot be."""
+        self._append(
+            AuditEntry(
+                time=self._clock(),
+                kind="decision",
+                action="report:result",
+                request_id=exchange.id,
+                agent_id=agent.agent_id,
+                tool=self._shown(tool) or None,
+                allowed=allowed,
+                rule=rule,
+                reason=reason,
+                policy=policy,
+            )
+        )
+
     def keep(self, exchange: Exchange, facts: Facts, judged: Judged) -> None:
         """Note a call for whoever wants to try another policy on it."""
         if self.note is not None:
-            conversation = exchange.judgement.conversation if isinstance(exchange.judgement, Judgement) else None
+            conversation = exchange.profile.conversation if exchange.profile is not None else None
             self.note(RecordedCall.of(judged.question, facts, judged.verdict, exchange.id, conversation))
 
     async def durable(self, entries: Sequence[str]) -> None:

@@ -48,6 +48,7 @@ class Judgement:
     """What one request says that its answer's calls are judged by: one version of the policies from end to end.
 
     Attributes:
+        session: whose reading counts, where that is another than the conversation's.
         tools: what was offered, by name; None where the provider keeps the conversation and nothing was sent.
         planned: calls are only told, never let through.
         strip, redact: what is to be taken out of the request.
@@ -61,6 +62,7 @@ class Judgement:
     planned: bool = False
     strip: tuple[str, ...] = ()
     redact: bool = False
+    session: str | None = None
 
     def facts(self, now: float, modes: Mapping[str, str], memory: Memory | None = None) -> Facts:
         return Facts(self.agent, now, modes, self.tools, self.transcript, memory)

@@ -32,7 +32,9 @@ _ALLOWED = Verdict(True, "")
 class Memories(Protocol):
     """What agents did lately, on all replicas; see `store.memory`."""
 
-    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Memory: ...
+    async def load(
+        self, agent_id: str, conversation: str, keys: Sequence[Count], *, session: str | None = None
+    ) -> Memory: ...
 
     async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
         """Count all of them or, if one has no room, none: then that one."""
@@ -133,7 +135,7 @@ class Judging:
         if self._memories is None:
             return None
         agent_id, keys = judgement.agent.agent_id, judgement.rules.memory_keys
-        return await self._memories.load(agent_id, judgement.conversation, keys)
+        return await self._memories.load(agent_id, judgement.conversation, keys, session=judgement.session)
 
     def _ruling(
         self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall], memory: Memory | None

@@ -64,6 +64,7 @@ class Rules:
         idle: no call can be denied, held or recorded; `idle_requests` the same of requests.
         needs_transcript, needs_memory: what Facts must have; `memory_keys` is what the memory must have read.
         untrusted: the tools whose results are untrusted text, by the names that `known_as` gives.
+        governs: whether some tools have rules of their own; see `governing`.
     """
 
     def __init__(self, documents: Sequence[Judged], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
@@ -74,6 +75,7 @@ class Rules:
         self._rulesets = tuple(one.rules for one in documents)
         entries = [entry for rules in self._rulesets for entry in rules.entries.all]
         self.untrusted = Untrusted(entries)
+        self.governs = bool(entries)
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
@@ -86,6 +88,14 @@ class Rules:
     def known_as(self, tool: str) -> str:
         """The name by which rules know a tool, from the one a model or a client wrote."""
         return self._names.known_as(tool)
+
+    def governing(self, tool: str) -> tuple[str, str] | None:
+        """Rule and policy of the first `tools` entry in force about a tool, by the name a model or a client wrote."""
+        server, name = self._names.of(tool)
+        for one in self._enforced:
+            for entry in one.rules.entries.of(name, server):
+                return f"{one.rules.name}/{entry.rule}", one.rules.label
+        return None
 
     def judge_call(self, question: Question, facts: Facts) -> Verdict:
         """Whether the agent may be given this call, and why. Asked of an action and a tool, both must be allowed."""

@@ -16,9 +16,9 @@ from gateway.store.connection import Connection
 from gateway.store.errors import StoreError
 from gateway.store.lane import Argument
 
-LIFE_SECONDS = 86_400
+LIFE_SECONDS = 2 * 86_400
 """A call is known for half of that at least."""
-_HALF = LIFE_SECONDS // 2
+_DAY = 86_400
 _MOST = 10_000
 _PENDING = 1000
 _AGAIN_SECONDS = 1.0
@@ -37,7 +37,7 @@ class GivenCall:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The calls that are known, by id. `complete`: an agent was given no other for half a day."""
+    """The calls that are known, by id. `complete`: an agent was given no other for a day."""
 
     calls: Mapping[str, GivenCall]
     complete: bool
@@ -104,8 +104,8 @@ class GivenCalls:
             self._pending.append((key, args))
 
     def _keys(self, agent_id: str) -> list[str]:
-        half_day = int(self._clock() // _HALF)
-        return [self._connection.keys.given(agent_id, half_day - back) for back in (0, 1)]
+        day = int(self._clock() // _DAY)
+        return [self._connection.keys.given(agent_id, day - back) for back in (0, 1)]
 
     def _digest(self, call_id: str) -> str:
         data = call_id[:_LONGEST_ID].encode("utf-8", "surrogatepass")

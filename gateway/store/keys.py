@@ -12,6 +12,7 @@ used by one script.
 | `agent:{id}` | hash | what is known of one agent | for ever |
 | `vitals:{id}` | stream | the vitals of an agent's exchanges | the last 1,000, 7 days (`GATEWAY_RETENTION`) |
 | `chain:{digest}` | string | turn and conversation of an answer that a request may go on from | an hour |
+| `withheld:{digest}` | string | calls that were withheld in such an answer, as JSON | an hour |
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
@@ -35,7 +36,7 @@ used by one script.
 | `acts:{id}:{conversation}` | hash | the same of one conversation | 32 days after the last |
 | `taint:{id}:{session}` | string | hashes of what a session first read in untrusted results | an hour |
 | `taint:{id}:{session}:more` | string | what is being added to it | within one script |
-| `given:{id}:{half day}` | hash | 10,000 calls an agent was given or refused, by hashes of their ids | a day |
+| `given:{id}:{day}` | hash | 10,000 calls an agent was given or refused, by hashes of their ids | 2 days |
 | `{limits}:reservation:{id}` | string | what is set aside for one exchange | until it is settled, 2 h at most |
 | `{limits}:counts:{subject}` | hash | what limits and budgets have counted | 2 min to 32 d, by what it counts |
 | `{limits}:minute:{measure}:{subject}` | sorted set | amounts of the last minute by time, us | 2 min |
@@ -86,6 +87,9 @@ class Keys:
 
     def chain(self, digest: str) -> str:
         return f"{self.prefix}chain:{{{digest}}}"
+
+    def withheld(self, digest: str) -> str:
+        return f"{self.prefix}withheld:{{{digest}}}"
 
     def usage(self, day: str, by: str) -> str:
         return f"{self.prefix}usage:{{{day}}}:{by}"
@@ -148,8 +152,8 @@ class Keys:
     def taint(self, agent_id: str, session: str) -> str:
         return f"{self.prefix}taint:{{{agent_id}}}:{session}"
 
-    def given(self, agent_id: str, half_day: int) -> str:
-        return f"{self.prefix}given:{{{agent_id}}}:{half_day}"
+    def given(self, agent_id: str, day: int) -> str:
+        return f"{self.prefix}given:{{{agent_id}}}:{day}"
 
     def reservation(self, exchange_id: str) -> str:
         return f"{self.prefix}{{limits}}:reservation:{exchange_id}"

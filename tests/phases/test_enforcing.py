@@ -15,6 +15,7 @@ from gateway.phases.enforcing import Answer, Enforcing
 from gateway.policy.document import parse
 from gateway.policy.engine import Engine
 from gateway.policy.question import Question
+from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Count, Verdict
 from gateway.spool.errors import AuditUnavailable
 from gateway.store.approvals import Approvals
@@ -64,6 +65,7 @@ class Says(Engine):
         super().__init__()
         self.verdict = verdict
         self.needs_memory = needs_memory
+        self.idle = self.idle_requests = True
         self.memory_keys: tuple[Count, ...] = ()
 
     def of(self, agent: Agent) -> Any:
@@ -79,7 +81,7 @@ class Memories:
     def __init__(self) -> None:
         self.spent = 0.0
 
-    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Any:
+    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count], *, session: str | None = None) -> Any:
         return self
 
     async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
@@ -186,6 +188,21 @@ async def test_what_shadow_documents_would_have_denied_is_recorded() -> None:
     engine = Engine([parse(yaml.safe_load(OPS), "ops.yaml")], shadow=True)
     answer = await asked(enforcing(log, engine), "read:file", "/etc/shadow")
     assert answer.allowed
+
+
+async def test_what_is_only_planned_is_not_executed() -> None:
+    planning = OPS + "execution: plan_only\n"
+    for text, wish, allowed in ((OPS, False, True), (OPS, True, False), (planning, False, False)):
+        engine = Engine([parse(yaml.safe_load(text), "ops.yaml")])
+        answer = await asked(enforcing(Log(), engine), "read:file", "/srv/a", planned=wish)
+        assert answer.allowed is allowed
+        assert allowed or answer.rule == "execution"
+
+
+async def test_what_was_judged_can_be_kept_for_other_policies_to_be_tried_on() -> None:
+    kept: list[RecordedCall] = []
+    await asked(enforcing(Log(), note=kept.append), "read:file", "/srv/a", conversation="c1")
+    assert [(one.question.action, one.conversation, one.agent) for one in kept] == [("read:file", "c1", AGENT)]
 
 
 async def test_what_there_is_no_room_for_is_denied() -> None:

@@ -59,7 +59,9 @@ class Remembering:
         self.loaded: list[tuple[str, str, tuple[Count, ...]]] = []
         self.counted: list[Sequence[Count]] = []
 
-    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Memory:
+    async def load(
+        self, agent_id: str, conversation: str, keys: Sequence[Count], *, session: str | None = None
+    ) -> Memory:
         if self.gone:
             raise StoreUnavailable("timeout")
         self.loaded.append((agent_id, conversation, tuple(keys)))

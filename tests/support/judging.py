@@ -12,6 +12,7 @@ from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
 from gateway.phases.approving import Approvals, Approving
 from gateway.phases.decisions import Decisions
+from gateway.phases.hearing import Hearing
 from gateway.phases.judging import Judging, Memories
 from gateway.policy.document import parse
 from gateway.policy.engine import Engine
@@ -83,6 +84,7 @@ async def judged_path(
     memories: Memories | None = None,
     strict: bool = False,
     keep: bool = False,
+    hearing: Callable[[Judging], Hearing] | None = None,
     change: Callable[[Judging], None] = lambda judging: None,
 ) -> AsyncIterator[World]:
     """Serve under an engine, real or made up."""
@@ -107,5 +109,8 @@ async def judged_path(
         approving=None if approvals is None else Approving(approvals),
     )
     change(judging)
-    async with running_path(upstream, judge_of=judging.of, gates=(judging.gate,)) as path:
+    heard = None if hearing is None else hearing(judging)
+    gates = (judging.gate,) if heard is None else (judging.gate, heard.gate)
+    judge_of = judging.of if heard is None else heard.of
+    async with running_path(upstream, judge_of=judge_of, gates=gates) as path:
         yield World(path, judging, entries, modes, noted)

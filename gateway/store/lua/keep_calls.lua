@@ -1,5 +1,5 @@
 -- Remember calls that an agent was given, or was refused.
--- KEYS[1]  given:{id}:{half day}
+-- KEYS[1]  given:{id}:{day}
 -- ARGV[1]  life, s    ARGV[2]  most calls    then for each call two: its name, what is known of it
 -- reply    {KEYS[1], how many were remembered}
 local room = tonumber(ARGV[2]) - redis.call('HLEN', KEYS[1])
