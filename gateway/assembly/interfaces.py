@@ -159,9 +159,11 @@ class Interfaces:
             self._recording.log,
             lifecycle=lifecycle,
             modes=state.modes,
+            memories=state.memory,
             people=state.approvals,
             args_hash=ArgumentsHash(self._root),
             redact=self._recording.redact,
+            note=state.calls.note if state.calls.on else None,
             strict=self._settings.audit == "strict",
             clock=self._clock,
         )

@@ -8,15 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.model.agent import Agent
+from gateway.model.ask import Ask
 from gateway.model.audit import AuditEntry
 from gateway.model.errors import Refusal
 from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Memory, Question
+from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Count, Verdict
 from gateway.store.approval_record import Approval, Pending
 from gateway.store.approvals import TooManyPending
 
 _LONGEST = 300  # characters of a name or reason that are recorded
+_NO_REQUEST = Ask({}, None, False)
 
 
 class Modes(Protocol):
@@ -74,6 +77,7 @@ class Enforcing:
         memories, people: None where nothing is remembered, or nobody can be asked.
         args_hash: of a tool's name and its arguments, keyed; the same wherever a call is judged.
         redact: takes secrets out of text before it is recorded.
+        note: keeps calls so that other policies can be tried on them; None: nobody does.
         strict: answer only once the decision is safe from a loss of power.
         clock: seconds since the epoch.
     """
@@ -89,6 +93,7 @@ class Enforcing:
         people: People | None = None,
         args_hash: Callable[[str, Any, str | None], str],
         redact: Callable[[str], str] = str,
+        note: Callable[[RecordedCall], None] | None = None,
         strict: bool = False,
         clock: Callable[[], float],
     ) -> None:
@@ -100,6 +105,7 @@ class Enforcing:
         self._people = people
         self._args_hash = args_hash
         self._redact = redact
+        self._note = note
         self._strict = strict
         self._clock = clock
 
@@ -110,8 +116,13 @@ class Enforcing:
         *,
         conversation: str = "",
         context: Mapping[str, Any] | None = None,
+        planned: bool = False,
     ) -> Answer:
-        """Raises Refusal, StoreUnavailable, AuditUnavailable: then there is no permission."""
+        """Raises Refusal, StoreUnavailable, AuditUnavailable: then there is no permission.
+
+        Args:
+            planned: whether the agent itself wants no more than a plan.
+        """
         hashed = self._args_hash(question.tool or question.action or "", question.arguments, question.server)
         try:
             await self._lifecycle(agent)
@@ -120,7 +131,7 @@ class Enforcing:
                 raise
             verdict, approval_id = Verdict(False, "lifecycle", refusal.message), None
         else:
-            verdict = await self._judge(agent, question, conversation)
+            verdict = await self._judge(agent, question, conversation, planned)
             verdict, approval_id = await self._asking_people(agent, question, conversation, hashed, verdict)
         entry = self._log.append(self._entry(agent, question, verdict, hashed, context or {}))
         if self._strict:
@@ -128,13 +139,20 @@ class Enforcing:
         rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
         return Answer(verdict.allowed, reason, rule, entry, verdict.mode, approval_id)
 
-    async def _judge(self, agent: Agent, question: Question, conversation: str) -> Verdict:
+    async def _judge(self, agent: Agent, question: Question, conversation: str, planned: bool) -> Verdict:
         rules = self._engine().of(agent)
         facts = Facts(agent, self._clock(), self._modes.of(agent))
         if rules.needs_memory and self._memories is not None:
             facts.memory = await self._memories.load(agent.agent_id, conversation, rules.memory_keys)
             facts.modes = self._modes.of(agent)  # one that was set meanwhile counts
-        return rules.judge_call(question, facts)
+        verdict = rules.judge_call(question, facts)
+        if self._note is not None and not rules.idle:
+            self._note(RecordedCall.of(question, facts, verdict, None, conversation))
+        if not rules.idle_requests:
+            planned = planned or rules.judge_request(_NO_REQUEST, 0, facts).execution == "plan_only"
+        if verdict.allowed and planned:
+            return replace(verdict, allowed=False, rule="execution", reason="nothing is executed here, only planned")
+        return verdict
 
     async def _asking_people(
         self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict

@@ -20,6 +20,7 @@ from gateway.wire import strict_json
 
 _MOST_CONTEXT = 4096
 _SESSION = "x-agent-session"
+_EXECUTION = "x-gateway-execution"
 
 
 class Asked(Body):
@@ -34,8 +35,8 @@ class Asked(Body):
 
 
 class Said(BaseModel):
-    """`rule`: the clause that decided; `lifecycle` for a blocked agent, `approval` where a person has to say, `none`
-    where no policy has a say. `decision_id` is the entry of the audit record."""
+    """`rule`: the clause that decided; `lifecycle` for a blocked agent, `approval` where a person has to say,
+    `execution` where nothing is executed, `none` where no policy has a say. `decision_id`: the entry of the record."""
 
     allowed: bool
     reason: str
@@ -69,7 +70,11 @@ def router(
         await pace(agent)
         try:
             return await enforcing.decide(
-                agent, question, conversation=request.headers.get(_SESSION, "")[:200], context=context
+                agent,
+                question,
+                conversation=request.headers.get(_SESSION, "")[:200],
+                context=context,
+                planned=request.headers.get(_EXECUTION) == "plan_only",
             )
         except Refusal as refusal:
             raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
