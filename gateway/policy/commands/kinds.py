@@ -44,9 +44,10 @@ _PATTERNS = {
     r"|authority|additional|dnssec|multiline)",
     "QUERY": "-(?:type|query|q|timeout)=[A-Za-z0-9]+|" + _NAME,
     "OUTPUT": "json|yaml|wide|name|jsonpath=(?s:.)*|custom-columns=(?s:.)*",  # not jsonpath-file= and its like
-    "REVISION": r"[A-Za-z0-9_][A-Za-z0-9_./@^~{}:=,+-]*|\.",
+    "REVISION": "[A-Za-z0-9_.][A-Za-z0-9_./@^~{}:=,+-]*",
     "RESOURCE": "[a-z0-9][a-z0-9.,-]*(?:/[a-z0-9.-]+)?",
 }
+_NEVER = {"RESOURCE": "secret", "SORT": "env"}
 _PROGRAMS: dict[str, Callable[[str], str | None]] = {"SED": sed_problem, "AWK": awk_problem, "JQ": jq_problem}
 
 
@@ -62,8 +63,8 @@ def argument_problem(kind: str, word: Word, jail: Jail) -> str | None:
         return f"an argument is not what is allowed in its place ({kind.lower()})"
     if kind == "REVISION" and ".." in word.text.replace(":", "/").split("/"):
         return "a path leads upwards"
-    if kind == "RESOURCE" and "secret" in word.text:
-        return "secrets may not be read"
+    if kind in _NEVER and _NEVER[kind] in word.text.lower():
+        return "secrets and environments may not be read"
     return None
 
 

@@ -18,7 +18,7 @@ READERS = {
     "awk": "FIRST -F=TEXT -v=TEXT AWK INPUT*",
     "base32": "-di -w=COUNT --decode --ignore-garbage --wrap=COUNT INPUT?",
     "base64": "-diD -w=COUNT --decode --ignore-garbage --wrap=COUNT INPUT?",
-    "basename": "-az -s=WORD --multiple --zero --suffix=WORD TEXT+",
+    "basename": "-az -s=TEXT --multiple --zero --suffix=TEXT TEXT+",
     "b2sum": _SUM,
     "cat": "-AbeEnstTuv --show-all --number-nonblank --show-ends --number --squeeze-blank --show-tabs INPUT*",
     "cksum": "INPUT*",
@@ -27,7 +27,7 @@ READERS = {
     "comm": "-123 --check-order --nocheck-order --total INPUT INPUT",
     "cut": "-ns -b=WORD -c=WORD -d=TEXT -f=WORD --bytes=WORD --characters=WORD --delimiter=TEXT --fields=WORD "
     "--complement --only-delimited --output-delimiter=TEXT INPUT*",
-    "diff": "-abBcdeEilnNpqrstTuwy -U=COUNT -C=COUNT -W=COUNT --unified[=COUNT] --context[=COUNT] --brief --recursive "
+    "diff": "-abBcdeEinNpqrstTuwy -U=COUNT -C=COUNT -W=COUNT --unified[=COUNT] --context[=COUNT] --brief --recursive "
     "--side-by-side --ignore-case --ignore-all-space --ignore-space-change --ignore-blank-lines --text --new-file "
     "--color[=WORD] --width=COUNT --no-dereference INPUT INPUT",
     "dirname": "-z --zero TEXT+",
@@ -58,7 +58,7 @@ READERS = {
     "readlink": "-efmnqsvz --canonicalize --canonicalize-existing --canonicalize-missing --no-newline --zero PATH+",
     "realpath": "-emqsz --canonicalize-existing --canonicalize-missing --strip --no-symlinks --quiet --zero PATH+",
     "rev": "INPUT*",
-    "rg": "-FcHilLnNosSvwx -e=TEXT -A=COUNT -B=COUNT -C=COUNT -g=TEXT -m=COUNT -t=WORD --count --files-with-matches "
+    "rg": "-FcHilnNosSvwx -e=TEXT -A=COUNT -B=COUNT -C=COUNT -g=TEXT -m=COUNT -t=WORD --count --files-with-matches "
     "--fixed-strings --ignore-case --smart-case --line-number --no-heading --only-matching --word-regexp "
     "--invert-match "
     "--hidden --glob=TEXT --type=WORD --max-count=COUNT --context=COUNT --color=WORD TEXT/-e PATH* .",

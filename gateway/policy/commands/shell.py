@@ -114,7 +114,7 @@ class _Scanner:
     def _unquoted(self, character: str, *, first: bool) -> None:
         if character.isalnum() or (character in _PLAIN and not (first and self._expands())):
             return
-        if character == "!" and first and self._next(1) in ("", " "):  # `find . ! -name x`
+        if character == "!" and first and self._next(1) in ("", " ", "="):  # `find . ! -name x`, `a != b`
             return
         if character == "~" and not first and self.command[self.at - 1].isalnum():  # `HEAD~1`, `notes~`
             return

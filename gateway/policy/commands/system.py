@@ -43,7 +43,7 @@ SYSTEM = {
     "uname": "-aimnoprsv --all --kernel-name --kernel-release --kernel-version --machine --nodename --operating-system "
     "--processor",
     "uptime": "-ps --pretty --since",
-    "vmstat": "-adsSw COUNT? COUNT?",
+    "vmstat": "-adsw -S=WORD COUNT? COUNT?",
     "w": "-fhisu",
     "which": "-a WORD+",
     "who": "-abdHlmqrsTtuw --all --boot --heading --count",
