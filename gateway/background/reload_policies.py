@@ -1,7 +1,10 @@
 """Takes over changed policy files. What is refused changes nothing: the last good documents stay in force."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
 
 
 async def reload_policies(
@@ -17,5 +20,8 @@ async def reload_policies(
         now = await asyncio.to_thread(look)
         if now == seen and now != loaded:
             loaded = now
-            await reload()
+            try:
+                await reload()
+            except Exception:  # broad: a defect met in one change must not keep later ones from being read
+                log.exception("The policy documents could not be read again")
         seen = now

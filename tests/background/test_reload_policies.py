@@ -2,10 +2,12 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+import pytest
+
 from gateway.background.reload_policies import reload_policies
 
 
-async def reloads(states: Sequence[int]) -> list[int]:
+async def reloads(states: Sequence[int], fails: bool = False) -> list[int]:
     """At which looks `reload` was called."""
     looks: list[int] = []
     done = asyncio.Event()
@@ -20,6 +22,8 @@ async def reloads(states: Sequence[int]) -> list[int]:
 
     async def reload() -> None:
         called.append(len(looks))
+        if fails:
+            raise RuntimeError("a defect")
 
     duty = asyncio.create_task(reload_policies(look, reload, every=0))
     async with asyncio.timeout(10):
@@ -40,3 +44,10 @@ async def test_without_a_change_nothing_is_read() -> None:
 
 async def test_a_change_that_is_taken_back_is_none() -> None:
     assert await reloads([1, 2, 1, 1, 1]) == []
+
+
+async def test_a_defect_met_in_one_change_does_not_keep_the_next_from_being_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert await reloads([1, 2, 2, 3, 3, 3], fails=True) == [3, 5]
+    assert caplog.text.count("could not be read again") == 2
