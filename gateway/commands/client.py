@@ -17,11 +17,12 @@ _SECONDS = 30.0
 
 
 class Failure(Exception):
-    """What went wrong, for whoever typed the command; `code` is the exit code."""
+    """What went wrong, for whoever typed the command; `code` is the exit code, `status` the answer's, if one came."""
 
-    def __init__(self, message: str, code: int = FAILED) -> None:
+    def __init__(self, message: str, code: int = FAILED, status: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status
 
 
 class AdminClient:
@@ -47,10 +48,23 @@ class AdminClient:
     def close(self) -> None:
         self._http.close()
 
-    def ask(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: object = None) -> Any:
-        """One request; its document, None for an answer without one."""
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        body: object = None,
+        yaml: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        """One request, with a body of JSON or of YAML; its document, None for an answer without one."""
+        sent: dict[str, Any] = {"json": body}
+        if yaml is not None:
+            sent = {"content": yaml.encode()}
+            headers = {"content-type": "application/yaml", **(headers or {})}
         with self._plain():
-            answer = self._http.request(method, path, params=given(**(params or {})), json=body)
+            answer = self._http.request(method, path, params=given(**(params or {})), headers=headers, **sent)
         _check(answer)
         return answer.json() if answer.content else None
 
@@ -92,4 +106,4 @@ def _check(answer: httpx.Response) -> None:
         said = " ".join([problem["detail"], *(f"{e['field']}: {e['message']}" for e in problem.get("errors", ()))])
     except (json.JSONDecodeError, KeyError, TypeError):
         said = answer.text[:200].strip()
-    raise Failure(f"{status} {' '.join(said.split())}", DENIED if status in (401, 403, 429) else FAILED)
+    raise Failure(f"{status} {' '.join(said.split())}", DENIED if status in (401, 403, 429) else FAILED, status)

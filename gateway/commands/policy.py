@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands import policies
 from gateway.commands.session import Output, Session, group
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def test(session: Session, paths: Paths = None) -> None:
 
 
 def commands() -> typer.Typer:
-    verbs = (("lint", lint), ("test", test))
-    return group("policy", "What policy documents say.", verbs)
+    verbs = (("lint", lint), ("test", test), *policies.VERBS)
+    return group("policy", "What policy documents say, and which are in force.", verbs)
 
 
 def _documents(session: Session, paths: list[Path] | None) -> Iterator[tuple[str, "Document | PolicyError"]]:
