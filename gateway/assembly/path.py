@@ -34,6 +34,7 @@ from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.judging import Judging
 from gateway.phases.note_requests import NoteRequests
+from gateway.phases.owing import Owing
 from gateway.phases.policies import InForce, Policies, in_force
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
@@ -174,7 +175,7 @@ class Path:
     def _pipeline(self, kept: Secrets) -> Pipeline:
         settings, state, guard, record = self._settings, self._state, self.guard, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
-        refine = self._refine()
+        refine, owing = self._refine(), Owing(state.withheld)
         identify = Identify(
             state.fingerprinter,
             own_keys(kept),
@@ -194,6 +195,7 @@ class Path:
                 RouteAgents(state.routes.provider_of),
                 guard,
                 *self._noting(),
+                owing.gate,
                 self.judging.gate,
                 self.hearing.gate,
                 self.reserve,
@@ -215,7 +217,14 @@ class Path:
                 self._begun,
             ),
             self._settle(
-                (profiler.observe, refine.observe, self.reserve.settle, record.outcome, self.telemetry.observe)
+                (
+                    profiler.observe,
+                    refine.observe,
+                    owing.observe,
+                    self.reserve.settle,
+                    record.outcome,
+                    self.telemetry.observe,
+                )
             ),
             begin=self.telemetry.begin,
             active=self._under_way,

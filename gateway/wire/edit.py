@@ -1,15 +1,16 @@
-"""Changes one member of a JSON text and leaves every other byte as received: number formats, escapes, white space.
+"""Changes one place of a JSON text and leaves every other byte as received: number formats, escapes, white space.
 
 Prompt caches and signatures depend on the bytes, so a request is never written out anew.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 # Finds the end of a value; the value itself is not used, so numbers may stay text, however long they are.
@@ -63,6 +64,48 @@ def remove_member(body: bytes, path: tuple[str, ...]) -> bytes:
     return _cut(text, list(_members(text, start)), path[-1]).encode()
 
 
+def remove_items(body: bytes, path: tuple[str | int, ...], doomed: Collection[int]) -> bytes:
+    """The text without these items of the array at `path`, and without the commas that they needed.
+
+    Raises:
+        ValueError: there is no such array.
+    """
+    text = body.decode()
+    spans = enumerate(_items(text, _array(text, path)))
+    return _cut(text, [_Member("gone" if at in doomed else "", *span) for at, span in spans], "gone").encode()
+
+
+def insert_first(body: bytes, path: tuple[str | int, ...], items: Sequence[Any]) -> bytes:
+    """The text with these items before those of the array at `path`. Raises ValueError as `remove_items`."""
+    text = body.decode()
+    start = _array(text, path) + 1
+    new = ",".join(orjson.dumps(item).decode() for item in items)
+    comma = "" if text.startswith("]", _skip(text, start)) or not new else ","
+    return (text[:start] + new + comma + text[start:]).encode()
+
+
+def replace_strings(
+    body: bytes, path: tuple[str | int, ...], change: Callable[[str], str], left_alone: Collection[str] = ()
+) -> bytes:
+    """The text with every string of the value at `path` put through `change`, names of members and the strings of
+    those named `left_alone` excepted. A string that does not change keeps its escapes. Raises ValueError as above."""
+    text = body.decode()
+    start = _locate(text, path)
+    end = _DECODER.raw_decode(text, start)[1]
+    pieces, position, key = [], start, ""
+    for match in _STRING.finditer(text, start, end):
+        raw = match.group()
+        string = json.loads(raw) if "\\" in raw else raw[1:-1]
+        if text.startswith(":", _skip(text, match.end())):
+            key = string
+            continue
+        changed = string if key in left_alone else change(string)
+        if changed is not string and changed != string:
+            pieces += [text[position : match.start()], json.dumps(changed, ensure_ascii=False)]
+            position = match.end()
+    return (text[:start] + "".join(pieces) + text[position:]).encode("utf-8", "replace")
+
+
 def include_usage(body: bytes, document: dict[str, Any]) -> bytes | None:
     """A streaming request with `stream_options.include_usage` true; None if it asks for usage already.
 
@@ -102,6 +145,41 @@ def _members(text: str, start: int) -> Iterator[_Member]:
                 position = _skip(text, before)
     except (IndexError, RecursionError):
         raise ValueError("the text is not a JSON object") from None
+
+
+def _items(text: str, start: int) -> Iterator[tuple[int, int, int]]:
+    """Of the items of the array whose bracket is at `start`: where each begins, with the space before it and without,
+    and its end."""
+    before = start + 1
+    position = _skip(text, before)
+    while text[position] != "]":
+        _, end = _DECODER.raw_decode(text, position)
+        yield before, position, end
+        position = _skip(text, end)
+        if text[position] == ",":
+            before = position + 1
+            position = _skip(text, before)
+
+
+def _locate(text: str, path: tuple[str | int, ...]) -> int:
+    """Where the value at `path` begins."""
+    start = _skip(text, 0)
+    for step in path:
+        if isinstance(step, int):
+            found = [span[1] for span in _items(text, start)][step : step + 1] if text[start] == "[" else []
+        else:
+            found = [one.start for one in _members(text, start) if one.key == step] if text[start] == "{" else []
+        if not found:
+            raise ValueError(f"there is no {step!r} in the text")
+        start = found[-1]
+    return start
+
+
+def _array(text: str, path: tuple[str | int, ...]) -> int:
+    start = _locate(text, path)
+    if text[start] != "[":
+        raise ValueError("the value is not an array")
+    return start
 
 
 def _nest(path: tuple[str, ...], value: Any) -> str:

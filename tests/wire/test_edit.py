@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire.edit import include_usage, remove_member, set_member
+from gateway.wire.edit import include_usage, insert_first, remove_items, remove_member, replace_strings, set_member
 
 SPACE = st.sampled_from(["", " ", "\n", "\t ", "\r\n"])
 VALUES = st.sampled_from(
@@ -139,3 +139,40 @@ def test_an_empty_path_is_a_value_error() -> None:
 )
 def test_usage_is_asked_for_unless_the_client_did(body: bytes, edited: bytes | None) -> None:
     assert include_usage(body, orjson.loads(body)) == edited
+
+
+@settings(max_examples=150)
+@given(items=st.lists(st.tuples(SPACE, VALUES, SPACE), max_size=5), data=st.data())
+def test_items_go_with_one_comma_each_and_nothing_else(items: list[tuple[str, str, str]], data: st.DataObject) -> None:
+    written = ["".join(parts) for parts in items]
+    body = ('{"a" : [{"b":[' + ",".join(written) + "]}]}").encode()
+    doomed = data.draw(st.sets(st.integers(0, max(0, len(items) - 1)), max_size=len(items)))
+    kept = [item for at, item in enumerate(written) if at not in doomed]
+    after = remove_items(body, ("a", 0, "b"), doomed)
+    assert orjson.loads(after)["a"][0]["b"] == [orjson.loads(item) for item in kept]
+    for item in kept:
+        assert item.strip().encode() in after
+
+
+@settings(max_examples=100)
+@given(items=st.lists(VALUES, max_size=3), new=st.lists(st.sampled_from([1, "é", {"x": []}]), max_size=3))
+def test_items_are_put_before_all_others(items: list[str], new: list[Any]) -> None:
+    body = ('{"a": [ ' + ",".join(items) + " ] }").encode()
+    after = insert_first(body, ("a",), new)
+    assert orjson.loads(after)["a"] == new + [orjson.loads(item) for item in items]
+    assert after.endswith(body[body.index(b"[") + 1 :])
+
+
+@pytest.mark.parametrize("path", [("b",), ("a",), ("a", 0), ("c", 1), ("c", "x"), ("c", 0)])
+def test_a_place_that_is_no_array_is_an_error(path: tuple[str | int, ...]) -> None:
+    body = b'{"a": {}, "c": [1]}'
+    for edit in (lambda: remove_items(body, path, {0}), lambda: insert_first(body, path, [1])):
+        with pytest.raises(ValueError):
+            edit()
+
+
+def test_strings_change_where_they_are_values_and_keep_their_escapes_elsewhere() -> None:
+    body = b'{"x":"\\u0061", "y" : ["\\u0062", {"a":"a" , "k" : "a"}], "z":"a"}'
+    after = replace_strings(body, ("y",), lambda text: text.replace("a", '"é'), ("k",))
+    assert after == '{"x":"\\u0061", "y" : ["\\u0062", {"a":"\\"é" , "k" : "a"}], "z":"a"}'.encode()
+    assert replace_strings(body, ("x",), str.upper) == body.replace(b'"\\u0061"', b'"A"')

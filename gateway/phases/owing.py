@@ -1,0 +1,71 @@
+"""Conversations that a provider keeps: its copy of an answer holds the calls that were withheld from the agent, and it
+waits for their results. A gate that finds what a request owes, and an observer that remembers it.
+"""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+import orjson
+
+from gateway.model.exchange import Exchange
+from gateway.model.vitals import Vitals
+from gateway.phases.profile import Profile
+from gateway.wire.owed_results import OwedResult
+
+_KNOWN_LIMIT = 10_000
+_MOST_CALLS = 512
+_NOTHING: tuple[OwedResult, ...] = ()
+
+
+class Kept(Protocol):
+    """What other processes remember."""
+
+    def remember(self, agent_id: str, answer_id: str, told: bytes) -> None: ...
+
+    async def find(self, agent_id: str, answer_id: str) -> bytes | None: ...
+
+
+class Owing:
+    """`kept` None: this process is the only one."""
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        self._kept = kept
+        self._known: dict[tuple[str, str], tuple[OwedResult, ...]] = {}
+
+    def gate(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Set `exchange.owed`. Waits for Redis only where a request goes on from an answer of another process."""
+        ask, profile = exchange.ask, exchange.profile
+        if ask is None or ask.previous is None or not isinstance(profile, Profile):
+            return None
+        place = (profile.base, ask.previous)
+        known = self._known.get(place)
+        if known is None and self._kept is not None:
+            return self._find(self._kept, exchange, place)
+        exchange.owed = known or _NOTHING
+        return None
+
+    def observe(self, exchange: Exchange, vitals: Vitals) -> None:
+        """Remember what an answer that a request may go on from has withheld."""
+        answer, profile = exchange.answer, exchange.profile
+        if answer is None or answer.id is None or not isinstance(profile, Profile) or not profile.chained:
+            return
+        owed = _NOTHING
+        if exchange.withheld is not None:
+            calls = [call for calls in answer.calls.values() for call in calls if call.id is not None]
+            owed = tuple(OwedResult(call.id or "", call.kind, exchange.withheld) for call in calls[:_MOST_CALLS])
+        self._note((profile.base, answer.id), owed)
+        if owed and self._kept is not None:
+            told = {"text": owed[0].text, "calls": [[one.call_id, one.kind] for one in owed]}
+            self._kept.remember(profile.base, answer.id, orjson.dumps(told))
+
+    async def _find(self, kept: Kept, exchange: Exchange, place: tuple[str, str]) -> None:
+        found = await kept.find(*place)
+        if found is not None:
+            told = orjson.loads(found)
+            exchange.owed = tuple(OwedResult(call_id, kind, told["text"]) for call_id, kind in told["calls"])
+            self._note(place, exchange.owed)
+
+    def _note(self, place: tuple[str, str], owed: tuple[OwedResult, ...]) -> None:
+        if len(self._known) >= _KNOWN_LIMIT:  # keyed by what providers send: must not grow with them
+            del self._known[next(iter(self._known))]
+        self._known[place] = owed

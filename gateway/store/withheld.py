@@ -1,0 +1,56 @@
+"""Which calls of an answer were withheld, for requests that go on from it by its id, at whatever worker."""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+
+from gateway.store.connection import Connection
+from gateway.store.errors import StoreError
+from gateway.store.lane import Argument
+
+KEPT_SECONDS = 3600
+_PENDING = 1000
+_CHUNK = 64
+_INTERVAL = 0.01
+
+
+class Withheld:
+    """Remembers (`remember`), writes (`run`, `flush`), finds (`find`). What is remembered is opaque here."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pending: deque[tuple[Sequence[str], Sequence[Argument]]] = deque(maxlen=_PENDING)
+        self._dirty = asyncio.Event()
+
+    def remember(self, agent_id: str, answer_id: str, told: bytes) -> None:
+        """For an hour. In memory; what Redis does not take is forgotten."""
+        self._pending.append(([self._key(agent_id, answer_id)], [told, KEPT_SECONDS]))
+        self._dirty.set()
+
+    async def find(self, agent_id: str, answer_id: str) -> bytes | None:
+        """None if nothing was withheld, or Redis does not answer."""
+        try:
+            found: bytes | None = await self._connection.execute("GET", self._key(agent_id, answer_id))
+        except StoreError:
+            return None
+        return found
+
+    async def run(self) -> None:
+        """Write what is to be remembered, until cancelled."""
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(_INTERVAL)
+            self._dirty.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is to be remembered now."""
+        while self._pending:
+            some = [self._pending.popleft() for _ in range(min(_CHUNK, len(self._pending)))]
+            await self._connection.scripts("keep_value", some)
+
+    def _key(self, agent_id: str, answer_id: str) -> str:
+        # A provider's ids are of any length and form.
+        digest = hashlib.blake2b(f"{agent_id}\x00{answer_id}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return self._connection.keys.withheld(digest)
