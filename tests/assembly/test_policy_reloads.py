@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
 import httpx
 
-from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 from tests.support.upstream import Conversation, Request, ScriptedUpstream
 
@@ -114,6 +115,31 @@ async def test_an_answer_that_takes_long_is_judged_by_what_its_request_began_wit
                 later = await client.post("/v1/chat/completions", json=BODY, headers=AGENT)
     assert answer.json()["choices"][0]["leuko"]["denied"][0]["rule"] == "v0/deny/0"
     assert later.json()["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_changed_files_are_taken_over_by_themselves_and_bad_ones_are_not(
+    tmp_path: Path, shared_redis: RedisServer
+) -> None:
+    file = tmp_path / "ops.yaml"
+    file.write_text(version(0))
+    env = {
+        "GATEWAY_REDIS_URL": shared_redis.url,
+        "GATEWAY_REDIS_PREFIX": "seen:",
+        "GATEWAY_POLICY_DIR": str(tmp_path),
+    }
+    with running_gateway("--stub", env=env) as gateway:
+
+        def in_force() -> int:
+            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY)
+            return int(answer.headers["x-ratelimit-limit-requests"]) - 1_000_000
+
+        file.write_text(version(1) + "\ncases: [{call: {tool: delete_file}, expect: allow}]")
+        eventually(lambda: "cases[0]: does not hold" in gateway.output)
+        assert in_force() == 0
+        file.write_text(version(2))
+        eventually(lambda: in_force() == 2)
+        metrics = gateway.admin("/metrics").text
+    assert re.search(r"^leuko_policies_refused_total\S* 1", metrics, re.MULTILINE), metrics
 
 
 async def reloaded(gateway: GatewayProcess, number: int, tasks: list["asyncio.Task[None]"]) -> None:
