@@ -100,14 +100,14 @@ class Approvals:
         )
         bounds = (LIFE_SECONDS * 1000, _KEPT_SECONDS * 1000, PENDING_OF_AGENT, PENDING, self._announcements)
         pairs = [part for pair in fields.items() for part in pair]
-        made, *rest = await self._connection.script("ask_approval", names, (approval_id, *bounds, shown, *pairs))
+        made, *rest = await self._surely("ask_approval", names, (approval_id, *bounds, shown, *pairs))
         if made < 0:
             whose, most = ("this agent", PENDING_OF_AGENT) if made == -1 else ("all agents", PENDING)
             raise TooManyPending(f"{most} approvals of {whose} wait already.")
         found = await self.get(rest[0].decode())
         if found is None:
             raise StoreUnavailable("lost", "an approval is not there any more")
-        if made:
+        if found.approval_id == approval_id:
             self._tell("approval.requested", found)
         return found
 
@@ -245,7 +245,7 @@ class Approvals:
         return bool((await self._surely("decide_approval", names, arguments))[0])
 
     async def _surely(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
-        """Run a script that knows when it is run again, until its reply is there."""
+        """Run a script that changes nothing more when it is run again, until its reply is there."""
         for _ in range(_TRIES - 1):
             try:
                 return await self._connection.script(name, keys, arguments)
