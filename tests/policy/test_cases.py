@@ -5,6 +5,8 @@ import pytest
 from gateway.policy.cases import check_cases, outcomes
 from gateway.policy.document import Document, parse
 from gateway.policy.errors import PolicyError
+from gateway.policy.parsing.sections import SECTIONS
+from gateway.policy.reading import read
 
 RAW: dict[str, Any] = {
     "name": "ops",
@@ -98,3 +100,64 @@ def test_servers_tell_tools_apart() -> None:
         deny=[{"action": "read:file", "server": "files"}],
     )
     check_cases(found, servers=("files",))
+
+
+EVERYTHING = r"""
+name: ops
+match: {agents: ["sre-*"], teams: [platform], environments: [prod]}
+enforcement: enforce
+default: deny
+models: {allow: ["gpt-4o*"], deny: ["*-preview"]}
+limits: {requests_per_minute: 60, tokens_per_minute: 100000, tool_calls_per_minute: 30, concurrent: 8}
+budgets: {tokens_per_day: 2000000, usd_per_day: 25, usd_per_month: 300, tool_calls_per_conversation: 100}
+always_blocked: ["delete:database", "drop *"]
+modes:
+  NORMAL:    {allow: ["read *", "list *", "get *"]}
+  EMERGENCY: {allow: ["restart:service", "scale:fleet"], deny: ["scale:database"]}
+allow: [{action: "read:file", resource: "s3://docs/*"}]
+deny:  [{action: "send:external_email", resource: "*"}]
+execution: execute_safe
+schema: record
+strip_tools: false
+new_tools: allow
+secrets: redact
+sizes: {request_bytes: 2000000, arguments_bytes: 65536}
+intents: {mint: always}
+immune: {mode: enforce, sigma_action: throttle, approve_above: 5.0, drain_seconds: 30, metrics: {latency: {z: 4.3}}}
+tools:
+  restart_service:
+    action: restart:service
+    resource: "{service}"
+    effect: write
+    arguments:
+      service: {enum: [web, api, cache]}
+      reason: {type: string, max_length: 200}
+    intent: required
+    grant: required
+    approval: always
+    on_deny: refuse
+  run_command:
+    arguments:
+      command: {command: {allow: [cat, ls, head, tail, grep, echo, date, hostname, wc], paths: ["/sim/**"]}}
+  send_money:
+    arguments:
+      recipient: {provenance: [user, "tool:get_contacts"]}
+      amount: {type: number, minimum: 0.01, maximum: 500, sum_max: {value: 2000, per: day}}
+  update_config:
+    arguments: {key: {not_pattern: "(?i)(password|token|secret|key)"}}
+  fetch_page: {trust: untrusted}
+  get_job_status: {polling: true}
+loops: {identical_calls: 4, window: 10, block_at: 6}
+sequence: [{after: "read:secrets", deny: "send:*", within: 1h, reason: "no sending after reading secrets"}]
+cases:
+  - {call: {tool: run_command, arguments: {command: "cat /etc/shadow"}}, expect: deny}
+  - {call: {tool: update_config, arguments: {key: db_password}}, expect: deny}
+"""
+
+
+def test_a_document_may_say_everything_at_once() -> None:
+    found = parse(read(EVERYTHING, "ops.yaml"), "ops.yaml")
+    check_cases(found)
+    assert len(found.bounds) == 8
+    assert len(found.clauses.tools) == 6
+    assert set(read(EVERYTHING, "x")) == {"name", "match", "limits", "budgets", *SECTIONS}
