@@ -1,5 +1,3 @@
-import pytest
-
 from gateway.model.agent import Agent
 from gateway.policy.document import Match
 from gateway.policy.engine import Engine
@@ -28,30 +26,6 @@ def test_without_documents_everything_is_allowed_and_nothing_asked() -> None:
 def test_documents_that_say_nothing_of_calls_leave_the_rules_idle() -> None:
     assert rules(document("default", default="allow"), document("limits")).idle
     assert not rules(OPS).idle
-
-
-@pytest.mark.parametrize(
-    ("name", "in_mode", "allowed", "rule"),
-    [
-        ("read_logs", "NORMAL", True, "ops/modes/NORMAL/allow/0"),
-        ("readLogs", "EMERGENCY", True, "ops/modes/NORMAL/allow/0"),
-        ("restart-service", "NORMAL", False, "ops/modes/NORMAL"),
-        ("Restart Service", "EMERGENCY", True, "ops/modes/EMERGENCY/allow/0"),
-        ("delete_database", "NORMAL", False, "ops/always_blocked/0"),
-        ("delete_database", "EMERGENCY", False, "ops/always_blocked/0"),
-        ("drop_table", "EMERGENCY", False, "ops/always_blocked/1"),
-        ("scale_database", "EMERGENCY", False, "ops/modes/EMERGENCY/deny/0"),
-        ("scale_database", "NORMAL", False, "ops/default"),
-        ("scale_fleet", "UNKNOWN", False, "ops/modes/NORMAL"),
-        ("send_external_email", "NORMAL", False, "ops/deny/0"),
-        ("paint_house", "NORMAL", False, "ops/default"),
-    ],
-)
-def test_one_document_decides_by_mode(name: str, in_mode: str, allowed: bool, rule: str) -> None:
-    verdict = judge(OPS, name, modes={"ops": in_mode})
-    assert (verdict.allowed, verdict.rule, verdict.policy) == (allowed, rule, "ops@3")
-    assert verdict.mode == ("NORMAL" if in_mode == "UNKNOWN" else in_mode)
-    assert verdict.reason
 
 
 def test_a_wider_denial_is_not_lifted_by_a_narrower_document() -> None:
@@ -89,13 +63,6 @@ def test_renaming_a_tool_does_not_take_it_out_of_another_documents_rules() -> No
     assert judge(rules(narrow, OPS), "drop_table").rule == "ops/always_blocked/1"
     wide = document("wide", tools=[tool("nuke", action="delete:database")])
     assert judge(rules(wide, OPS), "nuke").rule == "ops/always_blocked/0"
-
-
-@pytest.mark.parametrize("path", ["/a/../b", "../b", "/a/%2e%2e/b", "/a%2F..%2fb", "a/.", "a\\..\\b"])
-def test_a_resource_with_a_dot_segment_is_denied(path: str) -> None:
-    on = document(tools=[tool("read_file", resource="{path}")])
-    assert judge(on, "read_file", {"path": path}).rule == "ops/resource"
-    assert judge(on, "read_file", {"path": "/a/..b/c.d/.e"}).allowed
 
 
 def test_the_same_tool_on_another_server_is_another_tool() -> None:

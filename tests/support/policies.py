@@ -1,9 +1,12 @@
 """Documents made by hand for tests, and questions asked of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.model.agent import Agent
+from gateway.model.ask import OfferedTool
+from gateway.model.transcript import MadeCall, Said, Transcript
 from gateway.policy.actions import read_pattern
 from gateway.policy.clauses import ActionPattern, Clauses, Mode, Tool
 from gateway.policy.document import Document, Match
@@ -23,8 +26,8 @@ def mode(name: str, allow: Sequence[Any] = (), deny: Sequence[Any] = ()) -> Mode
     return Mode(name, patterns(*allow), patterns(*deny))
 
 
-def tool(name: str, **members: Any) -> Tool:
-    return Tool(name, read_pattern(name), **members)
+def tool(name: str, server: str | None = None, **members: Any) -> Tool:
+    return Tool(name, replace(read_pattern(name), server=server), **members)
 
 
 def document(name: str = "ops", match: Match | None = None, *, version: int = 1, **clauses: Any) -> Document:
@@ -44,6 +47,34 @@ def rules(*documents: Document, agent: Agent = AGENT, **engine: Any) -> Rules:
 
 def facts(modes: Mapping[str, str] | None = None, *, agent: Agent = AGENT, now: float = NOW, **known: Any) -> Facts:
     return Facts(agent, now, modes or {}, **known)
+
+
+class Remembered:
+    """A memory with these entries."""
+
+    def __init__(
+        self, last: Mapping[str, float] | None = None, spent: Mapping[str, float] | None = None, tainted: Any = ()
+    ) -> None:
+        self._last, self._spent, self._tainted = last or {}, spent or {}, tainted
+
+    def last(self, key: str) -> float | None:
+        return self._last.get(key)
+
+    def spent(self, key: str) -> float:
+        return self._spent.get(key, 0.0)
+
+    def tainted(self, value: str) -> bool:
+        return value in self._tainted
+
+
+def said(*texts: str | tuple[str, str], calls: Sequence[MadeCall] = ()) -> Transcript:
+    """A conversation: a text is a person's, a pair the name of a tool and its result."""
+    made = [Said("user", one) if isinstance(one, str) else Said("tool", one[1], one[0]) for one in texts]
+    return Transcript(tuple(made), tuple(calls))
+
+
+def offer(name: str, schema: Any = None, kind: str = "function", **known: Any) -> OfferedTool:
+    return OfferedTool(name, kind, {"type": kind, "name": name, "parameters": schema}, **known)
 
 
 def judge(on: Rules | Document, name: str = "", arguments: Any = None, **known: Any) -> Verdict:
