@@ -3,7 +3,7 @@
 import random
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway import __version__
@@ -57,9 +57,6 @@ class State:
         self.control = Control(self.store, clock=monotonic, file=copy)
         self.quarantine = Quarantine(self.control, self.store, clock=clock)
         self.routes = Routes(self.control)
-        self.modes = Modes(self.control, clock=clock)
-        self.policies = Policies(self.control, self.store, clock=clock)
-        self.calls = CallLog(self.store, life=_calls_life(settings), redact=redact)
         self.identities = Identities.over(
             self.store,
             self.control,
@@ -85,12 +82,19 @@ class State:
         self.chains = Chains(self.store)
         self.withheld = Withheld(self.store)
         self.limits = Limits(self.store, clock=monotonic)
-        self.memory = ActionMemory(self.store, root)
-        self.given = GivenCalls(self.store, root, clock=clock)
         self.events = Events(self.store, clock=clock)
-        self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
+        self._begin_judging(settings, root, clock)
         self.webhooks = _sender(self.approvals, self.store)
         self.use(settings)
+
+    def _begin_judging(self, settings: Settings, root: bytes, clock: Callable[[], float]) -> None:
+        """What calls are judged by, and what is kept of them."""
+        self.modes = Modes(self.control, clock=clock)
+        self.policies = Policies(self.control, self.store, clock=clock)
+        self.calls = CallLog(self.store, life=_calls_life(settings), redact=redact)
+        self.memory = ActionMemory(self.store, root)
+        self.given = GivenCalls(self.store, root, clock=clock)
+        self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
 
     def use(self, settings: Settings) -> None:
         """From now on these webhooks; all else stays as it was started."""

@@ -120,7 +120,7 @@ class CallLog:
         await self._connection.script("record_calls", [self._connection.keys.calls], arguments)
 
     def _packed(self, batch: Sequence[Recorded]) -> bytes:
-        return zlib.compress(b"\n".join(packed(note, self._redact) for note in batch), 6)
+        return zlib.compress(b"\n".join(packed(note, self._redact) for note in batch), 3)
 
 
 def _opened(blob: bytes) -> list[Recorded]:

@@ -131,6 +131,12 @@ def router(
         more = view.of(as_agent(record), record.tools) if effective else {}
         return {**_shown(documents, agent_id, response), **more}
 
+    _puts(routes, agents, made, documents, check_document)
+    _deletes(routes, made, documents)
+    return routes
+
+
+def _puts(routes: APIRouter, agents: Agents, made: Policies, documents: Known, check_document: Check) -> None:
     @routes.put(
         "/agents/{agent_id}/policy",
         response_model=AgentPolicy,
@@ -161,9 +167,6 @@ def router(
         by = principal(request).key_id
         await change(made, documents, name, Sent(document), by=by, response=response, seen=tag)
         return _shown(documents, agent_id, response)
-
-    _deletes(routes, made, documents)
-    return routes
 
 
 def _deletes(routes: APIRouter, made: Policies, documents: Known) -> None:
