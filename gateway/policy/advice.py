@@ -11,6 +11,7 @@ from gateway.policy.commands.forbidden import FORBIDDEN
 def advice(clauses: Clauses) -> Iterator[tuple[str, str]]:
     """Place and text of each."""
     yield from _lost_allowances(clauses)
+    yield from _unused(clauses)
     for tool in clauses.tools:
         at = f"tools.{tool.name}"
         if tool.arguments is None and tool.effect in ("write", "destructive"):
@@ -20,6 +21,19 @@ def advice(clauses: Clauses) -> Iterator[tuple[str, str]]:
     rules = clauses.tools or clauses.allow or clauses.deny or clauses.modes or clauses.always_blocked
     if rules and not clauses.cases:
         yield "cases", "is missing: examples of what is allowed and denied show that the rules say what they should"
+
+
+def _unused(clauses: Clauses) -> Iterator[tuple[str, str]]:
+    """What is read and has no effect yet."""
+    if clauses.hold_new_tools:
+        yield "new_tools", "is not used by this version"
+    if clauses.mint != "always":
+        yield "intents.mint", "is not used by this version"
+    for tool in clauses.tools:
+        if tool.grant == "required":
+            yield f"tools.{tool.name}.grant", "is not used by this version"
+        if tool.intent == "required":
+            yield f"tools.{tool.name}.intent", "denies every call: this version has no intents"
 
 
 def _lost_allowances(clauses: Clauses) -> Iterator[tuple[str, str]]:
