@@ -83,7 +83,7 @@ def shown_arguments(arguments: Any, cover: Callable[[str], str]) -> tuple[bytes,
         cover: takes known secrets out of a text.
     """
     try:
-        text = orjson.dumps(_covered(arguments, cover, _DEEPEST), default=str)
+        text = orjson.dumps(_Covered(cover)(arguments), default=str)
     except (orjson.JSONEncodeError, RecursionError):  # a number or a text that JSON has no form for
         text = orjson.dumps(cover(repr(arguments)[:ARGUMENTS_BYTES]).encode("utf-8", "replace").decode())
     if len(text) <= ARGUMENTS_BYTES:
@@ -141,13 +141,23 @@ def _seconds(ms: str | None) -> float | None:
     return None if ms is None else int(ms) / 1000
 
 
-def _covered(value: Any, cover: Callable[[str], str], levels: int) -> Any:
-    if isinstance(value, str):
-        return cover(value)
-    if not levels:
-        return "…"
-    if isinstance(value, dict):
-        return {cover(str(name)): _covered(member, cover, levels - 1) for name, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_covered(member, cover, levels - 1) for member in value]
-    return value
+class _Covered:
+    """Covers secrets in all texts of a value, until there is more text than anybody will be shown."""
+
+    def __init__(self, cover: Callable[[str], str]) -> None:
+        self._cover = cover
+        self._left = 4 * ARGUMENTS_BYTES
+
+    def __call__(self, value: Any, levels: int = _DEEPEST) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict) and levels:
+            return {self._text(str(name)): self(member, levels - 1) for name, member in value.items()}
+        if isinstance(value, list | tuple) and levels:
+            return [self(member, levels - 1) for member in value]
+        return "…" if isinstance(value, dict | list | tuple) else value
+
+    def _text(self, text: str) -> str:
+        text = text[: self._left]
+        self._left -= len(text)
+        return self._cover(text) if text else text

@@ -30,6 +30,20 @@ def test_arguments_as_long_as_may_be_are_whole() -> None:
     assert shown_arguments("x" * (ARGUMENTS_BYTES - 1), same)[1] is True
 
 
+def test_no_more_text_is_looked_through_than_is_shown() -> None:
+    seen = 0
+
+    def cover(text: str) -> str:
+        nonlocal seen
+        seen += len(text)
+        return text.replace("secret", "[covered]")
+
+    text, truncated = shown_arguments([{"a": "x" * 10_000_000}, *["secret"] * 1000], cover)
+    assert truncated and seen < 100_000 and len(text) < 17_000
+    text, truncated = shown_arguments({"a": "x" * 16_000 + "secret"}, cover)
+    assert not truncated and text.endswith(b'[covered]"}')
+
+
 def test_each_part_of_a_call_binds() -> None:
     calls = [
         ("k", "a", "t", "h"),

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.store.approvals import PENDING, PENDING_OF_AGENT, Approvals, Pending, TooManyPending
 from gateway.store.connection import Connection
+from tests.support.redis_sets import ClusterSet
 
 
 def call(number: int = 0, agent: str = "agt_1", **members: Any) -> Pending:
@@ -228,3 +229,14 @@ async def test_what_is_kept_has_an_end(approvals: Replica, connection: Connectio
         f"{asked.approval_id} approved".encode(),
         f"{waiting.approval_id} requested".encode(),
     }
+
+
+async def test_they_work_on_a_cluster(shared_cluster: ClusterSet) -> None:
+    async with replica(shared_cluster.url) as one, replica(shared_cluster.url) as other:
+        asked = await one.ask(call(agent=f"agt_{time.time_ns()}"))
+        waiting = asyncio.create_task(one.wait(asked.approval_id, 30))
+        ((_, ours),) = await other.decide([asked.approval_id], "approved", by="adk_1")
+        assert ours and await waiting == "approved"
+        taken = [await side.take(asked.agent_id, "h0", "restart_service") for side in (one, other)]
+        assert [found is not None for found in taken] == [True, False]
+        assert asked.approval_id in [found.approval_id for found in (await other.page("approved"))[0]]
