@@ -26,6 +26,8 @@ KEY_LIMIT = 64 * 1024
 _LARGE = 64 * 1024  # bytes of a body from which on sizes are looked at
 _CONTAINERS = frozenset({dict, list})
 
+_LONG_NUMBER = re.compile(r"[0-9]{19}")
+
 # One string, also one that the body breaks off: it matches at every quote, so that finding all takes linear time.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
@@ -187,17 +189,24 @@ def _check_names(members: dict[str, Any], prefix: str) -> None:
 
 
 def read_arguments(text: str) -> tuple[dict[str, Any] | None, str | None]:
-    """A call's arguments text: (arguments, None), or (None, why they cannot be read). Empty text is no arguments."""
+    """A call's arguments text: (arguments, None), or (None, why they cannot be read). Empty text is no arguments.
+
+    Whole numbers are exact, however long: two that differ must not be taken for one another.
+    """
     if not text:
         return {}, None
     try:
         arguments = loads(text.encode())
+        if _LONG_NUMBER.search(text) is not None:  # orjson rounds those that need more than 64 bits
+            arguments = json.loads(text)
     except UnreadableRequest as error:
         if error.code == "duplicate_key":
             return None, "its arguments name a key twice"
         return None, "its arguments are not valid JSON"
     except UnicodeEncodeError:
         return None, "its arguments are not valid Unicode"
+    except ValueError:
+        return None, "its arguments have a number of too many digits"
     if type(arguments) is not dict:
         return None, "its arguments are not a JSON object"
     return arguments, None
