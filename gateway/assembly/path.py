@@ -173,62 +173,47 @@ class Path:
         return (NoteRequests(calls.note, self._state.modes.of, self._wall_clock),) if calls.on else ()
 
     def _pipeline(self, kept: Secrets) -> Pipeline:
-        settings, state, guard, record = self._settings, self._state, self.guard, self._recording.phase
+        settings, state, record = self._settings, self._state, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine, owing = self._refine(), Owing(state.withheld)
-        identify = Identify(
-            state.fingerprinter,
-            own_keys(kept),
-            prover=self.prover,
-            ids=state.credentials,
-            rules=state.identities.rules,
-            proof_required=settings.require_agent_key,
-            gates=(guard,),
-        )
-        admit = Admit(
-            HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
-            judged_limit=settings.max_body_bytes,
-            relayed_limit=settings.max_relayed_bytes,
-            gates=(
-                profiler,
-                refine,
-                RouteAgents(state.routes.provider_of),
-                guard,
-                *self._noting(),
-                owing.gate,
-                self.judging.gate,
-                self.hearing.gate,
-                self.reserve,
-                record.decide,
-            ),
-        )
+        judging = (*self._noting(), owing.gate, self.judging.gate, self.hearing.gate)
+        before_judging = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
+        observers = (profiler.observe, refine.observe, owing.observe, self.reserve.settle, record.outcome)
         return Pipeline(
-            identify,
-            admit,
+            self._identify(kept),
+            Admit(
+                HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
+                judged_limit=settings.max_body_bytes,
+                relayed_limit=settings.max_relayed_bytes,
+                gates=(*before_judging, *judging, self.reserve, record.decide),
+            ),
             Rewrite(lambda exchange: self._provider_of(exchange).is_openai),
             forward_phase(
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
             Inspect(
-                guard.judging(self.hearing.of),
+                self.guard.judging(self.hearing.of),
                 HoldBudget(_HELD_BYTES),
                 self._timeouts,
                 time.monotonic,
                 self._begun,
             ),
-            self._settle(
-                (
-                    profiler.observe,
-                    refine.observe,
-                    owing.observe,
-                    self.reserve.settle,
-                    record.outcome,
-                    self.telemetry.observe,
-                )
-            ),
+            self._settle((*observers, self.telemetry.observe)),
             begin=self.telemetry.begin,
             active=self._under_way,
             over=self.telemetry.over,
+        )
+
+    def _identify(self, kept: Secrets) -> Identify:
+        state = self._state
+        return Identify(
+            state.fingerprinter,
+            own_keys(kept),
+            prover=self.prover,
+            ids=state.credentials,
+            rules=state.identities.rules,
+            proof_required=self._settings.require_agent_key,
+            gates=(self.guard,),
         )
 
     def _settle(self, observers: tuple[Observer, ...]) -> Settle:
