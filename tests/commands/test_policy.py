@@ -79,6 +79,9 @@ def test_cases_are_tried_and_counted(policies: Path) -> None:
 
 def test_what_is_not_there_is_a_usage_error(policies: Path) -> None:
     run("policy", "lint", "nowhere.yaml", code=2)
+    (policies / "ops.yaml").symlink_to("gone.yaml")
+    assert "ops.yaml: cannot be read" in run("policy", "lint", code=1).output
+    (policies / "ops.yaml").unlink()
     policies.rmdir()
     assert "cannot be read" in run("policy", "lint", code=1).output
     run("policy", "lint", "--config", "none.yaml", code=2)
