@@ -25,7 +25,7 @@ from gateway.edge.workers import worker_id
 from gateway.identity.arguments import ArgumentsHash
 from gateway.identity.tokens import TokenReader
 from gateway.model.exchange import Exchange
-from gateway.phases.admit import Admit
+from gateway.phases.admit import Admit, Gate
 from gateway.phases.approving import Approving
 from gateway.phases.decisions import Decisions
 from gateway.phases.guard import Guard
@@ -55,7 +55,7 @@ from gateway.settings.policies import load_policies, policy_files_state
 from gateway.settings.prices import load_prices
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
-from gateway.telemetry.upkeep import announcing, guarding, judging, limiting, shipping, upkeep
+from gateway.telemetry.upkeep import approving, guarding, judging, limiting, shipping, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import Provider, Providers
@@ -176,8 +176,8 @@ class Path:
         settings, state, record = self._settings, self._state, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine, owing = self._refine(), Owing(state.withheld)
-        judging = (*self._noting(), owing.gate, self.judging.gate, self.hearing.gate)
-        before_judging = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
+        known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
+        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, self.judging.gate, self.hearing.gate)
         observers = (profiler.observe, refine.observe, owing.observe, self.reserve.settle, record.outcome)
         return Pipeline(
             self._identify(kept),
@@ -185,7 +185,7 @@ class Path:
                 HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
-                gates=(*before_judging, *judging, self.reserve, record.decide),
+                gates=(*known, *judged, self.reserve, record.decide),
             ),
             Rewrite(lambda exchange: self._provider_of(exchange).is_openai),
             forward_phase(
@@ -271,7 +271,7 @@ class Path:
             *shipping(self._recording.log, lambda: ship.shipped),
             *guarding(self.guard),
             *judging(self.judging.decisions.calls),
-            *announcing(state.webhooks),
+            *approving(lambda: state.approvals.waits.waiting, state.webhooks),
             *limiting(self.reserve, state.limits, lambda: self.policies_refused),
             *self.process.instruments(),
         ]
