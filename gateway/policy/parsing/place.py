@@ -1,7 +1,6 @@
 """Where in a document one is, and the reading of plain members there. Every function raises PolicyError."""
 
 import difflib
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ MOST = 1000
 """Members in any list or mapping whose length the author chooses."""
 
 _LONGEST = 200
+_MOST_NUMBER = 1e300  # a whole one beyond it may not fit a float
 _DURATION = re.compile(r"([0-9]{1,9}) ?(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FLAGS = {"on": True, "yes": True, "off": False, "no": False}
@@ -119,13 +119,13 @@ def whole(place: Place, value: object, fewest: int, most: int) -> int:
     raise place.wrong(value, f"a whole number from {fewest} to {most}")
 
 
-def number(place: Place, value: object, fewest: float = -math.inf, most: float = math.inf) -> float:
-    """A finite number; whole ones stay whole, they may be larger than a float can tell apart."""
+def number(place: Place, value: object, fewest: float = -_MOST_NUMBER, most: float = _MOST_NUMBER) -> float:
+    """A number; whole ones stay whole, they may be larger than a float can tell apart."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise place.wrong(value, "a number")
-    if abs(value) < math.inf and fewest <= value <= most:
+    if fewest <= value <= most:
         return value
-    raise place.wrong(value, f"a finite number from {fewest:g} to {most:g}")
+    raise place.wrong(value, f"a number from {fewest:g} to {most:g}")
 
 
 def seconds(place: Place, value: object, most: int) -> float:

@@ -98,7 +98,7 @@ def test_an_argument_without_constraints_may_be_anything() -> None:
         ({"from_step": {"tool": "t", "path": "iban"}}, "x.from_step.path: is 'iban'; allowed: a path such as $.iban"),
         ({"from_step": {"tool": "t", "path": "$..iban"}}, "x.from_step.path: is '$..iban'"),
         ({"sum_max": 2000}, "x.sum_max: is 2000; allowed: a mapping"),
-        ({"sum_max": {"value": -1, "per": "day"}}, "x.sum_max.value: is -1; allowed: a finite number from 0"),
+        ({"sum_max": {"value": -1, "per": "day"}}, "x.sum_max.value: is -1; allowed: a number from 0"),
         ({"sum_max": {"value": 1}}, "x.sum_max.per: is missing; allowed: hour, day, month, conversation"),
         ({"sum_max": {"value": 1, "per": "days"}}, "did you mean day?"),
         ({"type": "string", "minimum": 1}, "x.minimum: is about number and integer, and `type` is string"),
