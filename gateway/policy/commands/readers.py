@@ -1,7 +1,8 @@
 """Tables of binaries that read files and print: `usage` says how a line is read.
 
 Left out on purpose: every option that writes a file, runs a program, reads a list of names or options from a file,
-follows symbolic links where the binary would not, or sets how much of the machine is used.
+follows symbolic links where the binary would not, or sets how much of the machine is used. And options of binaries that
+read bundled short ones in a way of their own (`xxd -ps`).
 """
 
 _SUM = "-btz --binary --text --tag --zero INPUT*"
@@ -86,5 +87,5 @@ READERS = {
     "uniq": "-cdDiuz -f=COUNT -s=COUNT -w=COUNT --count --repeated --ignore-case --unique --skip-fields=COUNT "
     "--skip-chars=COUNT --check-chars=COUNT INPUT?",
     "wc": "-clLmw --bytes --chars --lines --max-line-length --words INPUT*",
-    "xxd": "-bipu -c=COUNT -g=COUNT -l=COUNT -s=COUNT INPUT?",
+    "xxd": "-c=COUNT -g=COUNT -l=COUNT -s=COUNT INPUT?",
 }

@@ -2,7 +2,7 @@
 
 The first word is the subcommand; a line for the binary alone says which options may stand before it. A repository's own
 configuration may make git run programs (`core.fsmonitor`, `diff.external`), so git is safe only where agents cannot
-write that, and nothing here lets an agent choose the repository.
+write that, and nothing here lets an agent choose the repository, or another cluster of kubectl's configuration.
 """
 
 _LOG = (
@@ -16,7 +16,7 @@ _DIFF = (
     "--shortstat --staged --stat --summary --unified=COUNT --word-diff[=WORD] REVISION*"
 )
 _LIST = "--all --failed --full --no-legend --no-pager --plain -a -l -q -t=WORD --state=WORD --type=WORD "
-_PODS = "-A -n=WORD --all-namespaces --context=WORD --namespace=WORD "
+_PODS = "-A -n=WORD --all-namespaces --namespace=WORD "
 
 SERVICES = {
     "docker": "SUBCOMMAND -v --version",
@@ -42,6 +42,11 @@ SERVICES = {
     "git status": "HERE -bsz --branch --ignored --long --porcelain[=WORD] --short --show-stash "
     "--untracked-files[=WORD] REVISION*",
     "git tag": "HERE -l --list --sort=SORT",
+    "ip": "SUBCOMMAND -46ds",
+    "ip a": "",
+    "ip addr": "",
+    "ip link": "",
+    "ip route": "",
     "kubectl": "SUBCOMMAND " + _PODS,
     "kubectl api-resources": _PODS + "--namespaced[=WORD] -o=OUTPUT --output=OUTPUT",
     "kubectl cluster-info": _PODS,

@@ -129,6 +129,8 @@ class _Scanner:
         if end < 0:
             raise Refused("a quote is not closed")
         text = self.command[self.at + 1 : end]
+        if text.endswith("\\"):  # to fish the quote would go on
+            raise Refused("a backslash stands before the end of a quote")
         self.at = end + 1
         return text
 

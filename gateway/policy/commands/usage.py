@@ -88,8 +88,7 @@ def hold(binary: str, tables: Mapping[str, str], words: Sequence[Word], jail: Ja
     if "SUBCOMMAND" in table.words:
         return _subcommand(binary, tables, walk.operands, jail)
     path_given = walk.place()
-    works_here = "HERE" in table.words or (not path_given and ("" in table.here or bool(table.here & walk.seen)))
-    if works_here:
+    if "HERE" in table.words or (not path_given and ("" in table.here or table.here & walk.seen)):
         refuse_here(binary, jail)
     return None
 
@@ -97,7 +96,7 @@ def hold(binary: str, tables: Mapping[str, str], words: Sequence[Word], jail: Ja
 def refuse_here(binary: str, jail: Jail) -> None:
     """Refuses the working directory, which nobody here knows, unless a pattern lets relative paths through."""
     if jail is not None and path_problem(".", jail) is not None:
-        raise Refused(f"{binary} would work on its working directory; name a path under {', '.join(jail)}")
+        raise Refused(f"{binary} would work on its working directory, which is not under {', '.join(jail)}")
 
 
 def _subcommand(binary: str, tables: Mapping[str, str], operands: Sequence[Word], jail: Jail) -> None:

@@ -223,6 +223,8 @@ HONEST: tuple[str, ...] = (
     "column -t -s , /sim/a.csv",
     "tree -L 2 /sim",
     "which python3",
+    "ip addr",
+    "grep -F 'a\\b' /sim/a",
     "top -b -n 1",
 )
 

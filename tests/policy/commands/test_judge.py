@@ -80,6 +80,6 @@ def test_what_is_said_of_a_denial_never_repeats_the_command() -> None:
 
 
 def test_denials_say_what_would_help() -> None:
-    assert problem("ls", ["ls"], JAIL) == "ls would work on its working directory; name a path under /sim/**"
+    assert problem("ls", ["ls"], JAIL) == "ls would work on its working directory, which is not under /sim/**"
     assert problem("cat /etc/shadow", ["cat"], JAIL) == "cat: a path is outside /sim/**"
     assert problem("env id", ["env"], JAIL) == "env is never allowed: it runs other programs"
