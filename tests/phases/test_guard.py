@@ -14,7 +14,7 @@ from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
 from gateway.model.errors import Refusal
-from gateway.model.verdict import allow_all
+from gateway.model.verdict import RELEASE, Ruling, Wait, allow_all
 from gateway.phases.guard import OPEN_SECONDS, Guard
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
@@ -302,3 +302,21 @@ async def test_the_loss_of_the_lease_is_recorded_and_its_return_with_what_passed
         for task in (following, watching):
             task.cancel()
         await asyncio.gather(following, watching, return_exceptions=True)
+
+
+async def test_a_ruling_that_comes_after_the_lease_was_lost_lets_no_call_leave(own_redis: RedisServer) -> None:
+    released = asyncio.Event()
+
+    async def late() -> Ruling:
+        released.set()
+        own_redis.kill()
+        world.later[0] += LEASE_SECONDS + OPEN_SECONDS
+        return RELEASE
+
+    async with guarded(own_redis.url) as world:
+        guard = world.guard
+        judge = guard.judging(lambda exchange: lambda calls: Wait(late))
+        world.path.pipeline.inspect._judge_of = judge
+        refused(await world.ask(CALL), 503, "state_unavailable")
+        assert released.is_set()
+        assert guard.closed == 1

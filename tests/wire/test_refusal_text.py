@@ -4,7 +4,7 @@ import pytest
 
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Denial
-from gateway.wire.refusal_text import UNREADABLE, denied_members, refusal_text, tool_name, unreadable
+from gateway.wire.refusal_text import UNREADABLE, denied_members, plan_text, refusal_text, tool_name, unreadable
 
 
 def test_each_refused_call_is_named_with_rule_and_reason() -> None:
@@ -41,3 +41,12 @@ def test_members_carry_rule_and_decision() -> None:
         {"tool": "get", "rule": "r", "decision_id": "dec_1"},
         {"tool": "put", "rule": "r", "decision_id": None},
     ]
+
+
+def test_a_plan_tells_the_calls_in_order_with_what_they_would_do() -> None:
+    calls = [ToolCall("get", "function", '{"a":1}', {"a": 1}), ToolCall("run", "custom", "", "")]
+    assert plan_text(calls) == 'Plan (not executed):\n1. get {"a":1}\n2. run'
+
+
+def test_other_advice_can_be_given() -> None:
+    assert refusal_text([Denial("get", "r", "no")], advice="Wait.").endswith("of this turn was executed. Wait.")
