@@ -25,6 +25,10 @@ _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(127, 160), 0x2028, 0
 """The same for JSON, whose writer has escaped C0 already; they stand inside strings only."""
 
 
+_TALKATIVE = ("httpx", "httpcore")
+"""Libraries that log whole URLs and headers at lower levels; a webhook's URL is as good as a key."""
+
+
 class _Json(logging.Formatter):
     """`{"time","level","logger","message"}`, `request_id` and `trace_id` of the request being served, and `"error"`
     with the stack trace of an exception."""
@@ -82,3 +86,5 @@ def configure(level: str, form: str, stream: TextIO | None = None, secrets: Iter
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json(redact) if form == "json" else _Text(redact))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

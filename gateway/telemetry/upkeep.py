@@ -169,8 +169,9 @@ def limiting(reserve: Reserve, limits: Limits, refused: Number) -> Iterator[Inst
     yield _counter(names.POLICIES_REFUSED, "{reload}", "Policy documents that did not replace others.", refused)
 
 
-def announcing(webhooks: Webhooks) -> Iterator[Instrument]:
-    """What webhooks were told."""
+def approving(held: Number, webhooks: Webhooks) -> Iterator[Instrument]:
+    """What waits for people here, and what webhooks were told of it."""
+    yield _gauge(names.ANSWERS_HELD, "{answer}", "Answers that wait for a person's approval.", held)
     yield _counter(names.WEBHOOKS_SENT, "{message}", "Messages that webhooks received.", lambda: webhooks.sent)
     yield _counter(names.WEBHOOKS_FAILED, "{try}", "Tries to tell a webhook that failed.", lambda: webhooks.failed)
     yield _counter(names.WEBHOOKS_DROPPED, "{message}", "Messages no webhook will hear of.", lambda: webhooks.dropped)

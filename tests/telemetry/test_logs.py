@@ -77,3 +77,12 @@ def test_lines_below_the_level_are_left_out() -> None:
     configure("warning", "text", stream)
     logging.getLogger("gateway").info("quiet")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "error"])
+def test_addresses_that_are_asked_are_in_no_line(level: str) -> None:
+    stream = io.StringIO()
+    configure(level, "text", stream)
+    logging.getLogger("httpx").info("POST https://hooks.example/T0K3N")
+    logging.getLogger("httpcore.http11").debug("https://hooks.example/T0K3N")
+    assert stream.getvalue() == ""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
-from gateway.telemetry.upkeep import BLOCKED, announcing, guarding, judging, limiting, shipping, upkeep
+from gateway.telemetry.upkeep import BLOCKED, approving, guarding, judging, limiting, shipping, upkeep
 
 
 @dataclass
@@ -104,11 +104,12 @@ def test_how_limits_are_kept_is_counted() -> None:
     }
 
 
-def test_what_webhooks_were_told_is_counted() -> None:
+def test_what_waits_for_people_and_what_webhooks_were_told_is_counted() -> None:
     class Webhooks:
         sent, failed, dropped = 3, 2, 1
 
-    counts = {one.name: one.family().points[0].value for one in announcing(Webhooks())}
+    counts = {one.name: one.family().points[0].value for one in approving(lambda: 4, Webhooks())}
+    assert counts.pop("leuko.answers.held") == 4
     assert counts == {"leuko.webhooks.sent": 3, "leuko.webhooks.failed": 2, "leuko.webhooks.dropped": 1}
 
 
