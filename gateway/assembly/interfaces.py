@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter
 
-from gateway.assembly.keys import ingest_key, root_of
+from gateway.assembly.keys import ingest_key
 from gateway.assembly.path import Path
 from gateway.assembly.policies import PolicyOperations
 from gateway.assembly.recording import Recording
@@ -44,7 +44,6 @@ from gateway.edge.dispatch import Dispatch
 from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
-from gateway.identity.arguments import ArgumentsHash
 from gateway.model.agent import Agent
 from gateway.phases.enforcing import Enforcing
 from gateway.phases.identify import check_active
@@ -78,7 +77,6 @@ class Interfaces:
     ) -> None:
         self._settings, self._state, self._recording, self._path = settings, state, recording, path
         self._ready, self._stopping = ready, stopping
-        self._root = root_of(kept)
         self._policies = PolicyOperations(settings, state, path)
         self._clock = time.time  # noqa: TID251 - what operators read carries dates
         self._changes = Changes(audit=recording.log.append, notify=state.events.notify, clock=self._clock)
@@ -149,6 +147,7 @@ class Interfaces:
 
     def _enforce(self) -> APIRouter:
         state, path, rules = self._state, self._path, self._state.identities.rules
+        decisions = path.judging.decisions
 
         async def lifecycle(agent: Agent) -> None:
             check_active(agent, rules)
@@ -161,9 +160,10 @@ class Interfaces:
             modes=state.modes,
             memories=state.memory,
             people=state.approvals,
-            args_hash=ArgumentsHash(self._root),
+            args_hash=decisions.args_hash,
             redact=self._recording.redact,
-            note=state.calls.note if state.calls.on else None,
+            note=decisions.note,
+            counted=decisions.calls,
             strict=self._settings.audit == "strict",
             clock=self._clock,
         )

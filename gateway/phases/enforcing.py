@@ -3,7 +3,7 @@
 Whatever keeps a decision from being made or recorded is raised: an agent that gets no answer has no permission.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -78,6 +78,7 @@ class Enforcing:
         args_hash: of a tool's name and its arguments, keyed; the same wherever a call is judged.
         redact: takes secrets out of text before it is recorded.
         note: keeps calls so that other policies can be tried on them; None: nobody does.
+        counted: of each decision (`allow`, `deny`, `shadow`) how many there were.
         strict: answer only once the decision is safe from a loss of power.
         clock: seconds since the epoch.
     """
@@ -94,6 +95,7 @@ class Enforcing:
         args_hash: Callable[[str, Any, str | None], str],
         redact: Callable[[str], str] = str,
         note: Callable[[RecordedCall], None] | None = None,
+        counted: MutableMapping[str, int] | None = None,
         strict: bool = False,
         clock: Callable[[], float],
     ) -> None:
@@ -106,6 +108,7 @@ class Enforcing:
         self._args_hash = args_hash
         self._redact = redact
         self._note = note
+        self._counted = {} if counted is None else counted
         self._strict = strict
         self._clock = clock
 
@@ -136,6 +139,8 @@ class Enforcing:
         entry = self._log.append(self._entry(agent, question, verdict, hashed, context or {}))
         if self._strict:
             await self._log.durable(entry)
+        decision = "deny" if not verdict.allowed else "shadow" if verdict.shadowed else "allow"
+        self._counted[decision] = self._counted.get(decision, 0) + 1
         rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
         return Answer(verdict.allowed, reason, rule, entry, verdict.mode, approval_id)
 
@@ -216,5 +221,5 @@ class Enforcing:
             policy=verdict.policy,
             args_hash=hashed,
             context=context,
-            metadata={"shadowed": shadowed} if shadowed else {},
+            metadata={"shadow": shadowed} if shadowed else {},
         )

@@ -114,8 +114,11 @@ async def asked(asking: Enforcing, action: str, resource: str = "", **more: Any)
 
 async def test_a_denial_and_a_permission_say_why_and_are_recorded() -> None:
     log = Log()
-    denied = await asked(enforcing(log), "readFile", "/etc/shadow", context={"ticket": "OPS-7"})
-    allowed = await asked(enforcing(log), "read file", "/srv/a")
+    counted = {"allow": 0, "deny": 0}
+    asking = enforcing(log, counted=counted)
+    denied = await asked(asking, "readFile", "/etc/shadow", context={"ticket": "OPS-7"})
+    allowed = await asked(asking, "read file", "/srv/a")
+    assert counted == {"allow": 1, "deny": 1}
     assert (denied.allowed, denied.rule, denied.mode, denied.decision_id) == (False, "ops/deny/0", "NORMAL", "chain/0")
     assert (allowed.allowed, allowed.rule, allowed.decision_id) == (True, "ops/allow/0", "chain/1")
     assert denied.reason and "/etc/shadow" not in denied.reason
@@ -184,10 +187,11 @@ async def test_secrets_do_not_reach_the_record() -> None:
 
 
 async def test_what_shadow_documents_would_have_denied_is_recorded() -> None:
-    log = Log()
+    log, counted = Log(), dict[str, int]()
     engine = Engine([parse(yaml.safe_load(OPS), "ops.yaml")], shadow=True)
-    answer = await asked(enforcing(log, engine), "read:file", "/etc/shadow")
-    assert answer.allowed
+    answer = await asked(enforcing(log, engine, counted=counted), "read:file", "/etc/shadow")
+    assert answer.allowed and counted == {"shadow": 1}
+    assert [one["rule"] for one in log.entries[0].metadata["shadow"]] == ["ops/deny/0"]
 
 
 async def test_what_is_only_planned_is_not_executed() -> None:

@@ -72,7 +72,7 @@ def router(
             return await enforcing.decide(
                 agent,
                 question,
-                conversation=request.headers.get(_SESSION, "")[:200],
+                conversation=redact(request.headers.get(_SESSION, ""))[:200],
                 context=context,
                 planned=request.headers.get(_EXECUTION) == "plan_only",
             )

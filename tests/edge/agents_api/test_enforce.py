@@ -19,7 +19,13 @@ POLICY = {
     "allow": ["read *", {"action": "write:file", "resource": "s3://docs/*"}],
     "deny": ["delete:database"],
     "modes": {"NORMAL": {}, "EMERGENCY": {"allow": ["restart:service"]}},
-    "tools": {"scale_fleet": {"arguments": {"count": {"type": "integer", "minimum": 0, "maximum": 10}}}},
+    "tools": {
+        "scale_fleet": {"arguments": {"count": {"type": "integer", "minimum": 0, "maximum": 10}}},
+        "refund": {
+            "approval": "always",
+            "arguments": {"amount": {"type": "number", "sum_max": {"value": 100, "per": "day"}}},
+        },
+    },
 }
 
 
@@ -83,6 +89,18 @@ def test_whoever_names_a_harmless_action_for_a_tool_is_judged_by_the_tool_too(op
     assert asked(ops, "read:file", tool="read_file")["allowed"]
     assert not asked(ops, "read:file", tool="delete_database")["allowed"]
     assert not asked(ops, "delete:database", tool="read_file")["allowed"]
+
+
+def test_what_a_person_approves_is_allowed_once_and_counted(ops: AgentsApi) -> None:
+    call = {"tool": "refund", "arguments": {"amount": 60}}
+    waiting = asked(ops, "refund", **call)
+    assert (waiting["allowed"], waiting["rule"]) == (False, "approval")
+    path = f"/approvals/{waiting['approval_id']}/approve"
+    assert ops.gateway.ask("POST", path, json={"reason": "fine"}).status_code == 200
+    assert asked(ops, "refund", **call)["allowed"]
+    again = asked(ops, "refund", **call)
+    assert (again["allowed"], again["rule"]) == (False, "ops/tools/refund/amount"), "120 a day are too many"
+    assert asked(ops, "refund", tool="refund", arguments={"amount": 40})["rule"] == "approval"
 
 
 def test_a_quarantined_agent_is_told_so(ops: AgentsApi) -> None:
