@@ -47,7 +47,10 @@ class Owing:
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
         """Remember what an answer that a request may go on from has withheld."""
         answer, profile = exchange.answer, exchange.profile
-        if answer is None or answer.id is None or not isinstance(profile, Profile) or not profile.chained:
+        if answer is None or answer.id is None or not isinstance(profile, Profile):
+            return
+        fetched = exchange.ask is None and exchange.route.dialect == "responses"  # it was made in the background
+        if not (profile.chained or fetched):
             return
         owed = _NOTHING
         if exchange.withheld is not None:

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -249,3 +250,22 @@ def test_what_a_client_does_not_wait_for_is_not_held(gateway: GatewayProcess) ->
 def _under_way(gateway: GatewayProcess) -> list[str]:
     lines = gateway.admin("/metrics").text.splitlines()
     return [line.split()[-1] for line in lines if line.startswith("leuko_exchanges_active")]
+
+
+def test_in_shadow_nothing_is_blocked_and_everything_is_told(tmp_path: Path) -> None:
+    shadow = {"GATEWAY_POLICIES": json.dumps([POLICY]), "GATEWAY_ENFORCEMENT": "shadow"}
+    with running_gateway("--stub", env={"GATEWAY_DATA_DIR": str(tmp_path), **shadow}) as gateway:
+        for dialect, client in CLIENTS.items():
+            for stream in (False, True):
+                got = client(gateway.url, script("refused_tool", "one call"), stream=stream, n=1, headers={})
+                assert (got.calls[0][0][0], got.ends[0]) == ("refused_tool", ENDS[dialect][0])
+        lines = gateway.admin("/metrics").text.splitlines()
+        told = [line for line in lines if line.startswith('leuko_policy_calls_total{decision="shadow"')]
+        assert [line.split()[-1] for line in told] == ["6"]
+        eventually(lambda: len(_shadowed(gateway)) == 6)
+        assert all("ops/deny/0" in rules for rules in _shadowed(gateway))
+
+
+def _shadowed(gateway: GatewayProcess) -> list[list[str]]:
+    entries = gateway.admin("/audit?limit=100").json()["items"]
+    return [[one["rule"] for one in entry["metadata"]["shadow"]] for entry in entries if "shadow" in entry["metadata"]]

@@ -116,3 +116,16 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
             await path.client.post("/v1/responses", json={"model": "m", "input": "x"}, headers=KEY)
             await path.sightings.settled(number + 1)
     assert [answer for _, answer in owing._known] == ["resp_2", "resp_3"]
+
+
+async def test_an_answer_that_was_made_in_the_background_is_remembered_when_it_is_fetched() -> None:
+    owing = Owing()
+    async with (
+        ScriptedUpstream(json_answer(RESPONSE)) as upstream,
+        running_path(upstream.url, judge=withhold, gates=(owing.gate,), observers=(owing.observe,)) as path,
+    ):
+        assert TOLD in (await path.client.get("/v1/responses/resp_1", headers=KEY)).text
+        await path.sightings.settled()
+        ask = {"model": "m", "input": [], "previous_response_id": "resp_1"}
+        await path.client.post("/v1/responses", json=ask, headers=KEY)
+    assert upstream.requests[1].json()["input"] == [RESULT]
