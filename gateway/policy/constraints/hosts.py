@@ -13,7 +13,7 @@ from gateway.policy.constraints.scope import Holds, Scope, Where
 _LONGEST = 8192
 _ODD = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\\]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
-_MAILBOX = re.compile(r"[\w.!#$&'*+/=?^`{|}~-]{1,64}", re.ASCII)
+_MAILBOX = re.compile(r"[\w.+='~-]{1,64}", re.ASCII)
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,254})(?::[0-9]{1,5})?", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
