@@ -269,3 +269,51 @@ def test_in_shadow_nothing_is_blocked_and_everything_is_told(tmp_path: Path) -> 
 def _shadowed(gateway: GatewayProcess) -> list[list[str]]:
     entries = gateway.admin("/audit?limit=100").json()["items"]
     return [[one["rule"] for one in entry["metadata"]["shadow"]] for entry in entries if "shadow" in entry["metadata"]]
+
+
+@pytest.mark.parametrize("dialect", list(CLIENTS))
+def test_text_arrives_before_anything_is_decided(gateway: GatewayProcess, dialect: str) -> None:
+    """The client itself approves, once it has read what was said before the call."""
+    said, approved = "", False
+    for text in _texts(gateway.url, dialect):
+        said += text
+        if said == SAID and not approved:
+            eventually(lambda: _pending(gateway, "approved_tool"))
+            for one in _pending(gateway, "approved_tool"):
+                gateway.ask("POST", f"/approvals/{one}/approve", json={"reason": "seen"})
+            approved = True
+    assert (said, approved) == (SAID, True)
+
+
+def _pending(gateway: GatewayProcess, tool: str) -> list[str]:
+    items = gateway.admin("/approvals?status=pending").json()["items"]
+    return [one["approval_id"] for one in items if one["tool"] == tool and one["arguments"]["path"].endswith(SECRET)]
+
+
+def _texts(url: str, dialect: str) -> Iterator[str]:
+    """Each piece of text as the SDK gives it out; at the end the call must be there."""
+    turns, names = script("approved_tool", "text before"), ""
+    if dialect == "messages":
+        with anthropic.Anthropic(base_url=url, api_key=KEY, max_retries=0, timeout=WITHIN) as claude:
+            asked: Any = {"model": "stub-script", "max_tokens": 99, "messages": [{"role": "user", "content": "Go"}]}
+            for event in claude.messages.create(**asked, stream=True, extra_body={"stub": turns}):
+                if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                    yield event.delta.text
+                names += event.model_dump_json()
+    else:
+        with openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=WITHIN) as client:
+            if dialect == "chat":
+                messages: Any = [{"role": "user", "content": "Go"}]
+                for chunk in client.chat.completions.create(
+                    model="stub-script", messages=messages, stream=True, extra_body={"stub": turns}
+                ):
+                    yield from (choice.delta.content or "" for choice in chunk.choices)
+                    names += chunk.model_dump_json()
+            else:
+                for one in client.responses.create(
+                    model="stub-script", input="Go", stream=True, extra_body={"stub": turns}
+                ):
+                    if one.type == "response.output_text.delta":
+                        yield one.delta
+                    names += one.model_dump_json()
+    assert "approved_tool" in names
