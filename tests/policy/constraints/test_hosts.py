@@ -41,7 +41,8 @@ def test_hosts_that_are_allowed(value: object) -> None:
         "http://.api.test",
         "http://.",
         "evil.com/@api.test", "evil.com:80@api.test", "bob@evil.com,x@api.test", "bob@api.test,x@evil.com",
-        "bob <bob@api.test>", "mailto:bob@api.test?cc=eve@evil.com", "a@b@api.test", "bob@api.test/x", "bob@api.test:25",
+        "bob <bob@api.test>", "mailto:bob@api.test?cc=eve@evil.com", "a@b@api.test", "bob@api.test/x",
+        "bob@api.test:25",
         "good.test://evil.com", "", "x" * 9000, 5, None, {"url": "https://api.test"}, ["https://api.test", "evil.com"],
     ],
 )  # fmt: skip
