@@ -53,7 +53,9 @@ def _mapped(
     entry = next((entry for entry in entries if entry.maps), None)
     if entry is None:
         return None
-    resource = question.resource if question.resource is not None else entry.resource(arguments)
+    # Whoever names the tool has its arguments judged; a resource that is stated beside them may be another one.
+    by_arguments = question.resource is None or (question.tool and entry.tool.resource is not None)
+    resource = entry.resource(arguments) if by_arguments else question.resource
     if resource is None:
         return f"{entry.rule}/resource"
     return entry.action or own[0], resource

@@ -17,9 +17,10 @@ POLICY = {
     "name": "ops",
     "match": {"teams": ["ops"]},
     "allow": ["read *", {"action": "write:file", "resource": "s3://docs/*"}],
-    "deny": ["delete:database"],
+    "deny": ["delete:database", {"action": "export:file", "resource": "s3://secret/*"}],
     "modes": {"NORMAL": {}, "EMERGENCY": {"allow": ["restart:service"]}},
     "tools": {
+        "export_file": {"resource": "{path}", "arguments": {"path": {}}},
         "scale_fleet": {"arguments": {"count": {"type": "integer", "minimum": 0, "maximum": 10}}},
         "refund": {
             "approval": "always",
@@ -89,6 +90,12 @@ def test_whoever_names_a_harmless_action_for_a_tool_is_judged_by_the_tool_too(op
     assert asked(ops, "read:file", tool="read_file")["allowed"]
     assert not asked(ops, "read:file", tool="delete_database")["allowed"]
     assert not asked(ops, "delete:database", tool="read_file")["allowed"]
+
+
+def test_whoever_states_a_harmless_resource_for_a_tool_is_judged_by_its_arguments(ops: AgentsApi) -> None:
+    stated: dict[str, Any] = {"action": "export:file", "resource": "s3://docs/a", "tool": "export_file"}
+    assert asked(ops, **stated, arguments={"path": "s3://docs/a"})["allowed"]
+    assert not asked(ops, **stated, arguments={"path": "s3://secret/a"})["allowed"]
 
 
 def test_what_a_person_approves_is_allowed_once_and_counted(ops: AgentsApi) -> None:
