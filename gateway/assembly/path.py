@@ -28,6 +28,7 @@ from gateway.model.exchange import Exchange
 from gateway.phases.admit import Admit, Gate
 from gateway.phases.approving import Approving
 from gateway.phases.decisions import Decisions
+from gateway.phases.earlier import Earlier
 from gateway.phases.guard import Guard
 from gateway.phases.hearing import Hearing
 from gateway.phases.identify import Identify
@@ -175,10 +176,17 @@ class Path:
     def _pipeline(self, kept: Secrets) -> Pipeline:
         settings, state, record = self._settings, self._state, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
-        refine, owing = self._refine(), Owing(state.withheld)
+        refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
-        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, self.judging.gate, self.hearing.gate)
-        observers = (profiler.observe, refine.observe, owing.observe, self.reserve.settle, record.outcome)
+        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, self.judging.gate, earlier.gate, self.hearing.gate)
+        observers = (
+            profiler.observe,
+            refine.observe,
+            owing.observe,
+            earlier.observe,
+            self.reserve.settle,
+            record.outcome,
+        )
         return Pipeline(
             self._identify(kept),
             Admit(

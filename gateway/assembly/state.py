@@ -81,6 +81,7 @@ class State:
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self.chains = Chains(self.store)
         self.withheld = Withheld(self.store)
+        self.said = Withheld(self.store, self.store.keys.said)
         self.limits = Limits(self.store, clock=monotonic)
         self.events = Events(self.store, clock=clock)
         self._begin_judging(settings, root, clock)
@@ -111,6 +112,7 @@ class State:
             self.agents.run(),
             self.chains.run(),
             self.withheld.run(),
+            self.said.run(),
             self.given.run(),
             self.limits.run(),
             self.events.run(),

@@ -1,5 +1,6 @@
 """A conversation as the gateway sees it in one request: who said what, which calls were made, what they gave."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -37,10 +38,13 @@ class Transcript:
     """Texts and calls, oldest first.
 
     `thread` is the client's own name for the conversation, where the request carries one: it stays the same when the
-    client shortens the conversation. `memo` belongs to those who look things up here, so that they do it once.
+    client shortens the conversation. `recalled` says of a value whether people said it in the part of the conversation
+    that only the provider keeps; None where nothing is known of such a part. `memo` belongs to those who look things up
+    here, so that they do it once.
     """
 
     said: tuple[Said, ...] = ()
     calls: tuple[MadeCall, ...] = ()
     thread: str | None = None
+    recalled: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -48,6 +48,7 @@ class Judgement:
     """What one request says that its answer's calls are judged by: one version of the policies from end to end.
 
     Attributes:
+        said: what people have said so far, where a later request may go on without saying it again; see `earlier`.
         session: whose reading counts, where that is another than the conversation's.
         tools: what was offered, by name; None where the provider keeps the conversation and nothing was sent.
         planned: calls are only told, never let through.
@@ -63,6 +64,7 @@ class Judgement:
     strip: tuple[str, ...] = ()
     redact: bool = False
     session: str | None = None
+    said: bytes | None = None
 
     def facts(self, now: float, modes: Mapping[str, str], memory: Memory | None = None) -> Facts:
         return Facts(self.agent, now, modes, self.tools, self.transcript, memory)

@@ -64,6 +64,7 @@ class Rules:
         idle: no call can be denied, held or recorded; `idle_requests` the same of requests.
         needs_transcript, needs_memory: what Facts must have; `memory_keys` is what the memory must have read.
         untrusted: the tools whose results are untrusted text, by the names that `known_as` gives.
+        traces: whether it matters who said a value.
         governs: whether some tools have rules of their own; see `governing`.
     """
 
@@ -83,6 +84,7 @@ class Rules:
         looping = any(rules.clauses.loops is not None for rules in self._rulesets)
         self.needs_transcript = looping or any(entry.demands & READ_CONVERSATION for entry in entries)
         traced = any("provenance" in entry.demands for entry in entries)
+        self.traces = traced
         self.needs_memory = bool(self.memory_keys) or (traced and bool(self.untrusted))
 
     def known_as(self, tool: str) -> str:

@@ -102,6 +102,8 @@ def _sources(
     if not _readable(transcript):
         return _UNTRUSTED
     found = {"untrusted"} if any(tainted(form) for form in forms) else set()
+    if transcript.recalled is not None and not found and any(map(transcript.recalled, forms)):
+        found.add("user")
     for position, said in enumerate(transcript.said):
         if said.speaker == "model":
             continue
@@ -208,12 +210,23 @@ def first_read(
         return None
     before: set[str] = set()
     found: set[str] = set()
+    recalled = transcript.recalled or _nothing
     for position, said in enumerate(told):
         if said.speaker == "user":
             before |= grams(_read_as(said)) - found
         elif position in fresh:
-            found |= grams(_read_as(said)) - before
+            found.update(one for one in grams(_read_as(said)) - before if not recalled(one))
     return found
+
+
+def people_said(transcript: Transcript, longest: int) -> set[str]:
+    """What people said, as tokens and pairs; of messages of at most `longest` characters, so not of long prompts."""
+    texts = (said.text for said in transcript.said if said.speaker == "user" and len(said.text) <= longest)
+    return set().union(*(grams(folded(text)) for text in texts))
+
+
+def _nothing(value: str) -> bool:
+    return False
 
 
 def from_step(transcript: Transcript | None, tool: str, path: str, *, name: Callable[[str], str] = str) -> list[Any]:

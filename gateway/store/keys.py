@@ -13,6 +13,7 @@ used by one script.
 | `vitals:{id}` | stream | the vitals of an agent's exchanges | the last 1,000, 7 days (`GATEWAY_RETENTION`) |
 | `chain:{digest}` | string | turn and conversation of an answer that a request may go on from | an hour |
 | `withheld:{digest}` | string | calls that were withheld in such an answer, as JSON | an hour |
+| `said:{digest}` | string | hashes of what people had said by the time of such an answer | an hour |
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
@@ -87,6 +88,9 @@ class Keys:
 
     def chain(self, digest: str) -> str:
         return f"{self.prefix}chain:{{{digest}}}"
+
+    def said(self, digest: str) -> str:
+        return f"{self.prefix}said:{{{digest}}}"
 
     def withheld(self, digest: str) -> str:
         return f"{self.prefix}withheld:{{{digest}}}"

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError
@@ -16,10 +16,15 @@ _INTERVAL = 0.01
 
 
 class Withheld:
-    """Remembers (`remember`), writes (`run`, `flush`), finds (`find`). What is remembered is opaque here."""
+    """Remembers (`remember`), writes (`run`, `flush`), finds (`find`). What is remembered is opaque here.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        key: the name of a key from a digest, where something else is remembered of answers.
+    """
+
+    def __init__(self, connection: Connection, key: Callable[[str], str] | None = None) -> None:
         self._connection = connection
+        self._name = key or connection.keys.withheld
         self._pending: deque[tuple[Sequence[str], Sequence[Argument]]] = deque(maxlen=_PENDING)
         self._dirty = asyncio.Event()
 
@@ -53,4 +58,4 @@ class Withheld:
     def _key(self, agent_id: str, answer_id: str) -> str:
         # A provider's ids are of any length and form.
         digest = hashlib.blake2b(f"{agent_id}\x00{answer_id}".encode("utf-8", "replace"), digest_size=16).hexdigest()
-        return self._connection.keys.withheld(digest)
+        return self._name(digest)

@@ -12,6 +12,7 @@ from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
 from gateway.phases.approving import Approvals, Approving
 from gateway.phases.decisions import Decisions
+from gateway.phases.earlier import Earlier
 from gateway.phases.hearing import Hearing
 from gateway.phases.judging import Judging, Memories
 from gateway.policy.document import parse
@@ -85,6 +86,7 @@ async def judged_path(
     strict: bool = False,
     keep: bool = False,
     hearing: Callable[[Judging], Hearing] | None = None,
+    earlier: Earlier | None = None,
     change: Callable[[Judging], None] = lambda judging: None,
 ) -> AsyncIterator[World]:
     """Serve under an engine, real or made up."""
@@ -110,7 +112,8 @@ async def judged_path(
     )
     change(judging)
     heard = None if hearing is None else hearing(judging)
-    gates = (judging.gate,) if heard is None else (judging.gate, heard.gate)
+    gates = (judging.gate, *(one.gate for one in (earlier, heard) if one is not None))
     judge_of = judging.of if heard is None else heard.of
-    async with running_path(upstream, judge_of=judge_of, gates=gates) as path:
+    observers = () if earlier is None else (earlier.observe,)
+    async with running_path(upstream, judge_of=judge_of, gates=gates, observers=observers) as path:
         yield World(path, judging, entries, modes, noted)
