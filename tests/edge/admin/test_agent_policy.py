@@ -1,12 +1,22 @@
 """`/agents/{id}/policy`, over a real gateway and Redis."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from gateway.edge.admin.agent_policy import name_for
 from tests.edge.admin.conftest import problem, send
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture(scope="module")
+def gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
+    """Another one than the package's, whose agents are counted."""
+    env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": "agent-policy:"}
+    with running_gateway(env=env) as one:
+        yield one
 
 
 @pytest.fixture

@@ -83,6 +83,71 @@ def test_what_cannot_be_explained_is_refused_by_field(own: GatewayProcess) -> No
     problem(send(own, "POST", "/policies/explain", {"tool": "x", "agent_id": "agt_none"}), 404)
 
 
+MIXED: list[tuple[str, dict[str, Any]]] = [
+    ("read_file", {"path": "/sim/a"}),
+    ("read_file", {"path": "/etc/shadow"}),
+    ("restart_service", {"service": "web"}),
+    ("restart_service", {"service": "db"}),
+    ("delete_database", {"name": "main"}),
+    ("send_money", {"to": "alice", "amount": 300}),
+    ("send_money", {"to": "bob", "amount": 300}),
+    ("send_money", {"to": "bob", "amount": 900}),
+    ("run_command", {"command": "cat /sim/log"}),
+    ("run_command", {"command": "cat /sim/log; rm -rf /"}),
+    ("read_secrets", {}),
+    ("send_mail", {"to": "x"}),
+]
+CANDIDATE: dict[str, Any] = {
+    "name": "exact",
+    "default": "allow",
+    "always_blocked": ["delete:database"],
+    "deny": [{"action": "restart:service"}],
+    "models": {"deny": ["stub-echo"]},
+    "tools": {
+        "read_file": {"arguments": {"path": {"path_in": ["/sim/**"]}}},
+        "send_money": {"arguments": {"to": {}, "amount": {"maximum": 500, "sum_max": {"value": 500, "per": "day"}}}},
+        "run_command": {"arguments": {"command": {"command": {"allow": ["cat"], "paths": ["/sim/**"]}}}},
+    },
+    "sequence": [{"after": "read:secrets", "deny": "send:mail", "within": "1h"}],
+}
+
+
+def test_what_a_replay_says_is_what_then_happens(own: GatewayProcess) -> None:
+    _, key = agent(own, "exact")
+
+    def ask(model: str, tool: str, arguments: dict[str, Any]) -> httpx.Response:
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": f"Go on with {tool} {arguments}"}],
+            "tools": [{"type": "function", "function": {"name": tool, "parameters": {}}}],
+            "stub": [{"calls": [{"name": tool, "arguments": arguments}]}],
+        }
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.post(f"{own.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+
+    def denied() -> list[int]:
+        answers = [ask("stub-script", tool, arguments) for tool, arguments in MIXED]
+        return [position for position, answer in enumerate(answers) if "x-gateway-denied" in answer.headers]
+
+    assert denied() == [] and ask("stub-echo", "none", {}).status_code == 200
+
+    def replayed() -> dict[str, Any]:
+        body = {"document": CANDIDATE}
+        found: dict[str, Any] = send(own, "POST", "/policies/replay", body).json()
+        return found
+
+    eventually(lambda: any(one["model"] == "stub-echo" for one in replayed()["items"]))
+    found = replayed()["items"]
+    told = [MIXED.index((one["tool"], one["arguments"])) for one in found if one["kind"] == "call"]
+    assert [(one["model"], one["after"]["said"]) for one in found if one["kind"] == "request"] == [
+        ("stub-echo", "deny")
+    ]
+    assert send(own, "PUT", "/policies/exact", CANDIDATE).status_code == 201
+    assert denied() == told == [1, 2, 3, 4, 6, 7, 9, 11]
+    assert ask("stub-echo", "none", {}).status_code == 403
+    send(own, "DELETE", "/policies/exact", if_match="*")
+
+
 def test_a_candidate_is_tried_on_recorded_calls_and_exactly_what_changes_is_listed(own: GatewayProcess) -> None:
     agent_id, key = agent(own, "caller")
     for tool in ("read_file", "restart_web", "restart_db", "send_mail"):
@@ -96,7 +161,7 @@ def test_a_candidate_is_tried_on_recorded_calls_and_exactly_what_changes_is_list
         headers = {"authorization": f"Bearer {key}"}
         answer = httpx.post(f"{own.url}/v1/chat/completions", json=ask, headers=headers, timeout=20)
         assert answer.status_code == 200, answer.text
-    candidate = {"name": "candidate", "deny": ["restart *"]}
+    candidate = {"name": "candidate", "match": {"agents": [agent_id]}, "deny": ["restart *"]}
 
     def replayed(**more: Any) -> dict[str, Any]:
         found: dict[str, Any] = send(own, "POST", "/policies/replay", {"document": candidate, **more}).json()
