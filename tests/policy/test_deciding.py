@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model.agent import Agent
@@ -55,6 +55,7 @@ def about(given: list[Document]) -> list[Document]:
     return [one for one in given if one.match.agents != ("other",)]
 
 
+@settings(max_examples=50)
 @given(documents(), MODES, st.sampled_from(TOOLS))
 def test_what_any_document_denies_is_denied(given: list[Document], modes: dict[str, str], name: str) -> None:
     for one in about(given):
@@ -65,6 +66,7 @@ def test_what_any_document_denies_is_denied(given: list[Document], modes: dict[s
             assert not judge(rules(*given), name, modes=modes).allowed
 
 
+@settings(max_examples=50)
 @given(documents(), MODES, st.sampled_from(TOOLS))
 def test_what_some_mode_allows_is_allowed_only_there(given: list[Document], modes: dict[str, str], name: str) -> None:
     for one in about(given):
@@ -75,6 +77,7 @@ def test_what_some_mode_allows_is_allowed_only_there(given: list[Document], mode
             assert not judge(rules(*given), name, modes=modes).allowed
 
 
+@settings(max_examples=50)
 @given(documents(), documents(), MODES, st.sampled_from(TOOLS))
 def test_no_document_lifts_what_another_denies(
     given: list[Document], others: list[Document], modes: dict[str, str], name: str
@@ -91,6 +94,7 @@ def _clauses(one: Document) -> dict[str, object]:
     return found | {key: [p.text for p in found[key]] for key in ("allow", "always_blocked", "deny")}
 
 
+@settings(max_examples=50)
 @given(documents(), MODES, st.sampled_from(TOOLS))
 def test_where_nobody_has_a_say_it_is_allowed_and_else_somebody_is_named(
     given: list[Document], modes: dict[str, str], name: str
@@ -103,12 +107,14 @@ def test_where_nobody_has_a_say_it_is_allowed_and_else_somebody_is_named(
     assert verdict.allowed or (verdict.policy is not None and verdict.reason)
 
 
+@settings(max_examples=50)
 @given(documents(), MODES, st.sampled_from(TOOLS))
 def test_idle_rules_allow_everything(given: list[Document], modes: dict[str, str], name: str) -> None:
     on = rules(*given)
     assert not on.idle or judge(on, name, modes=modes).allowed
 
 
+@settings(max_examples=50)
 @given(documents(), MODES, st.sampled_from(TOOLS), st.integers())
 def test_the_order_of_documents_does_not_decide(
     given: list[Document], modes: dict[str, str], name: str, seed: int
@@ -117,6 +123,7 @@ def test_the_order_of_documents_does_not_decide(
     assert judge(rules(*given), name, modes=modes).allowed == judge(rules(*other), name, modes=modes).allowed
 
 
+@settings(max_examples=50)
 @given(documents(), MODES, st.sampled_from(TOOLS))
 def test_in_shadow_nothing_is_denied_and_what_would_be_is_told(
     given: list[Document], modes: dict[str, str], name: str
@@ -126,6 +133,7 @@ def test_in_shadow_nothing_is_denied_and_what_would_be_is_told(
     assert real.allowed or real.rule in [rule for rule, _ in shadow.shadowed]
 
 
+@settings(max_examples=50)
 @given(documents(), documents(), MODES, st.sampled_from(TOOLS))
 def test_a_document_in_shadow_changes_no_verdict(
     given: list[Document], others: list[Document], modes: dict[str, str], name: str

@@ -1,7 +1,10 @@
+import pytest
+
 from gateway.model.agent import Agent
+from gateway.policy.clauses import Approval, Sequence
 from gateway.policy.document import Match
 from gateway.policy.engine import Engine
-from tests.support.policies import AGENT, document, judge, mode, rules, tool
+from tests.support.policies import AGENT, Remembered, document, judge, mode, patterns, rules, tool
 
 OPS = document(
     "ops",
@@ -77,6 +80,7 @@ def test_an_action_may_be_asked_about_without_a_tool_and_both_must_be_allowed() 
     assert judge(OPS, action="Read File", resource="s3://docs/a").rule == "ops/modes/NORMAL/allow/0"
     assert not judge(OPS, action="restart service").allowed
     assert judge(OPS, "read_file", action="read:file").allowed
+    assert judge(OPS, "read_file", action="list users", resource="all").rule == "ops/modes/NORMAL/allow/1"
     assert not judge(OPS, "drop_table", action="read:file").allowed
     assert not judge(OPS, "read_file", action="drop:table").allowed
     entry = document(tools=[tool("svc_bounce", action="restart:service")])
@@ -98,3 +102,26 @@ def test_rules_are_remembered_for_an_agent_until_it_changes_and_never_too_many()
     for n in range(10_100):
         engine.of(Agent(f"agt_{n}"))
     assert len(engine._known) <= 10_000
+
+
+def test_asked_of_an_action_and_a_tool_what_either_demands_is_demanded() -> None:
+    after = Sequence(*patterns("pay", "x"), within=60.0)
+    pay = tool("pay_bill", approval=Approval("always"))
+    on = document(default="allow", sequence=[after], tools=[pay, tool("pay")], shadow=False)
+    verdict = judge(on, "pay_bill", action="pay", resource="ada", memory=Remembered())
+    assert verdict.allowed and verdict.approval and verdict.action == "pay" and verdict.resource == "ada"
+    assert [count.key for count in verdict.counts] == ["ops:sequence:0"]
+    assert judge(on, "other", action="pay bill", memory=Remembered()).approval
+
+
+def test_rules_know_a_tool_by_one_name() -> None:
+    on = rules(document(tools=[tool("fetch", untrusted=True)]), servers=("web",))
+    assert on.known_as("mcp__web__Fetch") == "web/fetch" and on.known_as("mcp__web__Fetch") in on.untrusted
+    assert not on.needs_memory and not on.needs_transcript
+
+
+@pytest.mark.parametrize("untrusted", [True, False])
+def test_what_was_read_has_to_be_known_only_where_some_results_are_untrusted(untrusted: bool) -> None:
+    pay = tool("pay", arguments={"to": {"provenance": ["user"]}})
+    on = rules(document(tools=[pay, tool("fetch", untrusted=untrusted)]))
+    assert on.needs_transcript and on.needs_memory == untrusted

@@ -14,7 +14,7 @@ OPS = document(
 
 
 def explained(name: str, in_mode: str = "A", **known: int) -> dict[str, Looked]:
-    verdict, looked = rules(OPS, document("wide", default="deny")).explain(
+    verdict, looked = rules(OPS, document("wide", default="deny"), document("silent")).explain(
         Question(name, {}, **known),
         facts({"ops": in_mode}),  # type: ignore[arg-type]
     )

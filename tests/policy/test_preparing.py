@@ -36,5 +36,18 @@ def test_each_document_sees_what_it_maps_the_tool_to_and_the_others_see_all_of_i
     assert call.targets_of("naming") == call.targets_of("silent") == (("bounce", ""), ("restart:service", "web"))
     assert call.unnamed == {"broken": "tools/bounce/resource"} and list(call.untrusted) == ["y"]
     assert set(call.entries) == {"mapping", "naming", "broken"}
-    asked = prepare(documents, Question("bounce", {}, resource="db"), facts(), names)
-    assert asked.targets_of("mapping") == (("restart:service", "db"),) and not asked.unnamed
+
+
+def test_the_arguments_say_what_a_tool_is_used_on_and_else_who_asks() -> None:
+    names = Names()
+    by_name = Ruleset(document(tools=[tool("bounce", action="restart:service", resource="{name}")]), names, Schemas())
+
+    def targets(rules: Ruleset, **asked: Any) -> Any:
+        return prepare([rules], Question(**{"tool": "bounce", "arguments": {}, **asked}), facts(), names).targets_of(
+            "ops"
+        )
+
+    assert targets(by_name, arguments={"name": "web"}, resource="db") == (("restart:service", "web"),)
+    assert targets(by_name, tool="", action="restart service", resource="db") == (("restart:service", "db"),)
+    plain = Ruleset(document(tools=[tool("bounce", action="restart:service")]), names, Schemas())
+    assert targets(plain, resource="db") == (("restart:service", "db"),)

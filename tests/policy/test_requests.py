@@ -112,7 +112,7 @@ def test_a_server_that_the_provider_asks_is_judged_by_address_and_tools(named: A
     server = {"server_label": "crm", "server_url": "https://mcp.test/x"}
     on = document(allow=[{"action": "mcp", "resource": "https://mcp.test/*"}, "read *"], deny=["drop *"])
     assert judged(on, tools=[hosted("mcp", **server)]).denied is None
-    assert judged(on, tools=[hosted("mcp", **server, allowed_tools=["read_it"])]).denied is None
+    assert judged(on, tools=[hosted("mcp", **server, allowed_tools=[5, "read_it"])]).denied is None
     assert judged(on, tools=[hosted("mcp", server_url="https://evil.test/")]).denied is not None
     dropping = judged(on, tools=[hosted("mcp", **server, allowed_tools=named)]).denied
     assert dropping is not None and dropping.rule == "ops/deny/0"
