@@ -184,7 +184,7 @@ class Approvals:
         for _ in range(_SCANNED // _BATCH):
             ends = "+inf" if after is None else after[0]
             rows = await self._connection.execute(
-                "ZREVRANGEBYSCORE", self._keys.approvals_index, ends, "-inf", "WITHSCORES", "LIMIT", 0, _BATCH
+                "ZRANGE", self._keys.approvals_index, ends, "-inf", "BYSCORE", "REV", "LIMIT", 0, _BATCH, "WITHSCORES"
             )
             places = [(int(score), id.decode()) for id, score in zip(rows[::2], rows[1::2], strict=True)]
             fresh = [place for place in places if after is None or place < after]

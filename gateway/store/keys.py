@@ -54,6 +54,7 @@ used by one script.
 | `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |
 | `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
 | `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
+| `{webhooks}:settled:{endpoint}` | sorted set | messages that were delivered or given up, by when, ms | 10 min |
 """
 
 from dataclasses import dataclass
@@ -202,10 +203,10 @@ class Keys:
     def approvals_news(self) -> str:
         return f"{self.prefix}{{approvals}}:news"
 
-    def webhook(self, endpoint: str) -> tuple[str, str, str]:
-        """The three keys of its queue: due, messages, tries."""
-        due, messages, tries = (f"{self.prefix}{{webhooks}}:{part}:{endpoint}" for part in ("due", "messages", "tries"))
-        return due, messages, tries
+    def webhook(self, endpoint: str) -> tuple[str, ...]:
+        """The four keys of its queue."""
+        parts = ("due", "messages", "tries", "settled")
+        return tuple(f"{self.prefix}{{webhooks}}:{part}:{endpoint}" for part in parts)
 
     @property
     def signing_key(self) -> str:

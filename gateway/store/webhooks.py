@@ -13,6 +13,7 @@ MOST = 2000
 """Messages that wait for one endpoint."""
 
 _LIFE_MS = 2 * 86_400_000
+_SETTLED_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ class WebhookQueues:
 
     async def done(self, endpoint: str, message_id: str) -> None:
         """It was delivered, or is given up."""
-        await self._connection.script("settle_webhook", self._names(endpoint), (message_id, -1))
+        await self._connection.script("settle_webhook", self._names(endpoint), (message_id, -1, _SETTLED_MS))
 
     async def again(self, endpoint: str, message_id: str, seconds: float) -> None:
         """It has to be tried again in a while."""
-        await self._connection.script("settle_webhook", self._names(endpoint), (message_id, round(seconds * 1000)))
+        await self._connection.script(
+            "settle_webhook", self._names(endpoint), (message_id, round(seconds * 1000), _SETTLED_MS)
+        )
 
     def _names(self, endpoint: str) -> Sequence[str]:
         return self._connection.keys.webhook(endpoint)

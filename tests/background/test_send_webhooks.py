@@ -192,7 +192,7 @@ async def test_many_at_once_on_two_replicas_arrive_each_with_one_id(redis_url: s
         await until(lambda: len(set(receiver.ids())) == 200, 20)
         await until(lambda: one.sender.sent + other.sender.sent == len(receiver.all))
         assert set(receiver.ids()) == {f"msg_{approval_id}_requested" for approval_id in asked}
-        assert len(receiver.all) < 220
+        assert len(receiver.all) < 205  # one that took longer than a try may is sent again
         assert await one.connection.execute("ZCARD", one.connection.keys.approvals_announce) == 0
 
 

@@ -240,3 +240,18 @@ async def test_they_work_on_a_cluster(shared_cluster: ClusterSet) -> None:
         taken = [await side.take(asked.agent_id, "h0", "restart_service") for side in (one, other)]
         assert [found is not None for found in taken] == [True, False]
         assert asked.approval_id in [found.approval_id for found in (await other.page("approved"))[0]]
+
+
+async def test_what_is_to_be_announced_is_bounded(
+    approvals: Replica, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.approvals._ANNOUNCEMENTS", 3)
+    approvals.announced = True
+    asked = [(await approvals.ask(call(number))).approval_id for number in range(5)]
+    assert len(await approvals.to_announce()) == 3
+    await approvals.decide(asked[-1:], "approved", by="adk_1")
+    marks = await approvals.to_announce()
+    assert len(marks) == 3 and f"{asked[-1]} approved" in marks
+    await approvals.strike(list(marks))
+    await approvals.strike([])
+    assert await approvals.to_announce() == {}

@@ -30,3 +30,24 @@ def test_the_keys_of_the_control_state_share_a_tag_and_stand_in_the_table() -> N
     names = [keys.control_log, keys.control_state, keys.control_replicas, keys.control_news]
     assert all(name.startswith("{control}:") for name in names) and len(set(names)) == 4
     assert all(f"| `{name}` |" in str(module.__doc__) for name in names)
+
+
+def test_the_keys_of_approvals_and_webhooks_share_their_tags_and_stand_in_the_table() -> None:
+    import gateway.store.keys as module
+
+    keys = Keys("")
+    approvals = [
+        keys.approval("{id}"),
+        keys.approval_arguments("{id}"),
+        keys.approval_bound("{digest}"),
+        keys.approvals_pending,
+        keys.approvals_pending_of("{agent}"),
+        keys.answers_held("{agent}"),
+        keys.approvals_index,
+        keys.approvals_announce,
+        keys.approvals_news,
+    ]
+    assert all(name.startswith("{approvals}:") for name in approvals) and len(set(approvals)) == 9
+    webhooks = keys.webhook("{endpoint}")
+    assert all(name.startswith("{webhooks}:") for name in webhooks) and len(set(webhooks)) == 4
+    assert all(f"| `{name}` |" in str(module.__doc__) for name in (*approvals, *webhooks))

@@ -30,6 +30,8 @@ async def test_each_message_is_taken_by_one_and_gone_when_it_is_delivered(queues
     last = await queues.claim("one", 8, try_seconds=20)
     assert (last.due, last.over, last.wait) == ((), (), None)
     assert [one.id for one in (await queues.claim("other", 8, try_seconds=20)).due] == ["msg_2"]
+    await queues.put("one", message())  # by a replica that had heard of it before it was delivered
+    assert (await queues.claim("one", 8, try_seconds=20)).due == ()
 
 
 async def test_one_that_nobody_said_anything_of_is_taken_again(queues: WebhookQueues) -> None:
@@ -62,5 +64,6 @@ async def test_a_queue_has_room_for_so_many(
     assert gone == [0, 0, 0, 1, 1]
     claimed = await queues.claim("one", 8, try_seconds=20)
     assert [one.id for one in claimed.due] == ["msg_2", "msg_3", "msg_4"]
+    await queues.done("one", "msg_2")
     for key in connection.keys.webhook("one"):
         assert await connection.execute("PTTL", key) > 0

@@ -45,7 +45,10 @@ redis.call('ZADD', KEYS[6], whole(micros), ARGV[1])
 redis.call('PEXPIRE', KEYS[6], life + kept)
 if ARGV[6] ~= '0' then
   redis.call('ZADD', KEYS[7], past, ARGV[1] .. ' requested')
-  redis.call('ZREMRANGEBYRANK', KEYS[7], 0, -1 - ARGV[6])
+  local over = redis.call('ZCARD', KEYS[7]) - ARGV[6]
+  if over > 0 then
+    redis.call('ZREM', KEYS[7], unpack(redis.call('ZRANGE', KEYS[7], 0, over - 1)))
+  end
   redis.call('PEXPIRE', KEYS[7], life)
 end
 return {KEYS[1], 1, ARGV[1], now, now + life}

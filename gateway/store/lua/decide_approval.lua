@@ -29,7 +29,10 @@ if ARGV[2] == 'rejected' then
 end
 if ARGV[7] ~= '0' then
   redis.call('ZADD', KEYS[6], at, ARGV[1] .. ' ' .. ARGV[2])
-  redis.call('ZREMRANGEBYRANK', KEYS[6], 0, -1 - ARGV[7])
+  local over = redis.call('ZCARD', KEYS[6]) - ARGV[7]
+  if over > 0 then
+    redis.call('ZREM', KEYS[6], unpack(redis.call('ZRANGE', KEYS[6], 0, over - 1)))
+  end
   redis.call('PEXPIRE', KEYS[6], 3600000)
 end
 redis.call('PUBLISH', KEYS[7], ARGV[1])
