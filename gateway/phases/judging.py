@@ -165,7 +165,7 @@ class Judging:
         try:
             asked = await self._asked(exchange, judgement, judged)
             if waiting := [one for one in asked if one.status != "approved"]:
-                return self._not_approved(exchange, facts, waiting)
+                return self._not_approved(exchange, facts, waiting, judged)
             if asked:  # a mode may have changed since
                 memory = await self._memory(judgement) if judgement.rules.needs_memory else None
                 facts, judged = self._judged(judgement, [one.call for one in judged], memory)
@@ -174,7 +174,7 @@ class Judging:
             if full := await self._counted(judgement, judged):
                 return self._refused(exchange, facts, full)
             if asked and (gone := await self._take(judgement, asked)):
-                return self._not_approved(exchange, facts, [gone])
+                return self._not_approved(exchange, facts, [gone], judged)
         except StoreUnavailable:
             return _no_state()
         approvals = {id(one.judged.call): one for one in asked}
@@ -240,13 +240,18 @@ class Judging:
         exchange.denied.extend(denials)
         return Refusal("tool_call_denied", error.sentence(), headers=((b"x-gateway-denied", b"%d" % len(denials)),))
 
-    def _not_approved(self, exchange: Exchange, facts: Facts, asked: Sequence[Asked]) -> Ruling:
-        denials = []
+    def _not_approved(
+        self, exchange: Exchange, facts: Facts, asked: Sequence[Asked], judged: Sequence[Judged]
+    ) -> Ruling:
+        denials, waiting = [], {id(one.judged.call) for one in asked}
+        for other in judged:
+            if id(other.call) not in waiting:
+                self.decisions.record(exchange, facts, other, withheld=True)
         for one in asked:
             denial, approval = one.denial, one.approval
             metadata = {"approval": one.status, **({"approval_id": approval.approval_id} if approval else {})}
-            judged = Judged(one.judged.call, one.judged.question, _unlifted(one.judged.verdict, denial.reason))
-            entry = self.decisions.record(exchange, facts, judged, withheld=True, metadata=metadata)
+            refused = Judged(one.judged.call, one.judged.question, _unlifted(one.judged.verdict, denial.reason))
+            entry = self.decisions.record(exchange, facts, refused, withheld=True, metadata=metadata)
             denials.append(Denial(denial.tool, denial.rule, denial.reason, entry))
         ruling = not_approved(asked, denials)
         if isinstance(ruling, Refusal):

@@ -152,6 +152,8 @@ def _numbers(exchange: Exchange, vitals: Vitals) -> dict[str, Any]:
         found["cost_usd"] = vitals.cost_usd
     if vitals.tool_names:
         found["tools"] = [name[:_LONGEST] for name in vitals.tool_names[:_MOST_NAMES]]
+    if exchange.answer is not None and exchange.answer.hosted:  # the provider has run them
+        found["hosted"] = [call.name[:_LONGEST] for call in exchange.answer.hosted[:_MOST_NAMES]]
     if exchange.denied:
         found["denied"] = [
             {"tool": denial.tool[:_LONGEST], "rule": denial.rule} for denial in exchange.denied[:_MOST_NAMES]

@@ -17,6 +17,7 @@ from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from tests.phases.test_judging import Made, Remembering
 from tests.support.judging import SERVICE, TOOL, World, judged_path
+from tests.support.upstream import ScriptedUpstream, json_answer
 
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 HOLD = OnDeny("hold", 10)
@@ -27,7 +28,7 @@ HELD = Verdict(True, "ops/tools/x/approval", "a person has to look", approval=Tr
 
 @asynccontextmanager
 async def asking(url: str, made: Made, **options: Any) -> AsyncIterator[tuple[World, Approvals]]:
-    connection = Connection(url)
+    connection = Connection(url, op_timeout=5, connect_timeout=5)
     approvals = Approvals(connection, clock=time.time)
     running = asyncio.create_task(approvals.run())
     try:
@@ -179,3 +180,21 @@ async def test_strictly_recorded_an_approved_call_waits_for_the_record_too(redis
         said = await decided(world, approvals, "approved", stream=False)
     assert SERVICE in said.text
     assert world.entries.safe == ["chain/0"]
+
+
+async def test_the_other_calls_of_a_turn_that_waits_in_vain_are_recorded_too(redis_url: str) -> None:
+    calls = [
+        {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for n, name in enumerate(("get_status", TOOL))
+    ]
+    answer = {"choices": [{"index": 0, "message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]}
+    made = Made({TOOL: APPROVAL, "get_status": Verdict(True, "ops/allow/0", policy="ops@1")})
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        asking(redis_url, made, upstream=upstream.url) as (world, _),
+    ):
+        assert "a person has to approve it first" in (await world.ask(model="m")).text
+    assert [(entry.tool, entry.allowed, entry.metadata.get("withheld")) for entry in world.entries.all] == [
+        ("get_status", True, True),
+        (TOOL, False, None),
+    ]

@@ -73,7 +73,7 @@ async def test_the_next_request_of_a_message_thread_reports_the_refusal() -> Non
 
 
 async def test_another_worker_knows_what_was_withheld_and_another_agent_does_not(redis_url: str) -> None:
-    connection = Connection(redis_url)
+    connection = Connection(redis_url, op_timeout=5, connect_timeout=5)
     kept = Withheld(connection)
     one, other = Owing(kept), Owing(kept)
     async with ScriptedUpstream(json_answer(RESPONSE)) as upstream:

@@ -12,6 +12,7 @@ from gateway.pipeline import Pipeline
 from gateway.spool.audit import Audit
 from tests.spool.keeping import audit_at, keeping, records
 from tests.support.path import Path, running_path
+from tests.support.upstream import ScriptedUpstream, json_answer
 from tests.support.waiting import until
 
 
@@ -128,3 +129,14 @@ async def test_strict_refuses_what_cannot_be_made_safe(tmp_path: FilePath) -> No
         audit.durable = failing  # type: ignore[method-assign]
         answer = await path.client.post("/v1/chat/completions", json=CHAT)
         assert answer.json()["error"]["code"] == Refusal("audit_unavailable", "").code
+
+
+async def test_what_a_provider_has_run_itself_is_named(tmp_path: FilePath) -> None:
+    item = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "a secret word"}}
+    answer = json_answer({"id": "resp_1", "object": "response", "status": "completed", "output": [item]})
+    async with keeping(audit_at(tmp_path)) as audit, ScriptedUpstream(answer) as upstream:
+        record = Record(audit, wall_clock=lambda: 1.8e9)
+        async with running_path(upstream.url, change=recording(record)) as path:
+            await path.client.post("/v1/responses", json={"model": "m", "input": "x"})
+            await until(lambda: len(lines(audit)) == 2)
+        assert lines(audit)[1]["metadata"]["hosted"] == ["web_search_call"]
