@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from gateway.policy.recorded import Recorded, RecordedCall
-from gateway.store.call_form import packed, unpacked
+from gateway.store.call_form import LARGEST, packed, unpacked
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
 
@@ -22,10 +22,11 @@ MOST_READ = 10_000
 
 _INTERVAL = 1.0  # seconds that notes gather for one batch
 _BATCH = 256  # notes
+_BATCH_BYTES = 256 * 1024
 _PENDING = 10_000  # notes
 _PENDING_BYTES = 32 * 1024 * 1024  # of arguments that wait
 _SKEW = 60.0  # seconds that clocks may differ
-_PAGE = 16  # batches read in one go
+_PAGE = 8  # batches read in one go
 
 
 class CallLog:
@@ -81,7 +82,7 @@ class CallLog:
     async def flush(self) -> bool:
         """Write all that waits now; False if it still does. What may have been written is not written again."""
         while self._pending:
-            batch = [self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))]
+            batch = self._batch()
             blob = await asyncio.to_thread(self._packed, batch)  # patterns and compression take milliseconds
             try:
                 await self._write(blob)
@@ -107,12 +108,21 @@ class CallLog:
             command = ("XREVRANGE", self._connection.keys.calls, end, start, "COUNT", _PAGE)
             page = await self._connection.execute(*command)
             for _, fields in page:
-                found += (note for note in reversed(_opened(fields[1])) if note.time >= since)
+                found += (note for note in _opened(fields[1]) if note.time >= since)
+                await asyncio.sleep(0)  # a batch takes milliseconds, in which everybody waits
             if len(page) < _PAGE:
                 break
             end = "(" + page[-1][0].decode()
         found.sort(key=lambda note: -note.time)
         return found[:limit][::-1]
+
+    def _batch(self) -> list[Recorded]:
+        """The next notes to be written, not too many for one round trip of whoever reads them."""
+        batch, size = [self._pending.popleft()], 0
+        while self._pending and len(batch) < _BATCH and size < _BATCH_BYTES:
+            batch.append(self._pending.popleft())
+            size += min(_size(batch[-1]), LARGEST)
+        return batch
 
     async def _write(self, blob: bytes) -> None:
         assert self._life is not None

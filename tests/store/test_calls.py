@@ -101,3 +101,12 @@ async def test_notes_are_written_while_it_runs_and_once_more_at_the_end(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert [note.time for note in await calls.read()] == [1.0, 2.0]
+
+
+async def test_large_notes_are_written_in_small_batches(connection: Connection) -> None:
+    calls = log(connection)
+    for at in range(40):
+        calls.note(RecordedCall(Question("send", {"text": str(at) * 7_000}, size=14_000), AGENT, float(at)))
+    await calls.flush()
+    assert await connection.execute("XLEN", connection.keys.calls) == 2
+    assert [note.time for note in await calls.read()] == [float(at) for at in range(40)]
