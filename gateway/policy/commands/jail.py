@@ -53,6 +53,11 @@ def pattern_problem(path: str, patterns: Sequence[str] | None) -> str | None:
     return None if any(_fits(sample, pattern) for pattern in patterns) else _outside(patterns)
 
 
+def inside(patterns: Sequence[str]) -> list[str]:
+    """Patterns of what is in a directory, in place of those that let the directory itself through, too."""
+    return [pattern.removesuffix("**") + "?*/**" if pattern.endswith("/**") else pattern for pattern in patterns]
+
+
 def _outside(patterns: Sequence[str]) -> str:
     return f"a path is outside {', '.join(patterns) or 'every allowed directory'}"
 

@@ -8,14 +8,14 @@ from functools import cache
 
 import re2
 
-from gateway.policy.commands.jail import path_problem, pattern_problem
+from gateway.policy.commands.jail import inside, path_problem, pattern_problem
 from gateway.policy.commands.programs import awk_problem, jq_problem, sed_problem
 from gateway.policy.commands.shell import Word
 
 # Patterns of the path jail; None: every path is let through.
 Jail = Sequence[str] | None
 
-PATHS = frozenset({"PATH", "INPUT", "ARCHIVE"})
+PATHS = frozenset({"PATH", "INPUT", "ARCHIVE", "INSIDE", "ZIP"})
 # Kinds without a slash: where another version of a binary would take one for a file, it is one of the working
 # directory.
 TAME = frozenset({"COUNT", "WORD", "OUTPUT", "SORT", "UNIT"})
@@ -69,10 +69,14 @@ def argument_problem(kind: str, word: Word, jail: Jail) -> str | None:
 
 
 def _path(kind: str, word: Word, jail: Jail) -> str | None:
+    if kind == "INSIDE" and jail is not None:
+        jail = inside(jail)
     if word.glob:
         return pattern_problem(word.text, jail)
     if kind == "ARCHIVE" and ":" in word.text:  # tar asks another machine for it, by a shell
         return "an archive is on another machine"
+    if kind == "ZIP" and not word.text.endswith(".zip"):  # zip adds it, and then it is another path
+        return "the archive's name does not end in .zip"
     if kind == "INPUT" and word.text == "-":
         return None
     if jail is not None:

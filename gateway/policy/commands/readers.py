@@ -87,5 +87,5 @@ READERS = {
     "uniq": "-cdDiuz -f=COUNT -s=COUNT -w=COUNT --count --repeated --ignore-case --unique --skip-fields=COUNT "
     "--skip-chars=COUNT --check-chars=COUNT INPUT?",
     "wc": "-clLmw --bytes --chars --lines --max-line-length --words INPUT*",
-    "xxd": "-c=COUNT -g=COUNT -l=COUNT -s=COUNT INPUT?",
+    "xxd": "FIRST -c=COUNT -g=COUNT -l=COUNT -s=COUNT INPUT?",
 }

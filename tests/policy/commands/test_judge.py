@@ -37,9 +37,8 @@ def test_the_working_directory_is_used_only_where_relative_paths_are_allowed(com
     assert problem(command, [_binary(command)], JAIL) is not None or command == "git --version"
 
 
-@pytest.mark.parametrize("command", HONEST)
-def test_a_binary_that_is_not_listed_is_denied(command: str) -> None:
-    assert problem(command, ["other"], JAIL) == "the binary is not one of other"
+def test_a_binary_that_is_not_listed_is_denied() -> None:
+    assert {problem(command, ["other"], JAIL) for command in HONEST} == {"the binary is not one of other"}
 
 
 def test_without_patterns_every_path_is_let_through_but_options_stay_closed() -> None:
@@ -74,7 +73,7 @@ def test_a_binary_is_named_bare_or_by_its_place(command: str, allow: list[str], 
 def test_what_is_said_of_a_denial_never_repeats_the_command() -> None:
     known = {word for name in (*TABLES, "never arguments options pattern operands secrets") for word in name.split()}
     for binary, _, command in ATTACKS:
-        said = (problem(command, [binary], JAIL) or "").replace("/sim/**", "")
+        said = (problem(command, [binary], JAIL) or "").replace("/sim/**", "").replace("/sim/?*/**", "")
         for word in {*command.replace("=", " ").split()} - known - {binary}:
             assert len(word) < 5 or word not in said
 

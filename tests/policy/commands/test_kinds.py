@@ -32,6 +32,10 @@ from gateway.policy.commands.shell import Word
         ("RESOURCE", "externalsecrets", False),
         ("ARCHIVE", "/sim/a.tar", True),
         ("ARCHIVE", "host:/sim/a.tar", False),
+        ("ZIP", "/sim/a.zip", True),
+        ("ZIP", "/sim", False),
+        ("INSIDE", "/sim/a", True),
+        ("INSIDE", "/sim/", False),
         ("INPUT", "-", True),
         ("PATH", "-", False),
         ("PATH", "/etc", False),
@@ -46,6 +50,7 @@ def test_a_kind_takes_what_it_says(kind: str, text: str, fits: bool) -> None:
 
 def test_without_a_jail_a_path_may_be_any_that_is_no_option() -> None:
     assert argument_problem("PATH", Word("../x"), None) is None
+    assert argument_problem("INSIDE", Word("/sim"), None) is None
     for text in ("", "-x", "@x"):
         assert argument_problem("PATH", Word(text), None) is not None
 
