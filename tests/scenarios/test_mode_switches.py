@@ -15,6 +15,8 @@ from tests.scenarios.tools import SRE, for_chat
 from tests.support.redis import RedisServer
 
 SWITCHES = 500
+PACE = 0.02
+"""Seconds between two questions of one of those that make the load: the switches must get their turn, too."""
 NEXT = {"NORMAL": "EMERGENCY", "EMERGENCY": "NORMAL"}
 RESTART: dict[str, Any] = {"tool": "restart_service", "arguments": {"service": "cache"}}
 
@@ -52,7 +54,7 @@ def world(shared_redis: RedisServer) -> Iterator[Deployment]:
 
 
 def ask_until(over: threading.Event, client: GatewayClient, seen: list[Seen]) -> None:
-    while not over.is_set():
+    while not over.wait(PACE):
         start = time.monotonic()
         said = client.enforce("restart:service", "cache", **RESTART)
         assert said.mode is not None
@@ -65,7 +67,7 @@ def call_until(over: threading.Event, world: Deployment, agent: CreatedAgent, se
     ask |= script("restart_service", {"service": "cache"})
     headers = {"authorization": f"Bearer {agent.api_key}"}
     with httpx.Client(base_url=world.gateway.url, headers=headers, timeout=20) as client:
-        while not over.is_set():
+        while not over.wait(PACE):
             start = time.monotonic()
             answer = client.post("/v1/chat/completions", json=ask)
             assert answer.status_code == 200
@@ -73,6 +75,7 @@ def call_until(over: threading.Event, world: Deployment, agent: CreatedAgent, se
             seen.append(Seen(start, time.monotonic(), "EMERGENCY" if allowed else "NORMAL", allowed))
 
 
+@pytest.mark.timeout(300)  # ten seconds where nothing else runs
 def test_every_decision_is_by_a_mode_that_was_in_force(world: Deployment) -> None:
     agent, switches, over = world.agent("sre"), Switches(), threading.Event()
     asked: list[Seen] = []

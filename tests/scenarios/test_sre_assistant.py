@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import openai
 import pytest
 
 from gateway.sdk import CreatedAgent, PolicyViolationError
@@ -72,6 +73,34 @@ def test_a_mode_that_flips_in_a_conversation_counts_from_the_next_decision(
     for mode, allowed in (("NORMAL", False), ("EMERGENCY", True), ("NORMAL", False)):
         world.set_mode(mode)
         assert way(world, agent, tools.SRE, "restart_service", {"service": "cache"}).allowed is allowed
+
+
+def test_one_conversation_goes_through_an_emergency_and_out_of_it(world: Deployment, agent: CreatedAgent) -> None:
+    restart = {"calls": [{"name": "restart_service", "arguments": {"service": "cache"}}]}
+    script = {"stub": {"turns": [{"calls": [{"name": "list_services"}]}, restart, restart]}}
+    talk: list[Any] = [{"role": "user", "content": "The cache is slow."}]
+
+    with openai.OpenAI(base_url=f"{world.gateway.url}/v1", api_key=agent.api_key, max_retries=0) as client:
+
+        def turn() -> list[str]:
+            """The tools that the model calls, whose results are in the talk then."""
+            made: Any = client.chat.completions.create(
+                model="stub-script", messages=talk, tools=tools.for_chat(tools.SRE), extra_body=script
+            )
+            said = made.choices[0].message
+            talk.append(said)
+            calls = said.tool_calls or []
+            talk.extend({"role": "tool", "tool_call_id": call.id, "content": "done"} for call in calls)
+            return [call.function.name for call in calls]
+
+        world.set_mode("NORMAL")
+        assert turn() == ["list_services"]
+        assert turn() == [] and "only in EMERGENCY" in talk[-1].content
+        talk.append({"role": "user", "content": "It is an emergency now."})
+        world.set_mode("EMERGENCY")
+        assert turn() == ["restart_service"]
+        world.set_mode("NORMAL")
+        assert turn() == [] and "only in EMERGENCY" in talk[-1].content
 
 
 def test_an_emergency_ends_by_itself(world: Deployment, agent: CreatedAgent) -> None:
