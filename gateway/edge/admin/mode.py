@@ -124,8 +124,10 @@ def _checked(body: NewMode, documents: Mapping[str, Sequence[str]]) -> list[str]
         return []
     kind, _, named = body.scope.partition(":")
     meant = {name: found for name, found in documents.items() if kind != "policy" or name == named}
+    if documents and not meant:
+        raise invalid("body.scope", f"no policy {named} has modes; those that have some: {', '.join(documents)}")
     having = [name for name, found in meant.items() if body.mode in found]
-    if not having and documents:
+    if meant and not having:
         allowed = sorted({mode for found in meant.values() for mode in found})
         raise invalid("body.mode", f"{body.mode} is a mode of no policy in this scope; allowed: {', '.join(allowed)}")
     return having

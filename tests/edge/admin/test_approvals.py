@@ -1,17 +1,19 @@
 """`/approvals`, over a real gateway and Redis; what agents ask for is put into the same Redis beside it."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.store.approvals import Approval, Approvals, Pending
 from gateway.store.connection import Connection
 from tests.edge.admin.conftest import problem
-from tests.support.gateway import GatewayProcess, eventually, running_gateway
+from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
 PREFIX = "apv:"
@@ -136,6 +138,7 @@ def test_viewers_see_no_arguments_and_decide_nothing(gateway: GatewayProcess, as
 
 def test_each_decision_leaves_a_line_and_an_event(gateway: GatewayProcess, asking: Asking) -> None:
     (asked,) = asking(request_id="req_9", args_hash="h9")
+    headers = {"x-admin-key": ADMIN_KEY, "last-event-id": "0-0"}
     gateway.ask("POST", "/approvals/approve-all", json={"ids": [asked.approval_id], "reason": "known cause"})
 
     def lines() -> list[dict[str, Any]]:
@@ -147,6 +150,11 @@ def test_each_decision_leaves_a_line_and_an_event(gateway: GatewayProcess, askin
     assert (line["source"], line["agent_id"], line["tool"]) == ("admin:root", asked.agent_id, "restart_service")
     assert (line["rule"], line["reason"], line["args_hash"]) == ("ops/approval", "known cause", "h9")
     assert (line["request_id"], line["result"], line["allowed"]) == ("req_9", "success", True)
+    with httpx.stream("GET", f"{gateway.url}/api/gateway/events", headers=headers, timeout=20) as stream:
+        told = next(one for one in stream.iter_lines() if one.startswith("data:") and asked.approval_id in one)
+    event = json.loads(told.removeprefix("data:"))
+    assert (event["kind"], event["data"]["tool"]) == ("approval.approved", "restart_service")
+    assert "arguments" not in event["data"]
 
 
 @pytest.mark.parametrize(

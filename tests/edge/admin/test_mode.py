@@ -65,6 +65,7 @@ def test_a_mode_ends_by_itself(gateway: GatewayProcess) -> None:
     [
         ({"mode": "EMERGNCY"}, "body.mode", "EMERGENCY, FROZEN, NORMAL, OPEN"),
         ({"mode": "EMERGENCY", "scope": "policy:data"}, "body.mode", "allowed: FROZEN, OPEN"),
+        ({"mode": "EMERGENCY", "scope": "policy:none"}, "body.scope", "ops, data"),
         ({"mode": "EMERGENCY", "scope": "somebody"}, "body.scope", ""),
         ({"mode": "EMERGENCY", "scope": "team:"}, "body.scope", ""),
         ({"mode": "EMERGENCY", "ttl_seconds": 0}, "body.ttl_seconds", ""),
