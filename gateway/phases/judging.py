@@ -4,12 +4,13 @@ Where no rule is about an agent nothing is made and nothing is looked at. What c
 once; a ruling takes its time only where people are asked or where replicas count together.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from gateway.model.agent import Agent
+from gateway.model.ask import Ask, OfferedTool
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
@@ -20,12 +21,15 @@ from gateway.phases.judged_call import Judged, Judgement, question_of
 from gateway.phases.profile import Profile
 from gateway.policy.engine import Engine, Rules
 from gateway.policy.question import Facts, Memory
+from gateway.policy.requests import is_executed_by_provider
 from gateway.policy.verdict import Count, RequestVerdict, Verdict
 from gateway.store.errors import StoreUnavailable
 from gateway.wire import DIALECTS
-from gateway.wire.refusal_text import plan_text, refusal_text, tool_name
+from gateway.wire.refusal_text import called, plan_text, refusal_text, tool_name
 
 _EXECUTION = b"x-gateway-execution"
+_SEARCHES = ("web_search", "web_fetch", "file_search", "tool_search")
+"""Kinds of tools that providers run and that change nothing."""
 _ALLOWED = Verdict(True, "")
 
 
@@ -92,8 +96,7 @@ class Judging:
         ask = exchange.ask
         if ask is None:  # an answer that is fetched later
             return judgement
-        if ask.tools or ask.previous is None:
-            judgement.tools = {tool.name: tool for tool in ask.tools}
+        judgement.tools = _offered(ask)
         if rules.needs_transcript:
             judgement.transcript = DIALECTS[exchange.route.dialect or ""].transcript(ask.document)
         if not rules.idle_requests:
@@ -104,6 +107,8 @@ class Judging:
                 raise _refused_request(verdict, verdict.denied)
             judgement.strip, judgement.redact = verdict.strip, verdict.redact
             judgement.planned = planned or verdict.execution == "plan_only"
+        if judgement.planned:
+            _check_planned(ask, judgement.strip)
         return judgement
 
     # The answer
@@ -112,7 +117,7 @@ class Judging:
         """What no rule is about is let through, and only kept."""
         agent, ask = exchange.agent, exchange.ask
         if agent is not None:
-            tools = {tool.name: tool for tool in ask.tools} if ask is not None else None
+            tools = _offered(ask) if ask is not None else None
             facts = Facts(agent, self._clock(), self._modes(agent), tools)
             for call in calls:
                 self.decisions.keep(exchange, facts, Judged(call, question_of(call), _ALLOWED))
@@ -274,6 +279,21 @@ def _wants_plan(exchange: Exchange) -> bool:
             param="X-Gateway-Execution",
         )
     return True
+
+
+def _offered(ask: Ask) -> Mapping[str, OfferedTool] | None:
+    """None where the provider keeps the conversation and nothing was sent: then nobody can know."""
+    return {tool.name: tool for tool in ask.tools} if ask.tools or ask.previous is None else None
+
+
+def _check_planned(ask: Ask, strip: Collection[str]) -> None:
+    """Raise Refusal for a request that may only be planned and offers what its provider would run by itself."""
+    for tool in ask.tools:
+        if tool.name not in strip and is_executed_by_provider(tool.kind) and not tool.kind.startswith(_SEARCHES):
+            raise Refusal(
+                "policy_denied",
+                f"The request may only be planned (plan_only), but the provider would run {called(tool.name)} itself.",
+            )
 
 
 def _conversation(exchange: Exchange) -> str:

@@ -355,3 +355,32 @@ async def test_a_call_that_needs_a_person_is_refused_where_there_is_none_to_ask(
         asked = await world.ask()
     assert said.status_code == 200
     assert (asked.status_code, asked.json()["error"]["code"]) == (403, "approval_required")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("mcp", 403), ("code_interpreter", 403), ("web_search", 200)])
+async def test_what_a_provider_would_run_by_itself_cannot_only_be_planned(kind: str, status: int) -> None:
+    answer = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
+    tools = [{"type": kind, "server_label": "files", "server_url": "https://files.example"}]
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        judged_path(engine(), upstream=upstream.url) as world,
+    ):
+        headers = {"authorization": "Bearer sk-1", "x-gateway-execution": "plan_only"}
+        ask = {"model": "m", "input": "x", "tools": tools}
+        said = await world.path.client.post("/v1/responses", json=ask, headers=headers)
+    assert said.status_code == status
+    assert (kind in said.text) is (status == 403)
+
+
+async def test_what_was_offered_in_a_conversation_that_the_provider_keeps_is_not_known() -> None:
+    item = {"type": "function_call", "id": "fc", "call_id": "c", "name": TOOL, "arguments": "{}"}
+    answer = {"id": "resp_1", "object": "response", "status": "completed", "output": [item]}
+    made = Made()
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        judged_path(made, upstream=upstream.url) as world,
+    ):
+        for more in ({}, {"previous_response_id": "resp_0"}):
+            ask = {"model": "m", "input": "x", **more}
+            await world.path.client.post("/v1/responses", json=ask, headers={"authorization": "Bearer sk-1"})
+    assert [facts.tools for facts in made.facts] == [{}, None]
