@@ -56,7 +56,7 @@ from gateway.settings.policies import load_policies, policy_files_state
 from gateway.settings.prices import load_prices
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
-from gateway.telemetry.upkeep import approving, guarding, judging, limiting, shipping, upkeep
+from gateway.telemetry.upkeep import approving, guarding, judging, limiting, operating, shipping, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import Provider, Providers
@@ -281,6 +281,7 @@ class Path:
             *judging(self.judging.decisions.calls),
             *approving(lambda: state.approvals.waits.waiting, state.webhooks),
             *limiting(self.reserve, state.limits, lambda: self.policies_refused),
+            *operating(lambda: state.calls.lost, lambda: len(state.policies.unreadable)),
             *self.process.instruments(),
         ]
         return Telemetry(around, propagate=self._settings.propagate_trace, observed=observed)

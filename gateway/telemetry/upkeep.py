@@ -154,6 +154,12 @@ def judging(calls: Mapping[str, int]) -> Iterator[Instrument]:
     )
 
 
+def operating(unrecorded: Number, unreadable: Number) -> Iterator[Instrument]:
+    """What operators miss: records to try policies on, documents that a newer version made and this one cannot read."""
+    yield _counter(names.CALLS_UNRECORDED, "{record}", "Requests and calls that were to be recorded.", unrecorded)
+    yield _gauge(names.POLICIES_UNREADABLE, "{document}", "Policy documents that this version cannot read.", unreadable)
+
+
 def limiting(reserve: Reserve, limits: Limits, refused: Number) -> Iterator[Instrument]:
     """How limits and budgets are kept; `refused`: how often policy documents could not be taken over."""
     yield _counter(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
-from gateway.telemetry.upkeep import BLOCKED, approving, guarding, judging, limiting, shipping, upkeep
+from gateway.telemetry.upkeep import BLOCKED, approving, guarding, judging, limiting, operating, shipping, upkeep
 
 
 @dataclass
@@ -123,3 +123,8 @@ def test_what_policies_said_of_calls_is_counted() -> None:
     (found,) = judging({"allow": 3, "deny": 1})
     points = {str(point.attributes): point.value for point in found.family().points}
     assert (found.name, list(points.values())) == ("leuko.policy.calls", [3, 1])
+
+
+def test_what_operators_miss_is_counted() -> None:
+    counts = {one.name: one.family().points[0].value for one in operating(lambda: 3, lambda: 1)}
+    assert counts == {"leuko.calls.unrecorded": 3, "leuko.policies.unreadable": 1}
