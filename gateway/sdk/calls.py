@@ -30,13 +30,14 @@ _LONGEST_WAIT = 5.0  # seconds; who asks for more is told to the caller instead
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request to be sent. `key`: which of the client's keys goes with it."""
+    """A request to be sent. `key`: which of the client's keys goes with it; `session` names the conversation."""
 
     method: Literal["GET", "POST", "PUT"]
     path: str
     key: Literal["agent", "admin"]
     json: Any = None
     params: Mapping[str, str] | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,14 @@ def enforce(
     tool: str | None,
     arguments: Any,
     intent_token: str | None,
+    session: str | None,
     *,
     retries: int,
 ) -> Call[Decision]:
     asked: dict[str, Any] = {"action": action, "resource": resource}
     more = {"context": context, "tool": tool, "arguments": arguments, "intent_token": intent_token}
     asked |= {member: value for member, value in more.items() if value is not None}
-    said = yield from _asked(Ask("POST", f"{_AGENTS}/enforce", "agent", asked), retries)
+    said = yield from _asked(Ask("POST", f"{_AGENTS}/enforce", "agent", asked, session=session), retries)
     return Decision(
         tool or action,
         said["allowed"] is True,

@@ -54,11 +54,12 @@ class _Base:
             needed = "api_key" if ask.key == "agent" else "admin_key"
             raise ValueError(f"this call needs {needed}; give it to {type(self).__name__}")
         name, value = ("authorization", f"Bearer {key}") if ask.key == "agent" else ("x-admin-key", key)
+        headers = {name: value} if ask.session is None else {name: value, "x-agent-session": ask.session}
         sent = {} if ask.json is None else {"json": ask.json}
         return {
             "method": ask.method,
             "url": self.base_url + ask.path,
-            "headers": {name: value},
+            "headers": headers,
             "params": ask.params,
             "timeout": self._timeout,
             "follow_redirects": False,
@@ -104,9 +105,17 @@ class GatewayClient(_Base):
         tool: str | None = None,
         arguments: Any = None,
         intent_token: str | None = None,
+        session: str | None = None,
     ) -> Decision:
-        """Whether the action may be done now. Raises GatewayUnavailable if nobody can say: then don't do it."""
-        asked = calls.enforce(action, resource, context, tool, arguments, intent_token, retries=self._retries)
+        """Whether the action may be done now. Raises GatewayUnavailable if nobody can say: then don't do it.
+
+        Args:
+            tool, arguments: the call it is about, if it is one; the arguments as an object, or the text of a tool that
+                takes free text. They are judged, too.
+            context: recorded with the decision.
+            session: the conversation, as in `X-Agent-Session`, for what a policy counts in each.
+        """
+        asked = calls.enforce(action, resource, context, tool, arguments, intent_token, session, retries=self._retries)
         return self._run(asked)
 
     def log_action(
@@ -207,9 +216,10 @@ class AsyncGatewayClient(_Base):
         tool: str | None = None,
         arguments: Any = None,
         intent_token: str | None = None,
+        session: str | None = None,
     ) -> Decision:
         """As GatewayClient.enforce."""
-        asked = calls.enforce(action, resource, context, tool, arguments, intent_token, retries=self._retries)
+        asked = calls.enforce(action, resource, context, tool, arguments, intent_token, session, retries=self._retries)
         return await self._run(asked)
 
     async def log_action(

@@ -41,12 +41,13 @@ both = pytest.mark.parametrize("kind", [GatewayClient, AsyncGatewayClient])
 def test_a_decision_is_asked_for_with_the_agents_key(kind: type) -> None:
     with threaded(json_answer(SAID)) as upstream:
         asked = {"tool": "restart_service", "arguments": {"service": "web"}, "context": {"ticket": "OPS-7"}}
-        decision = used(kind, upstream.url, "enforce", "restart:service", "web", **asked)
+        decision = used(kind, upstream.url, "enforce", "restart:service", "web", **asked, session="talk-7")
         assert decision == Decision("restart_service", False, "No.", "ops/deny/0", "c/1", "NORMAL")
         request = upstream.requests[0]
         assert (request.method, request.target) == ("POST", b"/api/v1/enforce")
         assert request.json() == {"action": "restart:service", "resource": "web", **asked}
         assert request.header("authorization") == "Bearer agk_1"
+        assert request.header("x-agent-session") == "talk-7"
         assert request.header("x-admin-key") is None
 
 

@@ -20,6 +20,7 @@ POLICY = {
     "deny": ["delete:database", {"action": "export:file", "resource": "s3://secret/*"}],
     "modes": {"NORMAL": {}, "EMERGENCY": {"allow": ["restart:service"]}},
     "tools": {
+        "lend": {"arguments": {"days": {"type": "integer", "sum_max": {"value": 5, "per": "conversation"}}}},
         "export_file": {"resource": "{path}", "arguments": {"path": {}}},
         "scale_fleet": {"arguments": {"count": {"type": "integer", "minimum": 0, "maximum": 10}}},
         "refund": {
@@ -108,6 +109,15 @@ def test_what_a_person_approves_is_allowed_once_and_counted(ops: AgentsApi) -> N
     again = asked(ops, "refund", **call)
     assert (again["allowed"], again["rule"]) == (False, "ops/tools/refund/amount"), "120 a day are too many"
     assert asked(ops, "refund", tool="refund", arguments={"amount": 40})["rule"] == "approval"
+
+
+def test_what_a_policy_counts_in_each_conversation_is_counted_there(ops: AgentsApi) -> None:
+    body = {"action": "lend", "tool": "lend", "arguments": {"days": 3}}
+    answers = [
+        ops.post("/enforce", body, ops.agent_key, **{"x-agent-session": session}).json()["allowed"]
+        for session in ("one", "one", "two")
+    ]
+    assert answers == [True, False, True]
 
 
 def test_a_quarantined_agent_is_told_so(ops: AgentsApi) -> None:
