@@ -150,7 +150,7 @@ class Rules:
             pairs = [(one.full_rule, one.reason) for one in found]
             if (asking := _asking(self._shadowed, call)) is not None:
                 pairs.append((f"{asking[0].name}/{asking[1].rule}/approval", "a person has to approve it"))
-        if call.facts.tools is not None and (problem := offered.problem(call, self._schemas)) is not None:
+        if not call.is_checked and (problem := offered.problem(call, self._schemas)) is not None:
             pairs.append((problem.rule, problem.reason))
         for one in self._enforced:
             if (repeated := loops.recorded(one.rules, call)) is not None:

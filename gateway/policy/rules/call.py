@@ -23,6 +23,7 @@ class Call:
         arguments: by name; None where they have no names.
         untrusted: the tools whose results any of the documents calls untrusted.
         counts: what the guards found that has to be counted if the call is let through.
+        is_checked: whether a guard has held it against what the request offered.
     """
 
     question: Question
@@ -36,6 +37,7 @@ class Call:
     arguments: Mapping[str, Any] | None = None
     untrusted: Collection[str] = ()
     counts: list[Count] = field(default_factory=list)
+    is_checked: bool = False
 
     def targets_of(self, document: str) -> tuple[Target, ...]:
         """What the call does in the eyes of this document."""

@@ -12,7 +12,10 @@ def guard(rules: Ruleset) -> Check | None:
     document, always, schemas = rules.name, rules.clauses.enforce_schema, rules.schemas
 
     def check(call: Call) -> Found | None:
-        return problem(call, schemas) if always or document in call.entries else None
+        if not always and document not in call.entries:
+            return None
+        call.is_checked = True
+        return problem(call, schemas)
 
     return check if always or rules.entries.all else None
 

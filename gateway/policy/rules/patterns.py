@@ -15,32 +15,34 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[ActionPattern] = ()) -> None:
         self.all = tuple(patterns)
-        self._exact: dict[str, list[int]] = {}
-        self._loose: list[int] = []
-        for position, pattern in enumerate(self.all):
-            if "*" in pattern.verb or "*" in pattern.noun:
-                self._loose.append(position)
+        self._exact: dict[str, list[tuple[int, ActionPattern]]] = {}
+        self._by_verb: dict[str, list[tuple[int, ActionPattern]]] = {}
+        self._loose: list[tuple[int, ActionPattern]] = []
+        for one in enumerate(self.all):
+            if "*" in one[1].verb:
+                self._loose.append(one)
+            elif "*" in one[1].noun:
+                self._by_verb.setdefault(one[1].verb, []).append(one)
             else:
-                self._exact.setdefault(action_of(pattern), []).append(position)
+                self._exact.setdefault(action_of(one[1]), []).append(one)
 
     def __bool__(self) -> bool:
         return bool(self.all)
 
     def first(self, targets: Iterable[Target], server: str | None) -> int | None:
         """The position of a pattern that fits one of the targets."""
+        if not self.all:
+            return None
         return next(self.fitting(targets, server), None)
 
     def fitting(self, targets: Iterable[Target], server: str | None) -> Iterator[int]:
         """The positions of all patterns that fit; one comes again for each target that it fits."""
-        if not self.all:
-            return
         for action, resource in targets:
-            for position in self._exact.get(action, ()):
-                if fits(self.all[position], action, resource, server):
-                    yield position
-            for position in self._loose:
-                if fits(self.all[position], action, resource, server):
-                    yield position
+            verb = action.partition(":")[0]
+            for near in (self._exact.get(action, ()), self._by_verb.get(verb, ()), self._loose):
+                for position, pattern in near:
+                    if fits(pattern, action, resource, server):
+                        yield position
 
     def may_fit(self, targets: Iterable[Target], server: str | None) -> bool:
         """Whether one of them fits for some resource."""
