@@ -126,7 +126,7 @@ class Enforcing:
         Args:
             planned: whether the agent itself wants no more than a plan.
         """
-        hashed = self._args_hash(question.tool or question.action or "", question.arguments, question.server)
+        hashed = self._hash(question)
         try:
             await self._lifecycle(agent)
         except Refusal as refusal:
@@ -143,6 +143,13 @@ class Enforcing:
         self._counted[decision] = self._counted.get(decision, 0) + 1
         rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
         return Answer(verdict.allowed, reason, rule, entry, verdict.mode, approval_id)
+
+    def _hash(self, question: Question) -> str:
+        """Of exactly what is asked: as of a model's call where there is no more than a call to it."""
+        asked = question.arguments
+        if question.resource or not question.tool:
+            asked = [question.action, question.resource, asked]  # no call has such arguments
+        return self._args_hash(question.tool or question.action or "", asked, question.server)
 
     async def _judge(self, agent: Agent, question: Question, conversation: str, planned: bool) -> Verdict:
         rules = self._engine().of(agent)
@@ -188,7 +195,7 @@ class Enforcing:
             "tool_call",
             agent.agent_id,
             tool,
-            question.arguments,
+            _shown(question),
             verdict.rule,
             verdict.reason,
             conversation,
@@ -223,3 +230,10 @@ class Enforcing:
             context=context,
             metadata={"shadow": shadowed} if shadowed else {},
         )
+
+
+def _shown(question: Question) -> Any:
+    """What an approver sees: the arguments, and the resource that was stated beside them."""
+    if not question.resource:
+        return question.arguments
+    return {"action": question.action, "resource": question.resource, "arguments": question.arguments}

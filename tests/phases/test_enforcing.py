@@ -18,6 +18,7 @@ from gateway.policy.question import Question
 from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Count, Verdict
 from gateway.spool.errors import AuditUnavailable
+from gateway.store.approval_record import Pending
 from gateway.store.approvals import Approvals
 from gateway.store.connection import Connection
 
@@ -246,6 +247,27 @@ async def test_an_approval_counts_for_the_same_arguments_and_once(approvals: App
     assert used.allowed and waiting.approval_id in used.reason
     assert not (await asked(asking, "refund:order", "7", arguments={"amount": 9})).allowed, "used up"
     assert [entry.allowed for entry in log.entries] == [False, False, False, True, False]
+
+
+async def test_an_approval_counts_for_the_same_resource(approvals: Approvals) -> None:
+    asking = enforcing(Log(), NEEDED, people=approvals)
+    waiting = await asked(asking, "refund:order", "order-7")
+    assert waiting.approval_id is not None
+    approval = await approvals.get(waiting.approval_id)
+    assert approval is not None and approval.arguments["resource"] == "order-7", "the approver sees what it is about"
+    await approvals.decide([waiting.approval_id], "approved", by="adk_1")
+    assert not (await asked(asking, "refund:order", "order-8")).allowed
+    assert not (await asked(asking, "refund:order", "order-7", tool="refund")).allowed
+    assert (await asked(asking, "refund:order", "order-7")).allowed
+
+
+async def test_an_approval_for_a_models_call_counts_for_a_question_about_it(approvals: Approvals) -> None:
+    arguments = {"amount": 9}
+    hashed = ArgumentsHash(b"secret")("refund", arguments, None)
+    made = await approvals.ask(Pending("tool_call", "agt_one", "refund", arguments, "ops/refund", args_hash=hashed))
+    await approvals.decide([made.approval_id], "approved", by="adk_1")
+    asking = enforcing(Log(), NEEDED, people=approvals)
+    assert (await asked(asking, "refund", tool="refund", arguments=arguments)).allowed
 
 
 async def test_a_rejection_is_said(approvals: Approvals) -> None:
