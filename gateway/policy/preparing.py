@@ -1,5 +1,6 @@
 """From a question to a call as the guards see it."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from gateway.policy.rules.call import Call
 from gateway.policy.rules.entry import Entry
 from gateway.policy.rules.patterns import Target
 from gateway.policy.rules.ruleset import Ruleset
+
+_SLASHES = re.compile("/{2,}")
 
 
 def prepare(
@@ -41,9 +44,20 @@ def prepare(
             if isinstance(target, str):
                 unnamed[rules.name] = target
             elif target is not None:
-                mapped[rules.name] = (target,)
-    others = (own, *(target for (target,) in mapped.values() if target != own)) if mapped else (own,)
+                mapped[rules.name] = _readings(target)
+    others = _readings(own)
+    if mapped:
+        others = tuple(dict.fromkeys((*others, *(target for targets in mapped.values() for target in targets))))
     return Call(question, facts, own[0], server, others, entries, mapped, unnamed, arguments, untrusted)
+
+
+def _readings(target: Target) -> tuple[Target, ...]:
+    """Also as file systems read it: `//etc` is `/etc` to them."""
+    action, resource = target
+    if "//" not in resource:
+        return (target,)
+    scheme, mark, rest = resource.rpartition("://")
+    return (target, (action, scheme + mark + _SLASHES.sub("/", rest)))
 
 
 def _mapped(

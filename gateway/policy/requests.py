@@ -52,7 +52,7 @@ class Requests:
         self, ask: Ask, facts: Facts, prepare: Prepare, strip: list[str], shadowed: list[tuple[str, str]]
     ) -> Verdict | None:
         for tool in (*ask.tools, *_hidden_tools(ask)):
-            if not is_executed_by_provider(tool.kind):
+            if not is_executed_by_provider(tool):
                 if self._strips and not possible(self._enforced, prepare(Question(tool.name, None), facts)):
                     strip.append(tool.name)
                 continue
@@ -121,8 +121,11 @@ def _model_problem(clauses: Clauses, model: str | None) -> str | None:
     return None
 
 
-def is_executed_by_provider(kind: str) -> bool:
+def is_executed_by_provider(tool: OfferedTool) -> bool:
     """Whether nobody but the provider sees the calls of such a tool; in doubt they are taken for those."""
+    kind, environment = tool.kind, tool.definition.get("environment")
+    if kind == "shell" and isinstance(environment, dict) and environment.get("type") != "local":
+        return True
     return kind not in _CLIENTS and not kind.startswith(_CLIENTS_OF)
 
 

@@ -44,3 +44,15 @@ def test_a_resource_with_a_dot_segment_is_denied(path: str) -> None:
     on = document(tools=[tool("read_file", resource="{path}")])
     assert judge(on, "read_file", {"path": path}).rule == "ops/resource"
     assert judge(on, "read_file", {"path": "/a/..b/c.d/.e"}).allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/etc/x", False), ("//etc/x", False), ("/etc///x", False), ("file:////etc/x", False), ("/srv//etc/x", True)],
+)
+def test_more_slashes_are_no_way_around_a_denied_resource(path: str, allowed: bool) -> None:
+    denied = [{"action": "read:file", "resource": "/etc/*"}, {"action": "read:file", "resource": "file:///etc/*"}]
+    on = document(deny=denied, tools=[tool("read_file", resource="{path}")])
+    assert judge(on, "read_file", {"path": path}).allowed == allowed
+    if allowed:
+        assert judge(on, "read_file", {"path": path}).resource == path
