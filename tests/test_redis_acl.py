@@ -1,7 +1,9 @@
 """The README's list of Redis commands is enough for a gateway."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 from redis import Redis
@@ -10,7 +12,20 @@ from tests.support.gateway import ADMIN_KEY, eventually, running_gateway
 from tests.support.redis import RedisServer
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
-LIMITS = '[{"name": "all", "limits": {"requests_per_minute": 100, "concurrent": 9}, "budgets": {"usd_per_day": 9}}]'
+POLICY = {
+    "name": "all",
+    "limits": {"requests_per_minute": 100, "concurrent": 9},
+    "budgets": {"usd_per_day": 9},
+    "tools": {"restart": {"approval": "always"}},
+}
+HOOK = {"url": "http://127.0.0.1:1", "secret": f"whsec_{'A' * 32}"}
+ASK = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+CALL = {
+    **ASK,
+    "model": "stub-script",
+    "tools": [{"type": "function", "function": {"name": "restart", "parameters": {"type": "object"}}}],
+    "stub": [{"calls": [{"name": "restart", "arguments": {"service": "web"}}]}],
+}
 
 
 def test_a_user_with_the_commands_of_the_readme_is_enough(own_redis: RedisServer) -> None:
@@ -19,19 +34,29 @@ def test_a_user_with_the_commands_of_the_readme_is_enough(own_redis: RedisServer
     with Redis.from_url(own_redis.url) as redis:
         redis.execute_command("ACL", "SETUSER", "gateway", "on", ">pw-of-the-user", "resetchannels", *found[1].split())
         url = own_redis.url.replace("unix://", "unix://gateway:pw-of-the-user@")
-        with running_gateway("--stub", env={"GATEWAY_REDIS_URL": url, "GATEWAY_POLICIES": LIMITS}) as gateway:
+        env = {
+            "GATEWAY_REDIS_URL": url,
+            "GATEWAY_POLICIES": json.dumps([POLICY]),
+            "GATEWAY_WEBHOOKS": json.dumps([HOOK]),
+        }
+        with running_gateway("--stub", env=env) as gateway:
             admin = httpx.Client(base_url=f"{gateway.url}/api/gateway", headers={"x-admin-key": ADMIN_KEY}, timeout=20)
-            ask = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
             agent = admin.post("/agents", json={"name": "one"}).raise_for_status().json()["agent_id"]
             key = admin.post(f"/agents/{agent}/keys").raise_for_status().json()["api_key"]
+
+            def said(credential: str, ask: dict[str, Any]) -> Any:
+                headers = {"authorization": f"Bearer {credential}"}
+                answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=ask, headers=headers, timeout=20)
+                return answer.raise_for_status().json()["choices"][0]["message"]
+
             for credential in (key, "sk-somebody-else-0123"):
-                said = httpx.post(
-                    f"{gateway.url}/v1/chat/completions",
-                    json=ask,
-                    headers={"authorization": f"Bearer {credential}"},
-                    timeout=20,
-                )
-                assert said.status_code == 200
+                assert said(credential, ASK)["content"]
+            assert not said(key, CALL).get("tool_calls")
+            (approval,) = admin.get("/approvals?status=pending").raise_for_status().json()["items"]
+            admin.post(f"/approvals/{approval['approval_id']}/approve").raise_for_status()
+            assert said(key, CALL)["tool_calls"]
+            admin.put("/mode", json={"mode": "EMERGENCY", "reason": "a try"}).raise_for_status()
+            eventually(lambda: re.search(r"leuko_webhooks_failed_total\S* [1-9]", admin.get("/metrics").text))
             admin.post(f"/quarantine/{agent}", json={"reason": "a try"}).raise_for_status()
             admin.request("DELETE", f"/quarantine/{agent}", json={"reason": "over"}).raise_for_status()
             eventually(lambda: len(admin.get("/agents").json()["items"]) == 2)
