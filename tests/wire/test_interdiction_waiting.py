@@ -10,8 +10,11 @@ from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import RELEASE, Judge, Ruling, Wait, allow_all
 from gateway.wire.chat_stream import ChatReader
+from gateway.wire.dialect import StreamReader
 from gateway.wire.interdiction import HoldBudget, Interdiction
 from tests.support.chat_streams import DONE, Run, Story, call, chunk, cut, deny, frame, stories
+from tests.support.transcripts import MARK, deny_all, dialect_of, load, names
+from tests.support.transcripts import Run as TranscriptRun
 
 CUTS = st.lists(st.integers(0, 100_000), max_size=6)
 END = chunk({}, finish="tool_calls")
@@ -27,12 +30,19 @@ class Slow:
     `patience` says of each wait how many chunks come before its ruling is there.
     """
 
-    def __init__(self, judge: Judge, chunks: Sequence[bytes], patience: Callable[[], int] = lambda: 0, **limits: int):
+    def __init__(
+        self,
+        judge: Judge,
+        chunks: Sequence[bytes],
+        patience: Callable[[], int] = lambda: 0,
+        reader: StreamReader | None = None,
+        **limits: int,
+    ) -> None:
         self.judge, self.patience = judge, patience
         self.budget = HoldBudget()
         self.asked: list[Sequence[ToolCall]] = []
         self.left_while_waiting: list[tuple[int, bytes]] = []
-        self.machine = Interdiction(ChatReader(), self._wait, budget=self.budget, **limits)
+        self.machine = Interdiction(reader or ChatReader(), self._wait, budget=self.budget, **limits)
         self.due, self.out = 0, b""
         for piece in chunks:
             self._note(self.machine.feed(piece))
@@ -160,6 +170,22 @@ def test_a_stream_closed_while_waiting_fails_and_nothing_leaves() -> None:
     assert machine.close() == b""
     assert machine.failure is not None
     assert budget.used == 0
+
+
+@pytest.mark.parametrize("name", [*names("responses"), *names("messages")])
+@pytest.mark.parametrize("patience", [0, 1, 1000])
+@pytest.mark.parametrize("judge", [allow_all, deny_all], ids=["allowed", "denied"])
+def test_in_every_dialect_waiting_changes_nothing(name: str, patience: int, judge: Judge) -> None:
+    data = load(name)
+    for size in (len(data), 97):
+        chunks = [data[at : at + size] for at in range(0, len(data), size)]
+        reader = dialect_of(name).reader()
+        slow, at_once = Slow(judge, chunks, lambda: patience, reader), TranscriptRun(dialect_of(name), judge, chunks)
+        error = b"" if slow.machine.failure is None else reader.error_frame(slow.machine.failure)
+        assert slow.out + error == at_once.out
+        assert slow.budget.used == 0
+        for _, out in slow.left_while_waiting:
+            assert MARK not in out
 
 
 async def _never() -> Ruling:
