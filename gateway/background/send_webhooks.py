@@ -7,6 +7,7 @@ Nothing of a call but its names is sent: what it would be made with is for those
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -77,17 +78,33 @@ class SendWebhooks:
     async def run(self) -> None:
         while True:
             self._changed.clear()
-            self._news = {webhook.endpoint: asyncio.Event() for webhook in self._webhooks}
-            async with httpx.AsyncClient(timeout=_TRY_SECONDS, trust_env=False) as client:
-                duties = [asyncio.create_task(self._send_all(client, webhook)) for webhook in self._webhooks]
-                if duties:
-                    duties.append(asyncio.create_task(self._announce_all()))
-                try:
-                    await self._changed.wait()
-                finally:
-                    for duty in duties:
-                        duty.cancel()
-                    await asyncio.gather(*duties, return_exceptions=True)
+            duties = [asyncio.create_task(self._keep_telling())] if self._webhooks else []
+            try:
+                await self._changed.wait()
+            finally:
+                for duty in duties:
+                    duty.cancel()
+                await asyncio.gather(*duties, return_exceptions=True)
+
+    async def _keep_telling(self) -> None:
+        while True:
+            try:
+                await self._tell()
+            except Exception:  # a defect at one message must not keep people from hearing of the others
+                log.exception("telling webhooks failed; it is begun again")
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def _tell(self) -> None:
+        """Tell these webhooks until cancelled."""
+        self._news = {webhook.endpoint: asyncio.Event() for webhook in self._webhooks}
+        trust = await asyncio.to_thread(ssl.create_default_context)  # reading the authorities takes many milliseconds
+        async with (
+            httpx.AsyncClient(timeout=_TRY_SECONDS, trust_env=False, verify=trust) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(self._announce_all())
+            for webhook in self._webhooks:
+                group.create_task(self._send_all(client, webhook))
 
     # From approvals to messages
 

@@ -7,6 +7,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -200,3 +201,20 @@ async def test_without_webhooks_nothing_is_kept_for_them(redis_url: str) -> None
     async with replica(redis_url) as one:
         await one.ask()
         assert await one.connection.execute("EXISTS", one.connection.keys.approvals_announce) == 0
+
+
+async def test_a_defect_at_one_message_does_not_end_the_telling(
+    redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.background.send_webhooks._POLL_SECONDS", 0.05)
+    body, broken = SendWebhooks._body, iter([True])
+
+    def body_or_not(self: SendWebhooks, *given: Any) -> bytes:
+        if next(broken, False):
+            raise RuntimeError("a defect")
+        return body(self, *given)
+
+    monkeypatch.setattr(SendWebhooks, "_body", body_or_not)
+    async with replica(redis_url, Webhook(receiver.url, SECRET)) as one:
+        await one.ask()
+        await until(lambda: one.sender.sent == 1)
