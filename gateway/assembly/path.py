@@ -331,5 +331,5 @@ def _model_of(exchange: Exchange) -> str | None:
     return exchange.route.deployment or (exchange.ask.model if exchange.ask else None)
 
 
-def _in_force(settings: Settings, documents: Sequence[Document]) -> InForce:
-    return in_force(documents, shadow=settings.enforcement == "shadow")
+def _in_force(settings: Settings, documents: Sequence[Document], before: InForce) -> InForce:
+    return in_force(documents, shadow=settings.enforcement == "shadow", before=before)

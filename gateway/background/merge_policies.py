@@ -9,7 +9,8 @@ from gateway.store.policies import Policies as MadePolicies
 
 log = logging.getLogger(__name__)
 
-Compile = Callable[[Sequence[Document]], InForce]
+Compile = Callable[[Sequence[Document], InForce], InForce]
+"""Of documents, given the set that they follow."""
 
 
 class MergePolicies:
@@ -38,7 +39,8 @@ class MergePolicies:
         log.info("The policy documents made over the API have changed")
 
     def _merge(self) -> None:
-        self._in_force.current = self._compile(merged(self._written, self._made.documents()))
+        documents = merged(self._written, self._made.documents())
+        self._in_force.current = self._compile(documents, self._in_force.current)
 
 
 def merged(written: Sequence[Document], made: Sequence[Document]) -> tuple[Document, ...]:

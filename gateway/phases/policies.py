@@ -17,9 +17,17 @@ class InForce:
     plans: Plans
 
 
-def in_force(documents: Sequence[Document] = (), *, shadow: bool = False, servers: Collection[str] = ()) -> InForce:
-    """Compile documents. `shadow`: none of them blocks anything; `servers`: the MCP servers that there are."""
-    return InForce(Engine(documents, shadow=shadow, servers=servers), Plans(documents))
+def in_force(
+    documents: Sequence[Document] = (),
+    *,
+    shadow: bool = False,
+    servers: Collection[str] = (),
+    before: InForce | None = None,
+) -> InForce:
+    """Compile documents. `shadow`: none of them blocks anything; `servers`: the MCP servers that there are; `before`:
+    the set that this one follows."""
+    engine = Engine(documents, shadow=shadow, servers=servers, before=before.engine if before is not None else None)
+    return InForce(engine, Plans(documents))
 
 
 class Policies:

@@ -31,18 +31,30 @@ _MOST_SHADOWED = 16
 class Engine:
     """The documents in force, compiled. `shadow`: none of them blocks anything, all say what they would.
 
-    `servers` are the names of the configured MCP servers.
+    `servers` are the names of the configured MCP servers. What `before` has compiled of the same documents is used
+    again: with hundreds of them, one change would hold up everything else.
     """
 
     def __init__(
-        self, documents: Sequence[Document] = (), *, shadow: bool = False, servers: Collection[str] = ()
+        self,
+        documents: Sequence[Document] = (),
+        *,
+        shadow: bool = False,
+        servers: Collection[str] = (),
+        before: "Engine | None" = None,
     ) -> None:
         self.documents = tuple(documents)
         self._shadow = shadow
-        self._names = Names(servers)
-        self._schemas = Schemas()
-        compiled = [Judged(Ruleset(document, self._names, self._schemas)) for document in documents]
-        self._judged = sorted(compiled, key=lambda judged: judged.rules.level)
+        self._servers = frozenset(servers)
+        if before is not None and before._servers != self._servers:
+            before = None  # names are read in another way
+        self._names: Names = before._names if before is not None else Names(servers)
+        self._schemas: Schemas = before._schemas if before is not None else Schemas()
+        known = {id(one.rules.document): one for one in before._judged} if before is not None else {}
+        compiled = [
+            known.get(id(document)) or Judged(Ruleset(document, self._names, self._schemas)) for document in documents
+        ]
+        self._judged: list[Judged] = sorted(compiled, key=lambda judged: judged.rules.level)
         self._known: dict[str, tuple[Agent, Rules]] = {}
 
     def of(self, agent: Agent) -> "Rules":
