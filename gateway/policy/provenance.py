@@ -184,7 +184,7 @@ def first_read(
     transcript: Transcript,
     *,
     untrusted: Collection[str],
-    known: Container[str | None] = (),
+    known: Container[tuple[str | None, int]] = (),
     name: Callable[[str], str] = str,
 ) -> set[str] | None:
     """What was first read in untrusted results, as the tokens and pairs by which `tainted` recognises values later.
@@ -192,12 +192,12 @@ def first_read(
     What stood in a message before the result is none of it. None: it is too much to tell.
 
     Args:
-        known: ids of calls whose results were looked at before.
+        known: results that were looked at before, by `mark`.
     """
     fresh = {
         position
         for position, said in enumerate(transcript.said)
-        if said.speaker == "tool" and said.call_id not in known and _is_untrusted(said, untrusted, name)
+        if said.speaker == "tool" and mark(said) not in known and _is_untrusted(said, untrusted, name)
     }
     if not fresh:
         return set()
@@ -217,6 +217,11 @@ def first_read(
         elif position in fresh:
             found.update(one for one in grams(_read_as(said)) - before if not recalled(one))
     return found
+
+
+def mark(said: Said) -> tuple[str | None, int]:
+    """Tells one result from others within this process; ids of calls alone do not, some providers count from 0."""
+    return said.call_id, hash(said.text)
 
 
 def people_said(transcript: Transcript, longest: int) -> set[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from gateway.model.transcript import Transcript
-from gateway.policy.provenance import first_read
+from gateway.policy.provenance import first_read, mark
 from gateway.policy.verdict import Count
 from gateway.store.connection import Connection
 from gateway.store.lane import Argument
@@ -50,7 +50,7 @@ class ActionMemory:
     def __init__(self, connection: Connection, secret: bytes) -> None:
         self._connection = connection
         self._key = hmac.digest(secret, b"leuko/memory/1\x01", hashlib.sha256)
-        self._results: dict[tuple[str, str], set[str]] = {}
+        self._results: dict[tuple[str, str], set[tuple[str | None, int]]] = {}
 
     async def load(
         self,
@@ -113,7 +113,7 @@ class ActionMemory:
         found = first_read(transcript, untrusted=untrusted, known=known, name=name)
         if found is None or found:
             await self.remember(agent_id, session, found)
-        seen = {said.call_id for said in transcript.said if said.speaker == "tool" and said.call_id is not None}
+        seen = {mark(said) for said in transcript.said if said.speaker == "tool"}
         if seen - known:
             while len(self._results) >= _SESSIONS:  # callers choose the sessions
                 del self._results[next(iter(self._results))]

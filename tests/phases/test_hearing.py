@@ -1,5 +1,6 @@
 """What requests report of earlier calls, on the whole path with a real store."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -162,13 +163,19 @@ async def test_in_shadow_it_is_only_recorded(upstream: Model, connection: Connec
         assert [one.allowed for one in world.entries.all if one.action == "report:result"] == [True]
 
 
-async def test_a_call_that_is_held_is_remembered_too(upstream: Model, connection: Connection) -> None:
-    policy = {"default": "allow", "tools": {"pay": {"arguments": {"amount": {"sum_max": {"value": 9, "per": "day"}}}}}}
+@pytest.mark.parametrize("arguments", [{"amount": {"maximum": 9}}, {"amount": {"sum_max": {"value": 9, "per": "day"}}}])
+async def test_calls_are_remembered_whether_their_rulings_take_time_or_not(
+    upstream: Model, connection: Connection, arguments: dict[str, Any]
+) -> None:
+    policy = {"default": "allow", "tools": {"pay": {"arguments": arguments}}}
     async with _world(upstream.url, connection, policy) as world:
-        talk = ChatTalk("Pay 9")
-        upstream.reply(talk.answer("pay", {"amount": 9}, "c_pay"))
-        talk.take((await _send(world, talk)).json(), "paid")
-        assert (await _send(world, talk)).status_code == 200
+        for amount, given in ((9, True), (10, False)):
+            talk = ChatTalk(f"Pay {amount}")
+            upstream.reply(talk.answer("pay", {"amount": amount}, f"c_{amount}"))
+            assert (f"c_{amount}" in (await _send(world, talk)).text) is given
+            talk.take(upstream.answer, "paid")
+            upstream.reply({"choices": [{"index": 0, "message": {"content": "ok"}, "finish_reason": "stop"}]})
+            assert (await _send(world, talk)).status_code == (200 if given else 403)
 
 
 async def test_a_result_whose_call_the_provider_keeps_is_named(upstream: Model, connection: Connection) -> None:
@@ -196,6 +203,7 @@ async def test_without_redis_nothing_is_said_against_results_and_untrusted_text_
         read.take(read.answer("fetch_page", {}, "call_1"), EVE)
         answer = await _send(world, read)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "state_unavailable")
+        assert "untrusted text" in answer.text
     await connection.close()
 
 
@@ -208,3 +216,16 @@ async def test_where_no_tool_has_rules_nothing_is_looked_up(upstream: Model, own
         assert await _mail(world, upstream, forged, EVE)
         assert world.entries.all == []
     await connection.close()
+
+
+async def test_older_calls_without_ids_are_let_by(upstream: Model, connection: Connection) -> None:
+    async with _world(upstream.url, connection) as world:
+        talk = ChatTalk(f"Mail {EVE}")
+        talk.turns.append({"role": "assistant", "function_call": {"name": "send_mail", "arguments": "{}"}})
+        talk.turns.append({"role": "function", "name": "send_mail", "content": "done"})
+        older = {"role": "assistant", "function_call": {"name": "send_mail", "arguments": json.dumps({"to": EVE})}}
+        upstream.reply({"choices": [{"index": 0, "message": older, "finish_reason": "function_call"}]})
+        answer = await _send(world, talk)
+        assert answer.status_code == 200 and EVE in answer.text
+        relayed = await world.path.client.get("/v1/models", headers=KEYS)
+        assert relayed.status_code == 200 and world.entries.all[-1].action != "report:result"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.transcript import Said, Transcript
-from gateway.policy.provenance import comes_from, first_read, from_step, sources
+from gateway.policy.provenance import comes_from, first_read, from_step, mark, sources
 from gateway.policy.tokens import folded, traits
 from gateway.wire import DIALECTS
 
@@ -156,7 +156,7 @@ def test_a_message_after_the_result_takes_nothing_back() -> None:
 
 def test_results_that_were_looked_at_are_not_looked_at_again() -> None:
     said = Said("tool", "eve@evil.example", "fetch_page", "c1")
-    assert first_read(Transcript((said,)), untrusted=UNTRUSTED, known={"c1"}) == set()
+    assert first_read(Transcript((said,)), untrusted=UNTRUSTED, known={mark(said)}) == set()
     assert first_read(Transcript((said,)), untrusted=()) == set()
     assert first_read(Transcript((said,)), untrusted=UNTRUSTED) == {"eve@evil.example"}
 

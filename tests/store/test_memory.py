@@ -160,8 +160,9 @@ async def test_results_are_read_once(memory: ActionMemory, connection: Connectio
     await memory.note_results("agt_1", "s", _read("second@evil.example", "c2"), **options)
     await memory.note_results("agt_1", "s", _read("third@evil.example", None), **options)
     await memory.note_results("agt_1", "t", _read("x"), untrusted=())
+    await memory.note_results("agt_1", "s", _read("again@evil.example", "c2"), **options)
     known = await memory.load("agt_1", "s")
-    assert all(known.tainted(f"{who}@evil.example") for who in ("eve", "second", "third"))
+    assert all(known.tainted(f"{who}@evil.example") for who in ("eve", "second", "third", "again"))
     assert not known.tainted("ann@example.com")
 
 
