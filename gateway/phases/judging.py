@@ -289,7 +289,8 @@ def _offered(ask: Ask) -> Mapping[str, OfferedTool] | None:
 def _check_planned(ask: Ask, strip: Collection[str]) -> None:
     """Raise Refusal for a request that may only be planned and offers what its provider would run by itself."""
     for tool in ask.tools:
-        if tool.name not in strip and is_executed_by_provider(tool.kind) and not tool.kind.startswith(_SEARCHES):
+        runs_there = is_executed_by_provider(tool.kind, tool.definition)
+        if tool.name not in strip and runs_there and not tool.kind.startswith(_SEARCHES):
             raise Refusal(
                 "policy_denied",
                 f"The request may only be planned (plan_only), but the provider would run {called(tool.name)} itself.",

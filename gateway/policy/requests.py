@@ -1,7 +1,8 @@
 """What becomes of a request before a model sees it: its model, its size, the tools it offers, secrets in it."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from gateway.model.ask import Ask, OfferedTool
 from gateway.policy.clauses import Clauses
@@ -52,7 +53,7 @@ class Requests:
         self, ask: Ask, facts: Facts, prepare: Prepare, strip: list[str], shadowed: list[tuple[str, str]]
     ) -> Verdict | None:
         for tool in (*ask.tools, *_hidden_tools(ask)):
-            if not is_executed_by_provider(tool):
+            if not is_executed_by_provider(tool.kind, tool.definition):
                 if self._strips and not possible(self._enforced, prepare(Question(tool.name, None), facts)):
                     strip.append(tool.name)
                 continue
@@ -121,9 +122,9 @@ def _model_problem(clauses: Clauses, model: str | None) -> str | None:
     return None
 
 
-def is_executed_by_provider(tool: OfferedTool) -> bool:
+def is_executed_by_provider(kind: str, definition: Mapping[str, Any] = {}) -> bool:
     """Whether nobody but the provider sees the calls of such a tool; in doubt they are taken for those."""
-    kind, environment = tool.kind, tool.definition.get("environment")
+    environment = definition.get("environment")
     if kind == "shell" and isinstance(environment, dict) and environment.get("type") != "local":
         return True
     return kind not in _CLIENTS and not kind.startswith(_CLIENTS_OF)

@@ -134,10 +134,10 @@ def test_in_shadow_requests_pass_and_what_would_be_refused_is_told() -> None:
     ],
 )  # fmt: skip
 def test_who_executes_a_kind_of_tool(kind: str, there: bool) -> None:
-    assert is_executed_by_provider(hosted(kind)) == there
+    assert is_executed_by_provider(kind) == there
 
 
 def test_a_shell_runs_where_its_environment_is() -> None:
-    assert not is_executed_by_provider(hosted("shell"))
-    assert not is_executed_by_provider(hosted("shell", environment={"type": "local"}))
-    assert is_executed_by_provider(hosted("shell", environment={"type": "container_auto"}))
+    assert not is_executed_by_provider("shell")
+    assert not is_executed_by_provider("shell", dict(environment={"type": "local"}))
+    assert is_executed_by_provider("shell", dict(environment={"type": "container_auto"}))
