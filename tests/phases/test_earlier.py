@@ -173,3 +173,20 @@ async def test_conversations_that_nobody_keeps_are_not_remembered(replicas: list
         await one.world.path.client.post(talk.path, json=talk.body(), headers=KEYS)
         await one.kept.flush()
     assert await one.kept.find("any", "resp") is None
+
+
+async def test_one_process_remembers_by_itself(model: Model, redis_url: str) -> None:
+    store = Connection(redis_url, op_timeout=5)
+    memory, earlier = ActionMemory(store, SECRET), Earlier(SECRET)
+    async with judged_path(engine(MAIL), upstream=model.url, memories=memory, earlier=earlier) as world:
+        talk = KeptResponses(f"Mail {ANN}")
+        await world.path.client.get("/v1/models", headers=KEYS)
+        model.reply(talk.answer("get_time", {}, "c1"))
+        await world.path.client.post(talk.path, json=talk.body(), headers=KEYS)
+        talk.last = model.answer["id"]
+        model.reply({"status": "completed", "output": []})
+        await world.path.client.post(talk.path, json=talk.body(), headers=KEYS)
+        model.reply(talk.answer("send_mail", {"to": ANN}, "c2"))
+        talk.say("Go on")
+        assert ANN in (await world.path.client.post(talk.path, json=talk.body(), headers=KEYS)).text
+    await store.close()
