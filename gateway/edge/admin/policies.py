@@ -82,7 +82,7 @@ def _reads(routes: APIRouter, made: Policies, known: "Known") -> None:
     @routes.get("/policies", response_model=PolicyList, dependencies=[needs("viewer")])
     async def list_policies() -> dict[str, Any]:
         """All of them, in the order of names."""
-        return {"items": [known.shown(name) for name in known.names()], "next_cursor": None}
+        return {"items": known.all(), "next_cursor": None}
 
     @routes.get("/policies/{name}", response_model=WholePolicy, dependencies=[needs("viewer")], responses={404: {}})
     async def get_policy(
@@ -215,8 +215,13 @@ class Known:
         self._made = made
         self._in_force = in_force
 
-    def names(self) -> list[str]:
-        return sorted({*(document.name for document in self._others()), *(made.name for made in self._made.all())})
+    def all(self) -> list[dict[str, Any]]:
+        """In the order of names."""
+        in_force = {document.name: document for document in self._in_force()}
+        made = {one.name: self._of_made(one, in_force.get(one.name)) for one in self._made.all()}
+        others = {name: _of_other(document) for name, document in in_force.items() if name not in made}
+        found = made | others
+        return [found[name] for name in sorted(found)]
 
     def tag(self, name: str) -> str | None:
         """The ETag of what is there."""
@@ -226,41 +231,21 @@ class Known:
         other = self._other(name)
         return None if other is None else etag(_digest(other))
 
-    def shown(self, name: str) -> dict[str, Any]:
-        """Raises Problem 404."""
-        made = self._made.get(name)
-        if made is not None:
-            return self._of_made(made)
-        other = self._other(name)
-        if other is None:
-            raise unknown_policy(name)
-        of_settings = other.source.startswith("GATEWAY_")
-        return {
-            "name": name,
-            "version": other.version,
-            "source": "settings" if of_settings else "files",
-            "where": other.source,
-            "in_force": True,
-            "enforcement": "shadow" if other.clauses.shadow else "enforce",
-            "updated_at": None,
-            "updated_by": None,
-            "etag": etag(_digest(other)),
-        }
-
     def whole(self, name: str) -> dict[str, Any]:
         """Raises Problem 404."""
         made = self._made.get(name)
         if made is not None:
             return self.of_version(made)
-        shown = self.shown(name)
         other = self._other(name)
-        return {**shown, "document": {} if other is None else orjson.loads(_written(other)), "text": None}
+        if other is None:
+            raise unknown_policy(name)
+        return {**_of_other(other), "document": orjson.loads(_written(other)), "text": None}
 
     def of_version(self, made: MadePolicy) -> dict[str, Any]:
-        return {**self._of_made(made), "document": dict(made.document), "text": made.text}
-
-    def _of_made(self, made: MadePolicy) -> dict[str, Any]:
         there = next((one for one in self._in_force() if one.name == made.name), None)
+        return {**self._of_made(made, there), "document": dict(made.document), "text": made.text}
+
+    def _of_made(self, made: MadePolicy, there: Document | None) -> dict[str, Any]:
         return {
             "name": made.name,
             "version": made.version,
@@ -273,11 +258,24 @@ class Known:
             "etag": etag(made.epoch) if made.epoch else "",
         }
 
-    def _others(self) -> list[Document]:
-        return [document for document in self._in_force() if self._made.get(document.name) is None]
-
     def _other(self, name: str) -> Document | None:
-        return next((document for document in self._others() if document.name == name), None)
+        if self._made.get(name) is not None:
+            return None
+        return next((document for document in self._in_force() if document.name == name), None)
+
+
+def _of_other(document: Document) -> dict[str, Any]:
+    return {
+        "name": document.name,
+        "version": document.version,
+        "source": "settings" if document.source.startswith("GATEWAY_") else "files",
+        "where": document.source,
+        "in_force": True,
+        "enforcement": "shadow" if document.clauses.shadow else "enforce",
+        "updated_at": None,
+        "updated_by": None,
+        "etag": etag(_digest(document)),
+    }
 
 
 def _written(document: Document) -> bytes:
