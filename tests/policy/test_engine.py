@@ -125,3 +125,11 @@ def test_what_was_read_has_to_be_known_only_where_some_results_are_untrusted(unt
     pay = tool("pay", arguments={"to": {"provenance": ["user"]}})
     on = rules(document(tools=[pay, tool("fetch", untrusted=untrusted)]))
     assert on.needs_transcript and on.needs_memory == untrusted
+
+
+def test_the_entry_that_governs_a_tool_is_one_in_force() -> None:
+    entry = document("a", tools=[tool("pay")])
+    shadow = document("b", tools=[tool("fetch")], shadow=True)
+    on = rules(entry, shadow, document("c", deny=["x"]))
+    assert on.governs and on.governing("Pay") == ("a/tools/pay", "a@1") and on.governing("fetch") is None
+    assert not rules(document("c", deny=["x"])).governs

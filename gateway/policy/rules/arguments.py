@@ -31,7 +31,9 @@ def _problem(entry: Entry, call: Call, rules: Ruleset) -> Found | None:
         return Found(f"{entry.rule}/arguments", f"it has an argument other than those allowed: {names}")
     program = call.question.kind == "custom" and call.action in _PROGRAMS
     scope = Scope(call.facts, rules.names, program, call.untrusted, call.counts)
-    for name, value in given.items():
-        if (phrase := constraints[name](value, scope)) is not None:
-            return Found(f"{entry.rule}/{name}", f"argument `{name}` {phrase}")
-    return None
+    first = None
+    for name, value in given.items():  # all of them: what a person lets through in spite of one still counts
+        phrase = constraints[name](value, scope)
+        if phrase is not None and first is None:
+            first = Found(f"{entry.rule}/{name}", f"argument `{name}` {phrase}")
+    return first

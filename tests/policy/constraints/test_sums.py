@@ -16,5 +16,5 @@ def test_what_calls_add_up_to_is_counted_if_they_are_let_through() -> None:
 
 def test_a_held_call_counts_too_if_a_person_lets_it_through() -> None:
     held = tool("pay", arguments=MONEY | {"to": {"const": "ada"}}, on_deny=OnDeny("hold", 60))
-    verdict = judge(document(tools=[held]), "pay", {"amount": 4, "to": "eve"}, memory=Remembered())
+    verdict = judge(document(tools=[held]), "pay", {"to": "eve", "amount": 4}, memory=Remembered())
     assert not verdict.allowed and [count.amount for count in verdict.counts] == [4.0]

@@ -73,3 +73,19 @@ def test_reasons_never_hold_what_the_model_wrote() -> None:
         for name in on.clauses.tools[0].arguments or {}:
             verdict = judge(on, "x", {name: value}, memory=Remembered(), transcript=said())
             assert "zebra" not in json.dumps([verdict.rule, verdict.reason]), name
+
+
+@pytest.mark.parametrize(
+    ("program", "allowed"),
+    [
+        ('await tools.exec_command({cmd: "ls /sim"})', True),
+        ('await tools.exec_command({cmd: "ls /etc"})', False),
+        ('await tools.exec_command({cmd: "ls " + place})', False),
+        ("ls /sim", False),
+    ],
+)
+def test_a_program_that_runs_commands_is_judged_by_what_it_runs(program: str, allowed: bool) -> None:
+    commands = {"input": {"command": {"allow": ["ls"], "paths": ["/sim/**"]}}}
+    on = document(tools=[tool("exec", arguments=commands), tool("shell", arguments=commands)])
+    assert judge(on, "exec", program, kind="custom", server="functions").allowed == allowed
+    assert judge(on, "shell", program, kind="custom").allowed == (program == "ls /sim")
