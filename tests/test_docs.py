@@ -26,7 +26,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.policy.cases import check_cases
 from gateway.policy.document import parse
+from gateway.policy.reading import read
 from gateway.settings import settings_table
 from tests.support.gateway import ADMIN_KEY, running_gateway
 
@@ -167,7 +169,7 @@ def test_every_mark_in_the_readme_marks_a_block() -> None:
         if block.mark == "read":
             well_formed(block)
         elif block.mark == "policy":
-            assert parse(yaml.safe_load(block.text), f"line {block.line}").bounds
+            check_cases([parse(read(block.text, f"line {block.line}"), f"line {block.line}")])
 
 
 def test_the_readme_shows_every_setting_as_it_is() -> None:
