@@ -169,7 +169,7 @@ def test_every_mark_in_the_readme_marks_a_block() -> None:
         if block.mark == "read":
             well_formed(block)
         elif block.mark == "policy":
-            check_cases([parse(read(block.text, f"line {block.line}"), f"line {block.line}")])
+            check_cases(parse(read(block.text, f"line {block.line}"), f"line {block.line}"))
 
 
 def test_the_readme_shows_every_setting_as_it_is() -> None:
