@@ -53,7 +53,11 @@ class Plans:
         if not self._documents:
             return _NOTHING
         known = self._known.get(agent.agent_id)  # not by all of the agent: hashing that takes longer than all the rest
-        if known is None or (known[0] is not agent and known[0] != agent):
+        if known is not None and known[0] is agent:
+            return known[1]
+        if known is not None and known[0] == agent:
+            known = self._known[agent.agent_id] = agent, known[1]  # the next time it is this one, read anew
+        else:
             if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
                 self._known.clear()
             holdings = [

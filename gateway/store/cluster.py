@@ -89,12 +89,14 @@ class Cluster:
         """How often the breakers of the present nodes opened."""
         return sum(node.trips for node in (self._entrance, *self._nodes.values()))
 
-    def submit(self, command: Command | ScriptCall, **extra: Any) -> "asyncio.Future[Any]":
+    def submit(
+        self, command: Command | ScriptCall, tag: bytes | None = None, whole: Command | None = None
+    ) -> "asyncio.Future[Any]":
         """As in `Node`."""
         node = self._owners[slot_of(first_key(command))] or self._entrance
         if not node.serving or node is self._entrance:
             self._read_soon()
-        return node.submit(command, **extra)
+        return node.submit(command, tag, whole)
 
     async def submit_everywhere(self, command: Command) -> list[Any]:
         """As `submit`, to every master. The command must have no keys."""

@@ -17,7 +17,7 @@ from gateway.store.keys import Keys
 from gateway.store.lane import Argument, Call
 from gateway.store.links import Links, OpenLink
 from gateway.store.node import Bounds, Node
-from gateway.store.scripts import Packed, ScriptCall, load_scripts
+from gateway.store.scripts import ScriptCall, load_scripts
 from gateway.store.sentinel import Sentinels
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Connection:
         self.keys = Keys(prefix)
         self.on_change: list[Callable[[bool], None]] = []
         self.healthy = False
-        self._scripts = load_scripts()
+        self.known_scripts = load_scripts()
         bounds = Bounds(op_timeout, lanes, max_batch, max_queue, jitter)
         address = read_address(url)
         self._duties: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -68,7 +68,7 @@ class Connection:
             )
         else:
             self._way = self._one_server(address, bounds, connect_timeout)
-        self._submit = self._way.submit
+        self.submit = self._way.submit
 
     @property
     def serving(self) -> bool:
@@ -87,30 +87,27 @@ class Connection:
             StoreUnavailable: no reply to rely on. The command may have been carried out if `sent`.
             CommandRefused: an error reply to this command.
         """
-        return _unwrap(await self._submit(command))
+        return _unwrap(await self.submit(command))
 
     async def execute_everywhere(self, *command: Argument) -> list[Any]:
         """One command without keys to every server that holds data; the replies. Errors as in `execute`."""
         return [_unwrap(reply) for reply in await self._way.submit_everywhere(command)]
 
-    async def script(self, name: str, keys: Sequence[str] | Packed, args: Sequence[Argument] = ()) -> list[Any]:
-        """Run a script of `lua/`; its reply without the tag in front. Errors as in `execute`.
-
-        What is packed already has its arguments with it.
-        """
+    async def script(self, name: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> list[Any]:
+        """Run a script of `lua/`; its reply without the tag in front. Errors as in `execute`."""
         reply: list[Any] = _unwrap(await self._submit_script(name, keys, args))
         return reply[1:]
 
     async def scripts(
-        self, name: str, calls: Sequence[tuple[Sequence[str] | Packed, Sequence[Argument]]]
+        self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Argument]] | ScriptCall]
     ) -> list[list[Any] | StoreError]:
         """Run one script many times in as few round trips as possible. A failure stands in the list, in its place."""
         futures: list[asyncio.Future[Any]] = []
         results: list[list[Any] | StoreError] = []
         refusal: StoreUnavailable | None = None
-        for keys, args in calls:
+        for call in calls:
             try:
-                futures.append(self._submit_script(name, keys, args))
+                futures.append(self.submit(call) if isinstance(call, ScriptCall) else self._submit_script(name, *call))
             except StoreUnavailable as error:
                 refusal = error
                 break
@@ -184,15 +181,11 @@ class Connection:
         )
         return node
 
-    def _submit_script(
-        self, name: str, keys: Sequence[str] | Packed, args: Sequence[Argument]
-    ) -> "asyncio.Future[Any]":
-        script = self._scripts[name]
-        if isinstance(keys, Packed):
-            return self._submit(ScriptCall(script, keys))
+    def _submit_script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> "asyncio.Future[Any]":
+        script = self.known_scripts[name]
         rest = (len(keys), *keys, *args)
         whole = ("EVAL", script.source, *rest)
-        return self._submit(("EVALSHA", script.digest, *rest), tag=keys[0].encode(), whole=whole)
+        return self.submit(("EVALSHA", script.digest, *rest), keys[0].encode(), whole)
 
     def _report(self) -> None:
         healthy = self._way.healthy

@@ -52,12 +52,11 @@ class Call:
         command: Command | ScriptCall,
         future: "asyncio.Future[Any]",
         deadline: float,
-        *,
         tag: bytes | None = None,
         whole: Command | ScriptCall | None = None,
     ) -> None:
         if type(command) is ScriptCall:
-            self.packed, tag, whole = command.by_digest, command.packed.key.encode(), command
+            self.packed, tag, whole = command.by_digest, command.key, command
         else:
             # Here and not in the batch, so that what cannot be sent fails its own caller only.
             self.packed = _pack(command)  # type: ignore[arg-type]

@@ -5,13 +5,13 @@ exact up to 2^53, and neither side has to write or read their digits.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import hiredis
 
 from gateway.policy.claim import Claim
 from gateway.store.keys import Keys
-from gateway.store.scripts import Packed
+from gateway.store.scripts import Script, ScriptCall
 
 OPEN_SECONDS = 2 * 3600  # longer than any exchange may take
 REFUSED_SECONDS = 60  # longer than a reservation may be on its way
@@ -26,21 +26,30 @@ class Layout:
         leases: keys to renew while an exchange is under way.
     """
 
-    def __init__(self, keys: Keys, claims: Sequence[Claim], conversation: str | None, lease_seconds: int) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        scripts: Mapping[str, Script],
+        claims: Sequence[Claim],
+        conversation: str | None,
+        lease_seconds: int,
+    ) -> None:
         self.bounds = [claim.bound for claim in claims]
         per_conversation = any(bound.kind.span == "conversation" for bound in self.bounds)
         self.conversation = conversation if per_conversation else None
         self.leases: list[str] = []
         self._keys = keys
+        self._reserve, self._settle = scripts["reserve"], scripts["settle"]
+        self._key_prefix = keys.reservation("").encode()
         self._size = len(claims)
         self._places: dict[str, int] = {}
         parts = [part for claim in claims for part in self._named(claim, conversation)]
         self._names = _bulk(*self._places)
         self._bounds = _bulk(*parts)
         self._numbers = struct.Struct(f"<{2 + 2 * len(claims)}d")
-        self._parts = 2 + len(self._places) + 4 + len(parts)
         self._template = b"".join(
             (
+                _head(self._reserve, 2 + len(self._places) + 4 + len(parts)),
                 _bulk(1 + len(self._places)),
                 b"$%d\r\n%b\r\n",  # KEYS[1]
                 self._names.replace(b"%", b"%%"),
@@ -51,31 +60,32 @@ class Layout:
             )
         )
 
-    def reservation(self, exchange_id: str, claims: Sequence[Claim], wanted: int, least: int) -> Packed:
+    def reservation(self, exchange_id: str, claims: Sequence[Claim], wanted: int, least: int) -> ScriptCall:
         """What `reserve` takes."""
         amounts: list[float] = [wanted, least]
         for claim in claims:
             amounts += (claim.base, claim.per)
-        key = self._keys.reservation(exchange_id)
-        name, mark = key.encode(), exchange_id.encode()
-        data = self._template % (len(name), name, len(mark), mark, self._numbers.pack(*amounts))
-        return Packed(key, self._parts, data)
+        mark = exchange_id.encode()
+        key = self._key_prefix + mark
+        command = self._template % (len(key), key, len(mark), mark, self._numbers.pack(*amounts))
+        return ScriptCall(self._reserve, key, command)
 
-    def settlement(self, used: Sequence[tuple[str, tuple[int, ...]]]) -> Packed:
+    def settlement(self, used: Sequence[tuple[str, tuple[int, ...]]]) -> ScriptCall:
         """What `settle` takes: of several exchanges the id, and what each of the bounds counts of it."""
         count = len(used)
         keys = [self._keys.reservation(exchange_id) for exchange_id, _ in used]
         units = [number for _, numbers in used for number in numbers]
         ids = [exchange_id for exchange_id, _ in used]
-        data = b"".join(
+        command = b"".join(
             (
+                _head(self._settle, 1 + count + len(self._places) + 3 + count + 5 * self._size),
                 _bulk(count + len(self._places), *keys),
                 self._names,
                 _bulk(count, REFUSED_SECONDS, struct.pack(f"<{len(units)}d", *units), *ids),
                 self._bounds,
             )
         )
-        return Packed(keys[0], 1 + count + len(self._places) + 3 + count + 5 * self._size, data)
+        return ScriptCall(self._settle, keys[0].encode(), command)
 
     def _named(self, claim: Claim, conversation: str | None) -> tuple[str | int, ...]:
         """Span, place of the counts, place of the log, field, most."""
@@ -100,6 +110,11 @@ class Layout:
 def numbers_of(reply: bytes) -> tuple[float, ...]:
     """The doubles of a reply."""
     return struct.unpack(f"<{len(reply) // 8}d", reply)
+
+
+def _head(script: Script, parts: int) -> bytes:
+    """How a command begins that has so many parts beside its name and its script."""
+    return b"*%d\r\n%b" % (2 + parts, script.by_digest)
 
 
 def _bulk(*arguments: str | bytes | int) -> bytes:

@@ -10,14 +10,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
+from typing import Any
 
+from gateway.model.value import value
 from gateway.policy.claim import Claim
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.lane import Argument
 from gateway.store.limit_layout import Layout, numbers_of
-from gateway.store.scripts import Packed
+from gateway.store.scripts import ScriptCall
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ _TRIES = 4
 _STOOD_STILL = 0.1  # seconds; a Redis that hangs is given up in half of that, and answers nobody meanwhile
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Granted:
     """All bounds had room. `left` says how much each has now, in the order of the claims."""
 
@@ -42,7 +44,7 @@ class Granted:
     left: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """`claim` had no room and nothing was set aside. `used` is what its bound counts; `now` Redis's time, seconds since
     the epoch; `wait` seconds until there may be room, 0 where time alone does not say."""
@@ -105,7 +107,7 @@ class Limits:
         if layout is None or (layout.conversation is not None and layout.conversation != conversation):
             if len(self._layouts) >= _LAYOUTS:  # subjects are what callers say: must not grow with them
                 self._layouts.clear()
-            layout = Layout(self._connection.keys, claims, conversation, LEASE_SECONDS)
+            layout = Layout(self._connection.keys, self._connection.known_scripts, claims, conversation, LEASE_SECONDS)
             self._layouts[plan] = layout
         return Reservation(exchange_id, claims, layout)
 
@@ -119,29 +121,32 @@ class Limits:
             StoreUnavailable: Redis does not say. Settle the reservation nevertheless: it may have been made.
         """
         exchange_id, claims, layout = reservation.exchange_id, reservation.claims, reservation.layout
-        reply = await self._ask(layout.reservation(exchange_id, claims, wanted, min(least, wanted)))
-        place, first, now, *rest = map(int, numbers_of(reply))
+        call = layout.reservation(exchange_id, claims, wanted, min(least, wanted))
+        began = self._clock()
+        reply = await self._connection.submit(call)
+        if isinstance(reply, StoreError):
+            reply = await self._ask_again(call, reply, began)
+        self._heard = self._clock()
+        place, first, now, *rest = map(int, numbers_of(reply[1]))
         if place >= 0:
             return Refused(claims[place], first, now / 1e6, rest[0] / 1e6)
         if layout.leases:
             self._under_way[exchange_id] = reservation
         return Granted(first, tuple(rest))
 
-    async def _ask(self, packed: Packed) -> bytes:
-        """Ask again where Redis is not to blame for an answer that came too late: a reservation is counted once."""
-        for tries in count(1):
-            began = self._clock()
-            try:
-                reply = await self._connection.script("reserve", packed)
-            except StoreUnavailable as error:
-                now = self._clock()
-                busy = self._heard > began or now - began > _STOOD_STILL
-                if error.reason != "timeout" or not busy or tries >= _TRIES:
-                    raise
-            else:
-                self._heard = self._clock()
-                return bytes(reply[0])
-        raise AssertionError
+    async def _ask_again(self, call: ScriptCall, said: StoreError, began: float) -> list[Any]:
+        """The reply, where Redis is not to blame for one that came too late: a reservation is counted once."""
+        for _ in range(_TRIES - 1):
+            now = self._clock()
+            busy = self._heard > began or now - began > _STOOD_STILL
+            if not (isinstance(said, StoreUnavailable) and said.reason == "timeout" and busy):
+                break
+            began = now
+            reply = await self._connection.submit(call)
+            if not isinstance(reply, StoreError):
+                return reply  # type: ignore[no-any-return]
+            said = reply
+        raise said
 
     def settle(self, reservation: Reservation, used: tuple[int, ...]) -> None:
         """Note what was used, for each claim; -1 leaves what was set aside. Redis hears of it soon."""
@@ -195,7 +200,7 @@ class Limits:
     async def _tell(self, batches: list[list[_Settled]]) -> tuple[list[_Settled], list[_Settled]]:
         """Those that Redis has not heard of, and those it refused together with others."""
         calls = [
-            (batch[0][0].layout.settlement([(reservation.exchange_id, used) for reservation, used in batch]), ())
+            batch[0][0].layout.settlement([(reservation.exchange_id, used) for reservation, used in batch])
             for batch in batches
         ]
         kept: list[_Settled] = []

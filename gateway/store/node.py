@@ -123,8 +123,16 @@ class Node:
 
     # Calls come in
 
-    def submit(self, command: Command | ScriptCall, *, probe: bool = False, **extra: Any) -> "asyncio.Future[Any]":
-        """Queue one command; the future gets its reply or, as a result too, a `StoreError`. For `extra` see `Call`.
+    def submit(
+        self,
+        command: Command | ScriptCall,
+        tag: bytes | None = None,
+        whole: Command | None = None,
+        *,
+        probe: bool = False,
+    ) -> "asyncio.Future[Any]":
+        """Queue one command; the future gets its reply or, as a result too, a `StoreError`. `tag` and `whole` as in
+        `Call`.
 
         Raises:
             StoreUnavailable: it was not even queued.
@@ -136,7 +144,7 @@ class Node:
         if len(self._queue) >= self._max_queue:
             raise StoreUnavailable("overload", f"{self._max_queue} calls wait already", sent=False)
         loop = self._loop or self._start()
-        call = Call(command, loop.create_future(), loop.time() + self._op_timeout, **extra)
+        call = Call(command, loop.create_future(), loop.time() + self._op_timeout, tag, whole)
         self._waiting.append(call)
         self.take_over(call)
         return call.future

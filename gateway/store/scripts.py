@@ -22,33 +22,20 @@ class Script:
 
 
 @dataclass(slots=True)
-class Packed:
-    """Keys and arguments of a script in RESP, for callers that have most of them packed already.
+class ScriptCall:
+    """A script with its keys and arguments in RESP, for callers that have most of them packed already.
 
-    `key` is KEYS[1]; `parts` is how many bulk strings there are in `data`: the number of keys, the keys, the arguments.
+    `key` is KEYS[1]; `by_digest` the command to send.
     """
 
-    key: str
-    parts: int
-    data: bytes
-
-
-@dataclass(slots=True)
-class ScriptCall:
-    """A script with what it is called with."""
-
     script: Script
-    packed: Packed
-
-    @property
-    def by_digest(self) -> bytes:
-        """The command to send."""
-        return b"*%d\r\n%b%b" % (2 + self.packed.parts, self.script.by_digest, self.packed.data)
+    key: bytes
+    by_digest: bytes
 
     @property
     def by_source(self) -> bytes:
         """The same for a server that does not know the script."""
-        return b"*%d\r\n%b%b" % (2 + self.packed.parts, self.script.by_source, self.packed.data)
+        return self.by_digest.replace(self.script.by_digest, self.script.by_source, 1)
 
 
 def load_scripts() -> dict[str, Script]:

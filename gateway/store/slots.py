@@ -30,7 +30,7 @@ def slot_of(key: str | bytes) -> int:
 def first_key(command: Sequence[Any] | ScriptCall) -> str | bytes:
     """The key that decides where a command goes. For commands without keys anything: every node may answer them."""
     if isinstance(command, ScriptCall):
-        return command.packed.key
+        return command.key
     name = str(command[0]).upper()
     place = 1
     if name in _SECOND:

@@ -6,9 +6,10 @@ from gateway.policy.bounds import BUDGETS, LIMITS, Bound
 from gateway.policy.claim import Claim
 from gateway.store.keys import Keys
 from gateway.store.limit_layout import Layout, numbers_of
-from gateway.store.scripts import Packed, ScriptCall, load_scripts
+from gateway.store.scripts import ScriptCall, load_scripts
 from gateway.store.slots import first_key
 
+SCRIPTS = load_scripts()
 WHO = "100 %d:agent:ä"
 
 
@@ -16,19 +17,20 @@ def claim(name: str, base: float, per: float = 0) -> Claim:
     return Claim(Bound(name, {**LIMITS, **BUDGETS}[name], 9, name in BUDGETS), WHO, "d", base, per)
 
 
-def sent(name: str, packed: Packed) -> tuple[list[bytes], list[bytes]]:
+def sent(name: str, call: ScriptCall) -> tuple[list[bytes], list[bytes]]:
     """Keys and arguments as a server reads them."""
     reader = hiredis.Reader()
-    reader.feed(ScriptCall(load_scripts()[name], packed).by_digest)
+    reader.feed(call.by_digest)
     command = reader.gets()
-    assert command[:2] == [b"EVALSHA", load_scripts()[name].digest.encode()]
+    assert call.by_source == call.by_digest.replace(SCRIPTS[name].by_digest, SCRIPTS[name].by_source)
+    assert command[:2] == [b"EVALSHA", SCRIPTS[name].digest.encode()]
     count = int(command[2])
     return command[3 : 3 + count], command[3 + count :]
 
 
 def test_a_reservation_says_once_what_its_bounds_share() -> None:
     claims = [claim("usd_per_day", 1.5, 0.25), claim("tokens_per_minute", 70), claim("concurrent", 1)]
-    layout = Layout(Keys("p:"), claims, "conv", 30)
+    layout = Layout(Keys("p:"), SCRIPTS, claims, "conv", 30)
     keys, arguments = sent("reserve", layout.reservation("req_%s", claims, 500, 16))
     counts = f"p:{{limits}}:counts:{WHO}".encode()
     minute = f"p:{{limits}}:minute:tokens:{WHO}".encode()
@@ -46,9 +48,9 @@ def test_a_reservation_says_once_what_its_bounds_share() -> None:
 
 
 def test_settlements_of_one_plan_go_together() -> None:
-    layout = Layout(Keys("p:"), [claim("tool_calls_per_conversation", 1)], "conv", 30)
-    packed = layout.settlement([("a", (2,)), ("b", (-1,))])
-    keys, arguments = sent("settle", packed)
+    layout = Layout(Keys("p:"), SCRIPTS, [claim("tool_calls_per_conversation", 1)], "conv", 30)
+    call = layout.settlement([("a", (2,)), ("b", (-1,))])
+    keys, arguments = sent("settle", call)
     assert keys[:2] == [b"p:{limits}:reservation:a", b"p:{limits}:reservation:b"]
     assert keys[2:] == [f"p:{{limits}}:counts:{WHO}:conversation:conv".encode()]
     assert arguments == [
@@ -56,4 +58,4 @@ def test_settlements_of_one_plan_go_together() -> None:
         *(b"conversation", b"2", b"0", b"tool_calls_per_conversation", b"9"),
     ]
     assert layout.conversation == "conv"
-    assert first_key(ScriptCall(load_scripts()["settle"], packed)) == "p:{limits}:reservation:a"
+    assert first_key(call) == b"p:{limits}:reservation:a"

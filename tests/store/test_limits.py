@@ -12,6 +12,7 @@ from gateway.policy.claim import Claim
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from gateway.store.limits import Granted, Limits, Refused, Reservation
+from gateway.store.scripts import ScriptCall
 from tests.support.redis import RedisServer
 
 WHO = "default:agent:agt_1"
@@ -261,15 +262,15 @@ class Stalled:
     """A connection whose first answers come too late, after `seconds` on the clock."""
 
     def __init__(self, connection: Connection, times: int, seconds: float) -> None:
-        self._connection, self.keys = connection, connection.keys
+        self._connection, self.keys, self.known_scripts = connection, connection.keys, connection.known_scripts
         self.times, self.seconds, self.now = times, seconds, 0.0
 
-    async def script(self, *call: object) -> list[object]:
-        found = await self._connection.script(*call)  # type: ignore[arg-type]
+    async def submit(self, call: ScriptCall) -> object:
+        found = await self._connection.submit(call)
         if self.times:
             self.times -= 1
             self.now += self.seconds
-            raise StoreUnavailable("timeout")
+            return StoreUnavailable("timeout")
         return found
 
 
