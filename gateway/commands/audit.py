@@ -11,6 +11,7 @@ from gateway.commands.session import Output, Session, group
 Agent = Annotated[str | None, typer.Option("--agent", help="Only of this agent.")]
 Action = Annotated[str | None, typer.Option("--action", help="Only this action, such as call:model.")]
 Allowed = Annotated[bool | None, typer.Option("--allowed/--denied", help="Only what was let through, or was not.")]
+Decision = Annotated[str | None, typer.Option("--decision", help="Only this one, by the id its agent was told: dec_….")]
 Start = Annotated[str | None, typer.Option("--start-time", help="From then on: 2026-11-20T00:00:00Z.")]
 End = Annotated[str | None, typer.Option("--end-time", help="Until then.")]
 
@@ -34,9 +35,10 @@ def tail(
     agent: Agent = None,
     action: Action = None,
     allowed: Allowed = None,
+    decision: Decision = None,
 ) -> None:
     """The latest entries, the newest last."""
-    filters = {"agent_id": agent, "action": action, "allowed": allowed}
+    filters = {"agent_id": agent, "action": action, "allowed": allowed, "decision_id": decision}
     seen: set[str] = set()
     while True:
         page = session.client.items("/audit", limit, filters)

@@ -42,3 +42,16 @@ class AuditEntry:
     of: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def decision_id(entry: str) -> str:
+    """What a decision is called where agents see it, `dec_<chain>_<seq>`, by its entry `<chain>/<seq>`."""
+    return f"dec_{entry.replace('/', '_')}"
+
+
+def entry_of(decision: str) -> tuple[str, int]:
+    """Chain and number of a decision's entry. Raises ValueError for what is no decision's id."""
+    prefix, chain, seq = decision.split("_")
+    if prefix != "dec":
+        raise ValueError(f"not the id of a decision: {decision[:80]!r}")
+    return chain, int(seq)

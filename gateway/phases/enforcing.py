@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
-from gateway.model.audit import AuditEntry
+from gateway.model.audit import AuditEntry, decision_id
 from gateway.model.errors import Refusal
 from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Memory, Question
@@ -58,7 +58,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the agent is told. `decision_id` is the entry in the audit record."""
+    """What the agent is told. `decision_id` names the entry in the audit record; see `gateway.model.audit`."""
 
     allowed: bool
     reason: str
@@ -142,7 +142,7 @@ class Enforcing:
         decision = "deny" if not verdict.allowed else "shadow" if verdict.shadowed else "allow"
         self._counted[decision] = self._counted.get(decision, 0) + 1
         rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
-        return Answer(verdict.allowed, reason, rule, entry, verdict.mode, approval_id)
+        return Answer(verdict.allowed, reason, rule, decision_id(entry), verdict.mode, approval_id)
 
     def _hash(self, question: Question) -> str:
         """Of exactly what is asked: as of a model's call where there is no more than a call to it."""

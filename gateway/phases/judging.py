@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask, OfferedTool
+from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
@@ -238,7 +239,8 @@ class Judging:
         for one in judged:
             entry = self.decisions.record(exchange, facts, one, withheld=True)
             if not one.verdict.allowed:
-                denials.append(Denial(tool_name(one.call.name), one.verdict.rule, one.verdict.reason, entry))
+                name, verdict = tool_name(one.call.name), one.verdict
+                denials.append(Denial(name, verdict.rule, verdict.reason, entry and decision_id(entry)))
                 error = one if error is None and one.verdict.on_deny.kind == "error" else error
         if error is None:
             return Withhold(refusal_text(denials), tuple(denials))
@@ -257,7 +259,7 @@ class Judging:
             metadata = {"approval": one.status, **({"approval_id": approval.approval_id} if approval else {})}
             refused = Judged(one.judged.call, one.judged.question, _unlifted(one.judged.verdict, denial.reason))
             entry = self.decisions.record(exchange, facts, refused, withheld=True, metadata=metadata)
-            denials.append(Denial(denial.tool, denial.rule, denial.reason, entry))
+            denials.append(replace(denial, decision_id=entry and decision_id(entry)))
         ruling = not_approved(asked, denials)
         if isinstance(ruling, Refusal):
             exchange.denied.extend(denials)

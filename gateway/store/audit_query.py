@@ -15,7 +15,8 @@ _LAST = 2**53  # milliseconds; Redis knows no ids of arbitrary length
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked for; None is anything. Times in seconds since the epoch, `end` exclusive."""
+    """What is asked for; None is anything. Times in seconds since the epoch, `end` exclusive. `place`: chain and number
+    of the one entry that is asked for."""
 
     agent_id: str | None = None
     action: str | None = None
@@ -23,6 +24,7 @@ class Question:
     start: float | None = None
     end: float | None = None
     source: str | None = None
+    place: tuple[str, int] | None = None
 
     def fits(self, record: dict[str, Any]) -> bool:
         return (
@@ -31,6 +33,7 @@ class Question:
             and (self.allowed is None or record["allowed"] is self.allowed)
             and (self.source is None or record["source"] == self.source)
             and (self.end is None or record["time"] < self.end * 1000)
+            and (self.place is None or record["seq"] == self.place[1])
         )
 
 
@@ -55,6 +58,8 @@ class AuditQuery:
             looked_at += 1
             if question.fits(record):
                 found.append(shown(position.chain, record))
+            if question.place is not None and record["seq"] <= question.place[1]:
+                return found, None
             if len(found) >= limit or looked_at >= _LOOKED_AT:
                 return found, make_cursor(position)
         return found, None
@@ -71,7 +76,9 @@ class AuditQuery:
         readers: dict[str, AsyncIterator[dict[str, Any]]] = {}
         # A chain is read only once its last record could be the next one; until then its entry has no record.
         heap: list[tuple[int, str, int, dict[str, Any] | None]] = [
-            (-(bound + 1), chain, 0, None) for chain, bound in await self._copy.chains() if bound >= oldest
+            (-(bound + 1), chain, 0, None)
+            for chain, bound in await self._copy.chains()
+            if bound >= oldest and (question.place is None or question.place[0] == chain)
         ]
         heapq.heapify(heap)
         while heap:

@@ -9,7 +9,7 @@ import yaml
 
 from gateway.identity.arguments import ArgumentsHash
 from gateway.model.agent import Agent
-from gateway.model.audit import AuditEntry
+from gateway.model.audit import AuditEntry, decision_id
 from gateway.model.errors import Refusal
 from gateway.phases.enforcing import Answer, Enforcing
 from gateway.policy.document import parse
@@ -120,8 +120,13 @@ async def test_a_denial_and_a_permission_say_why_and_are_recorded() -> None:
     denied = await asked(asking, "readFile", "/etc/shadow", context={"ticket": "OPS-7"})
     allowed = await asked(asking, "read file", "/srv/a")
     assert counted == {"allow": 1, "deny": 1}
-    assert (denied.allowed, denied.rule, denied.mode, denied.decision_id) == (False, "ops/deny/0", "NORMAL", "chain/0")
-    assert (allowed.allowed, allowed.rule, allowed.decision_id) == (True, "ops/allow/0", "chain/1")
+    assert (denied.allowed, denied.rule, denied.mode, denied.decision_id) == (
+        False,
+        "ops/deny/0",
+        "NORMAL",
+        "dec_chain_0",
+    )
+    assert (allowed.allowed, allowed.rule, allowed.decision_id) == (True, "ops/allow/0", "dec_chain_1")
     assert denied.reason and "/etc/shadow" not in denied.reason
     entry = log.entries[0]
     assert (entry.kind, entry.source, entry.agent_id) == ("decision", "gateway", "agt_one")
@@ -178,7 +183,7 @@ async def test_what_cannot_be_recorded_is_not_allowed() -> None:
 async def test_a_strict_record_is_safe_before_the_answer() -> None:
     log = Log()
     answer = await asked(enforcing(log, strict=True), "read:file", "/srv/a")
-    assert log.safe == [answer.decision_id]
+    assert [decision_id(entry) for entry in log.safe] == [answer.decision_id]
 
 
 async def test_secrets_do_not_reach_the_record() -> None:

@@ -91,7 +91,7 @@ async def test_a_denied_call_is_told_as_text_with_rule_and_decision(stream: bool
     assert said.status_code == 200
     assert not leaks(said.text)
     assert "refused by rule ops/deny/0" in said.text
-    assert '"decision_id":"chain/0"' in said.text
+    assert '"decision_id":"dec_chain_0"' in said.text
     if not stream:
         assert said.headers["x-gateway-denied"] == "1"
     (entry,) = world.entries.all

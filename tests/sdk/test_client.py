@@ -14,7 +14,7 @@ import pytest
 from gateway.sdk import AsyncGatewayClient, Decision, GatewayClient, GatewayUnavailable
 from tests.support.upstream import answer, json_answer, threaded
 
-SAID = {"allowed": False, "reason": "No.", "rule": "ops/deny/0", "decision_id": "c/1", "mode": "NORMAL"}
+SAID = {"allowed": False, "reason": "No.", "rule": "ops/deny/0", "decision_id": "dec_c_1", "mode": "NORMAL"}
 LOGGED = json_answer({"entry": "c/1", "time": "2026-11-20T18:44:34.875Z"}, 201)
 PAGE = json_answer({"items": [], "next_cursor": None})
 
@@ -42,7 +42,7 @@ def test_a_decision_is_asked_for_with_the_agents_key(kind: type) -> None:
     with threaded(json_answer(SAID)) as upstream:
         asked = {"tool": "restart_service", "arguments": {"service": "web"}, "context": {"ticket": "OPS-7"}}
         decision = used(kind, upstream.url, "enforce", "restart:service", "web", **asked, session="talk-7")
-        assert decision == Decision("restart_service", False, "No.", "ops/deny/0", "c/1", "NORMAL")
+        assert decision == Decision("restart_service", False, "No.", "ops/deny/0", "dec_c_1", "NORMAL")
         request = upstream.requests[0]
         assert (request.method, request.target) == ("POST", b"/api/v1/enforce")
         assert request.json() == {"action": "restart:service", "resource": "web", **asked}

@@ -6,11 +6,11 @@ import pytest
 
 from gateway.sdk import ApprovalRequired, CreatedAgent, Decision, GatewayUnavailable, PolicyViolationError
 
-DENIED = Decision("restart_service", False, "Not in NORMAL.", "ops/modes", "c/1", "NORMAL")
+DENIED = Decision("restart_service", False, "Not in NORMAL.", "ops/modes", "dec_c_1", "NORMAL")
 
 
 def test_a_decision_is_true_where_it_allows() -> None:
-    allowed = Decision("restart_service", True, "", "ops/allow/0", "c/1")
+    allowed = Decision("restart_service", True, "", "ops/allow/0", "dec_c_1")
     assert allowed and not DENIED
     assert allowed.raise_for_denial() is allowed
 
@@ -20,13 +20,13 @@ def test_a_denial_can_be_raised() -> None:
         DENIED.raise_for_denial()
     error = caught.value
     assert (error.tool_name, error.mode, error.reason) == ("restart_service", "NORMAL", "Not in NORMAL.")
-    assert (error.rule, error.decision_id) == ("ops/modes", "c/1")
+    assert (error.rule, error.decision_id) == ("ops/modes", "dec_c_1")
     assert str(error) == "restart_service is denied in mode NORMAL: Not in NORMAL."
     assert str(PolicyViolationError("a", None, "why")) == "a is denied: why"
 
 
 def test_what_a_person_may_lift_is_an_error_of_its_own() -> None:
-    waiting = Decision("refund", False, "A person has to approve.", "approval", "c/1", approval_id="apr_1")
+    waiting = Decision("refund", False, "A person has to approve.", "approval", "dec_c_1", approval_id="apr_1")
     with pytest.raises(ApprovalRequired) as caught:
         waiting.raise_for_denial()
     assert caught.value.approval_id == "apr_1"

@@ -52,6 +52,11 @@ async def test_entries_of_all_chains_come_in_one_order_and_each_on_one_page(tmp_
         assert len(await pages(query, Question(action="start:gateway", source="gateway"), 9)) == 2
         some = await pages(query, Question(start=NOW + 10, end=NOW + 20), 3)
         assert [e["request_id"] for e in some] == [f"req_{n}" for n in range(19, 9, -1)]
+        wanted = found[40]
+        chain, _, seq = wanted["entry"].partition("/")
+        assert await query.page(Question(place=(chain, int(seq))), 1, None) == ([wanted], None)
+        assert await query.page(Question(place=(chain, 10**15)), 9, None) == ([], None)
+        assert await query.page(Question(place=("0" * 32, 0)), 9, None) == ([], None)
         for wrong in ("x", "!", "YTpi", *(urlsafe_b64encode(b"%d:a:1" % time).decode() for time in (-5, 10**40))):
             with pytest.raises(ValueError, match="not a cursor"):
                 await query.page(Question(), 1, wrong)

@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Timestamp, Written, rfc3339
+from gateway.model.audit import entry_of
 from gateway.spool.check import Report
 from gateway.spool.proof import Proof
 from gateway.store.audit_copy import AuditCopy
@@ -20,6 +21,7 @@ _EXPORT_PAGE = 1000
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 _Filter = Annotated[str | None, Query(max_length=200)]
 _CHAIN = r"^[0-9a-f]{32}$"
+_DECISION = r"^dec_[0-9a-f]{32}_[0-9]{1,16}$"
 
 
 class ShownEntry(BaseModel):
@@ -102,8 +104,10 @@ def _question(
     source: _Filter = None,
     start_time: Annotated[AwareDatetime, Written] | None = None,
     end_time: Annotated[AwareDatetime, Written] | None = None,
+    decision_id: Annotated[str | None, Query(pattern=_DECISION, description="As agents are told it.")] = None,
 ) -> Question:
-    return Question(agent_id, action, allowed, _seconds(start_time), _seconds(end_time), source)
+    place = None if decision_id is None else entry_of(decision_id)
+    return Question(agent_id, action, allowed, _seconds(start_time), _seconds(end_time), source, place)
 
 
 _Asked = Annotated[Question, Depends(_question)]

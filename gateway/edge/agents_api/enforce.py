@@ -36,7 +36,8 @@ class Asked(Body):
 
 class Said(BaseModel):
     """`rule`: the clause that decided; `lifecycle` for a blocked agent, `approval` where a person has to say,
-    `execution` where nothing is executed, `none` where no policy has a say. `decision_id`: the entry of the record."""
+    `execution` where nothing is executed, `none` where no policy has a say. `decision_id`, `dec_<chain>_<seq>`: entry
+    `<chain>/<seq>` of the record, which operators find as `GET /audit?decision_id=`."""
 
     allowed: bool
     reason: str

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.model.audit import decision_id
 from tests.edge.admin.conftest import problem
 from tests.edge.agents_api.conftest import INGEST_KEY, AgentsApi
 from tests.support.gateway import eventually, running_gateway
@@ -68,15 +69,16 @@ def test_the_decision_can_be_found_in_the_audit_record(ops: AgentsApi) -> None:
     said = asked(ops, "writeFile", "s3://private/a", context={"ticket": "OPS-7"})
 
     def entry() -> dict[str, Any] | None:
-        items = ops.gateway.admin(f"/audit?agent_id={ops.agent_id}&action=write:file").json()["items"]
-        return next((item for item in items if item["entry"] == said["decision_id"]), None)
+        items = ops.gateway.admin(f"/audit?decision_id={said['decision_id']}").json()["items"]
+        return items[0] if items else None
 
     eventually(lambda: entry() is not None)
     found = entry() or {}
     assert (found["kind"], found["source"], found["allowed"]) == ("decision", "gateway", False)
     assert (found["resource"], found["rule"], found["mode"]) == ("s3://private/a", said["rule"], "NORMAL")
     assert found["context"] == {"ticket": "OPS-7"}
-    eventually(lambda: ops.gateway.admin(f"/audit/proof/{said['decision_id']}").status_code == 200)
+    assert decision_id(found["entry"]) == said["decision_id"]
+    eventually(lambda: ops.gateway.admin(f"/audit/proof/{found['entry']}").status_code == 200)
 
 
 @pytest.mark.parametrize(
