@@ -205,8 +205,6 @@ def read_arguments(text: str) -> tuple[dict[str, Any] | None, str | None]:
         return None, "its arguments are not valid JSON"
     except UnicodeEncodeError:
         return None, "its arguments are not valid Unicode"
-    except ValueError:
-        return None, "its arguments have a number of too many digits"
     if type(arguments) is not dict:
         return None, "its arguments are not a JSON object"
     return arguments, None

@@ -216,3 +216,8 @@ def test_nothing_is_found_in_bytes_that_name_nothing() -> None:
     assert not could_name(body, b"_call")
     answer = DIALECTS["chat_completions"].read_answer(orjson.loads(body), body)
     assert answer == DIALECTS["chat_completions"].read_answer(orjson.loads(body))
+
+
+def test_what_holds_nothing_hides_nothing() -> None:
+    assert not hides_named_calls("tool_calls", [])
+    assert not hides_typed_calls("function_call", [], lambda item: True)

@@ -55,3 +55,8 @@ def test_system_messages_in_the_middle_belong_to_no_prompt() -> None:
 @given(messages=JSON)
 def test_nothing_in_a_request_breaks_it(messages: Any) -> None:
     assert messages_history({"messages": messages, "system": messages}).turn >= 1
+
+
+def test_what_the_model_says_beside_its_calls_is_no_call() -> None:
+    said = {"role": "assistant", "content": [{"type": "text", "text": "I look."}]}
+    assert _history(USER, said, USER).repeated_calls == 0

@@ -127,6 +127,7 @@ _JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(_MEMBERS.split()), _JSON, max_size=4))
 def test_every_dialect_takes_any_shape(document: dict[str, Any]) -> None:
     for dialect in DIALECTS.values():
+        assert dialect.history(document).turn >= 1
         transcript = dialect.transcript(document)
         assert all(type(said.text) is str for said in transcript.said)
         assert all(type(call.name) is str for call in transcript.calls)
