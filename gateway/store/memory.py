@@ -5,9 +5,10 @@ Decisions depend on it, so nothing here is guessed: without Redis every method r
 are kept as keyed hashes only.
 """
 
+import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -23,6 +24,7 @@ _UNIT = 1_000_000
 """Amounts are counted in millionths, rounded up, so that sums are exact."""
 _MOST = 9 * 10**15
 _SESSIONS = 2000
+_MANY = 1000
 _KNOWN_RESULTS = 2000
 
 
@@ -119,12 +121,17 @@ class ActionMemory:
                 del self._results[next(iter(self._results))]
             self._results[agent_id, session] = set(list(seen)[:_KNOWN_RESULTS])
 
-    async def remember(self, agent_id: str, session: str, values: Iterable[str] | None) -> None:
+    async def remember(self, agent_id: str, session: str, values: Collection[str] | None) -> None:
         """Remember for an hour that a session read these tokens and pairs first in untrusted results.
 
         None: that it read too much to tell, so that everything counts as read there. Raises StoreUnavailable.
         """
-        bits = b"\xff" * BYTES if values is None else merged(values, self._key)
+        if values is None:
+            bits = b"\xff" * BYTES
+        elif len(values) < _MANY:
+            bits = merged(values, self._key)
+        else:  # a long page takes longer than others can wait
+            bits = await asyncio.to_thread(merged, values, self._key)
         taint = self._connection.keys.taint(agent_id, self._digest("session", session))
         await self._connection.script("merge_taint", [taint, f"{taint}:more"], [bits, TAINT_SECONDS])
 
