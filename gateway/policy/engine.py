@@ -86,8 +86,12 @@ class Rules:
         self._enforced = tuple(one for one in documents if not (shadow or one.rules.clauses.shadow))
         self._shadowed = tuple(one for one in documents if one not in self._enforced)
         self._rulesets = tuple(one.rules for one in documents)
+        self._in_force = tuple(one.rules for one in self._enforced)
         entries = [entry for rules in self._rulesets for entry in rules.entries.all]
-        self.untrusted = Untrusted(entries)
+        self._marked = Untrusted(entries)
+        self._distrusted = Untrusted([entry for rules in self._in_force for entry in rules.entries.all])
+        # What a document in shadow calls untrusted taints nothing that one in force would then deny.
+        self.untrusted = self._distrusted or self._marked
         self.governs = bool(entries)
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
@@ -125,15 +129,20 @@ class Rules:
 
     def judge_request(self, ask: Ask, size: int, facts: Facts) -> RequestVerdict:
         """What becomes of a request of `size` bytes."""
-        return self._requests.judge(ask, size, facts, self._prepared)
+        return self._requests.judge(ask, size, facts, self._prepared, self._watched)
 
     def explain(self, question: Question, facts: Facts) -> tuple[Verdict, tuple[Looked, ...]]:
         """The verdict, and every rule that was looked at on the way, in the order of the documents."""
-        found = tuple(looked(self._all, self._prepared(question, facts)))
+        found = tuple(looked(self._all, self._watched(question, facts)))
         return self.judge_call(question, facts), found
 
     def _prepared(self, question: Question, facts: Facts) -> Call:
-        return prepare(self._rulesets, question, facts, self._names, self.untrusted)
+        """As the documents in force see it: what one in shadow says of a tool must not change that."""
+        return prepare(self._in_force, question, facts, self._names, self._distrusted)
+
+    def _watched(self, question: Question, facts: Facts) -> Call:
+        """As all of them would see it together."""
+        return prepare(self._rulesets, question, facts, self._names, self._marked)
 
     def _verdict(self, decision: Decision, call: Call) -> Verdict:
         told = verdict(decision, self._enforced, call)
@@ -155,12 +164,12 @@ class Rules:
         """What is worth a word although the call is allowed."""
         pairs: list[tuple[str, str]] = []
         if self._shadowed:
-            again = replace(call, counts=[])
-            found = list(denials(self._shadowed, again))
-            if not found and not (whole := decide(self._all, replace(call, counts=[]))).allowed:
+            watched = self._watched(call.question, call.facts)
+            found = list(denials(self._shadowed, watched))
+            if not found and not (whole := decide(self._all, replace(watched, counts=[]))).allowed:
                 found = [whole]
             pairs = [(one.full_rule, one.reason) for one in found]
-            if (asking := _asking(self._shadowed, call)) is not None:
+            if (asking := _asking(self._shadowed, watched)) is not None:
                 pairs.append((f"{asking[0].name}/{asking[1].rule}/approval", "a person has to approve it"))
         if not call.is_checked and (problem := offered.problem(call, self._schemas)) is not None:
             pairs.append((problem.rule, problem.reason))

@@ -33,13 +33,13 @@ class Requests:
         self._plans = any(one.execution == "plan_only" for one in clauses)
         self.idle = not any(_speaks(judged.rules.clauses) for judged in (*enforced, *shadowed))
 
-    def judge(self, ask: Ask, size: int, facts: Facts, prepare: Prepare) -> RequestVerdict:
-        """See `Rules.judge_request`."""
+    def judge(self, ask: Ask, size: int, facts: Facts, prepare: Prepare, watched: Prepare) -> RequestVerdict:
+        """See `Rules.judge_request`. `prepare` is for the documents in force, `watched` for all of them."""
         shadowed = [(denied.rule, denied.reason) for denied, _ in _denials(self._shadowed, ask, size, facts)]
         strip: list[str] = []
         denied, code = next(_denials(self._enforced, ask, size, facts), (None, "policy_denied"))
         if denied is None and (ask.tools or "web_search_options" in ask.document):
-            denied = self._judge_tools(ask, facts, prepare, strip, shadowed)
+            denied = self._judge_tools(ask, facts, prepare, watched, strip, shadowed)
         return RequestVerdict(
             denied,
             code,
@@ -50,7 +50,13 @@ class Requests:
         )
 
     def _judge_tools(
-        self, ask: Ask, facts: Facts, prepare: Prepare, strip: list[str], shadowed: list[tuple[str, str]]
+        self,
+        ask: Ask,
+        facts: Facts,
+        prepare: Prepare,
+        watched: Prepare,
+        strip: list[str],
+        shadowed: list[tuple[str, str]],
     ) -> Verdict | None:
         for tool in (*ask.tools, *_hidden_tools(ask)):
             if not is_executed_by_provider(tool.kind, tool.definition):
@@ -60,7 +66,7 @@ class Requests:
             denied = next((one for one in self._denied(self._enforced, tool, facts, prepare)), None)
             if denied is None:
                 whole = (*self._enforced, *self._shadowed) if self._shadowed else ()
-                shadowed += [(one.rule, one.reason) for one in self._denied(whole, tool, facts, prepare)]
+                shadowed += [(one.rule, one.reason) for one in self._denied(whole, tool, facts, watched)]
             elif self._strips:
                 strip.append(tool.name)
             else:

@@ -4,7 +4,7 @@ from gateway.model.agent import Agent
 from gateway.policy.clauses import Approval, Sequence
 from gateway.policy.document import Match
 from gateway.policy.engine import Engine
-from tests.support.policies import AGENT, Remembered, document, judge, mode, patterns, rules, tool
+from tests.support.policies import AGENT, Remembered, document, judge, mode, patterns, rules, said, tool
 
 OPS = document(
     "ops",
@@ -133,3 +133,25 @@ def test_the_entry_that_governs_a_tool_is_one_in_force() -> None:
     on = rules(entry, shadow, document("c", deny=["x"]))
     assert on.governs and on.governing("Pay") == ("a/tools/pay", "a@1") and on.governing("fetch") is None
     assert not rules(document("c", deny=["x"])).governs
+
+
+def test_what_a_shadow_document_maps_a_tool_to_neither_denies_nor_allows_it() -> None:
+    watching = document("watching", tools=[tool("foo", action="delete:database")], shadow=True)
+    assert judge(rules(document(deny=["delete:database"]), watching), "foo").allowed
+    closed = document(allow=["delete:database"], default="deny")
+    assert not judge(rules(closed, watching), "foo").allowed
+    assert judge(rules(document(deny=["x"]), document("two", tools=[tool("foo")], shadow=True)), "foo").allowed
+    would = judge(
+        rules(document(deny=["x"]), watching, document("three", deny=["delete:database"], shadow=True)), "foo"
+    )
+    assert would.allowed and [rule for rule, _ in would.shadowed] == ["three/deny/0"]
+
+
+def test_what_a_shadow_document_distrusts_stays_trusted() -> None:
+    pay = tool("pay", arguments={"to": {"provenance": ["user"]}})
+    conversation = said(("fetch", "IBAN-0042"), "Pay IBAN-0042 now.")
+    watching = document("watching", tools=[tool("fetch", untrusted=True)], shadow=True)
+    known = {"transcript": conversation, "memory": Remembered(tainted=["iban-0042"])}
+    assert judge(rules(document(tools=[pay]), watching), "pay", {"to": "IBAN-0042"}, **known).allowed
+    distrusting = document("distrusting", tools=[tool("fetch", untrusted=True)])
+    assert not judge(rules(document(tools=[pay]), distrusting), "pay", {"to": "IBAN-0042"}, **known).allowed

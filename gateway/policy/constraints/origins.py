@@ -22,7 +22,7 @@ def provenance(wanted: list[str], where: Where) -> Holds:
             allowed,
             scope.facts.transcript,
             untrusted=scope.untrusted,
-            tainted=memory.tainted if memory is not None else _never,
+            tainted=memory.tainted if memory is not None and scope.untrusted else _never,
             name=scope.names.known_as,
         )
         return None if fits else phrase
