@@ -26,11 +26,8 @@ from gateway.telemetry.siblings import DIRECTORY_VARIABLE
 
 log = logging.getLogger("gateway")
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _BACKLOG = 2048
 _MOST_CONNECTIONS = 500_000
-_BODY_BYTES = 512 * 1024 * 1024
-_HELD_BYTES = 256 * 1024 * 1024
 
 
 def serve(settings: Settings, reread: Callable[[], Settings]) -> int:

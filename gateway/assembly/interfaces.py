@@ -147,7 +147,6 @@ class Interfaces:
 
     def _enforce(self) -> APIRouter:
         state, path, rules = self._state, self._path, self._state.identities.rules
-        decisions = path.judging.decisions
 
         async def lifecycle(agent: Agent) -> None:
             check_active(agent, rules)
@@ -155,16 +154,11 @@ class Interfaces:
 
         enforcing = Enforcing(
             lambda: path.policies.current.engine,
-            self._recording.log,
+            path.judging.decisions,
             lifecycle=lifecycle,
             modes=state.modes,
             memories=state.memory,
             people=state.approvals,
-            args_hash=decisions.args_hash,
-            redact=self._recording.redact,
-            note=decisions.note,
-            counted=decisions.calls,
-            strict=self._settings.audit == "strict",
             clock=self._clock,
         )
         own = own_agent(rules, even_inactive=True)

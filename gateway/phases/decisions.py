@@ -1,6 +1,7 @@
-"""Records what was decided about tool calls, before it takes effect, and counts it."""
+"""Records what was decided about requests, tool calls and questions, before it takes effect, and counts it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from gateway.model.agent import Agent
@@ -8,13 +9,12 @@ from gateway.model.audit import AuditEntry
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.phases.judged_call import Judged
-from gateway.policy.question import Facts
+from gateway.policy.question import Facts, Question
 from gateway.policy.recorded import RecordedCall
-from gateway.policy.verdict import RequestVerdict
+from gateway.policy.verdict import RequestVerdict, Verdict
 from gateway.spool.errors import AuditUnavailable
 
 _LONGEST = 300  # characters of a tool's name, a resource, a reason
-_MOST_SHADOWED = 16
 
 
 class Log(Protocol):
@@ -62,36 +62,22 @@ class Decisions:
         Args:
             withheld: whether the agent does not get the call, though it may be allowed.
         """
-        verdict, agent = judged.verdict, facts.agent
-        kind = "plan" if "execution" in metadata else "shadow" if verdict.shadowed else "allow"
-        self.calls[kind if verdict.allowed else "deny"] += 1
+        verdict, question = judged.verdict, judged.question
+        self._count(verdict, planned="execution" in metadata)
         self.keep(exchange, facts, judged)
         if verdict.allowed and verdict.policy is None and not verdict.shadowed and not metadata:
             return None
-        more: dict[str, Any] = dict(metadata)
-        if verdict.shadowed:
-            more["shadow"] = [{"rule": rule, "reason": reason} for rule, reason in verdict.shadowed[:_MOST_SHADOWED]]
-        if withheld and verdict.allowed:
-            more["withheld"] = True
-        question = judged.question
-        return self._append(
-            AuditEntry(
-                time=self._clock(),
-                kind="decision",
-                action=verdict.action,
-                request_id=exchange.id,
-                agent_id=agent.agent_id,
-                resource=self._shown(verdict.resource),
-                tool=self._shown(question.tool),
-                allowed=verdict.allowed,
-                rule=verdict.rule or None,
-                reason=self._shown(verdict.reason) or None,
-                mode=verdict.mode,
-                policy=verdict.policy,
-                args_hash=self.args_hash(question.tool, question.arguments, question.server),
-                metadata=more,
-            )
-        )
+        args_hash = self.args_hash(question.tool, question.arguments, question.server)
+        more = {**metadata, **({"withheld": True} if withheld and verdict.allowed else {})}
+        entry = self._entry(facts.agent, question, verdict, args_hash, metadata=more)
+        return self._append(replace(entry, request_id=exchange.id))
+
+    def record_answer(
+        self, agent: Agent, question: Question, verdict: Verdict, args_hash: str, context: Mapping[str, Any]
+    ) -> str:
+        """Record what an agent is told that asked by itself; the id of the entry. Raises Refusal if it cannot be."""
+        self._count(verdict)
+        return self._append(replace(self._entry(agent, question, verdict, args_hash), context=context))
 
     def record_request(self, exchange: Exchange, facts: Facts, verdict: RequestVerdict) -> None:
         """Record that a request is refused, or would be. Raises Refusal if that cannot be recorded."""
@@ -148,6 +134,30 @@ class Decisions:
                 await self._log.durable(entry)
         except AuditUnavailable:
             raise _unrecorded() from None
+
+    def _count(self, verdict: Verdict, *, planned: bool = False) -> None:
+        kind = "plan" if planned else "shadow" if verdict.shadowed else "allow"
+        self.calls[kind if verdict.allowed else "deny"] += 1
+
+    def _entry(
+        self, agent: Agent, question: Question, verdict: Verdict, args_hash: str, metadata: Mapping[str, Any] = {}
+    ) -> AuditEntry:
+        shadow = [{"rule": rule, "reason": reason} for rule, reason in verdict.shadowed]
+        return AuditEntry(
+            time=self._clock(),
+            kind="decision",
+            action=self._shown(verdict.action or question.action or question.tool),
+            agent_id=agent.agent_id,
+            resource=self._shown(verdict.resource or question.resource or ""),
+            tool=self._shown(question.tool) or None,
+            allowed=verdict.allowed,
+            rule=verdict.rule or None,
+            reason=self._shown(verdict.reason) or None,
+            mode=verdict.mode,
+            policy=verdict.policy,
+            args_hash=args_hash,
+            metadata={**metadata, **({"shadow": shadow} if shadow else {})},
+        )
 
     def _append(self, entry: AuditEntry) -> str:
         try:

@@ -3,14 +3,15 @@
 Whatever keeps a decision from being made or recorded is raised: an agent that gets no answer has no permission.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
-from gateway.model.audit import AuditEntry, decision_id
+from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
+from gateway.phases.decisions import Decisions
 from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Memory, Question
 from gateway.policy.recorded import RecordedCall
@@ -18,7 +19,6 @@ from gateway.policy.verdict import Count, Verdict
 from gateway.store.approval_record import Approval, Pending
 from gateway.store.approvals import TooManyPending
 
-_LONGEST = 300  # characters of a name or reason that are recorded
 _NO_REQUEST = Ask({}, None, False)
 
 
@@ -48,14 +48,6 @@ class People(Protocol):
         ...
 
 
-class Log(Protocol):
-    """The audit record. Both raise AuditUnavailable."""
-
-    def append(self, entry: AuditEntry) -> str: ...
-
-    async def durable(self, entry_id: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the agent is told. `decision_id` names the entry in the audit record; see `gateway.model.audit`."""
@@ -75,41 +67,26 @@ class Enforcing:
         engine: the policies in force.
         lifecycle: raises Refusal 403 for an agent that may do nothing now, another where that cannot be said.
         memories, people: None where nothing is remembered, or nobody can be asked.
-        args_hash: of a tool's name and its arguments, keyed; the same wherever a call is judged.
-        redact: takes secrets out of text before it is recorded.
-        note: keeps calls so that other policies can be tried on them; None: nobody does.
-        counted: of each decision (`allow`, `deny`, `shadow`) how many there were.
-        strict: answer only once the decision is safe from a loss of power.
         clock: seconds since the epoch.
     """
 
     def __init__(
         self,
         engine: Callable[[], Engine],
-        log: Log,
+        decisions: Decisions,
         *,
         lifecycle: Callable[[Agent], Awaitable[None]],
         modes: Modes,
         memories: Memories | None = None,
         people: People | None = None,
-        args_hash: Callable[[str, Any, str | None], str],
-        redact: Callable[[str], str] = str,
-        note: Callable[[RecordedCall], None] | None = None,
-        counted: MutableMapping[str, int] | None = None,
-        strict: bool = False,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
-        self._log = log
+        self._decisions = decisions
         self._lifecycle = lifecycle
         self._modes = modes
         self._memories = memories
         self._people = people
-        self._args_hash = args_hash
-        self._redact = redact
-        self._note = note
-        self._counted = {} if counted is None else counted
-        self._strict = strict
         self._clock = clock
 
     async def decide(
@@ -121,7 +98,7 @@ class Enforcing:
         context: Mapping[str, Any] | None = None,
         planned: bool = False,
     ) -> Answer:
-        """Raises Refusal, StoreUnavailable, AuditUnavailable: then there is no permission.
+        """Raises Refusal, StoreUnavailable: then there is no permission.
 
         Args:
             planned: whether the agent itself wants no more than a plan.
@@ -136,11 +113,9 @@ class Enforcing:
         else:
             verdict = await self._judge(agent, question, conversation, planned)
             verdict, approval_id = await self._asking_people(agent, question, conversation, hashed, verdict)
-        entry = self._log.append(self._entry(agent, question, verdict, hashed, context or {}))
-        if self._strict:
-            await self._log.durable(entry)
-        decision = "deny" if not verdict.allowed else "shadow" if verdict.shadowed else "allow"
-        self._counted[decision] = self._counted.get(decision, 0) + 1
+        entry = self._decisions.record_answer(agent, question, verdict, hashed, context or {})
+        if self._decisions.strict:
+            await self._decisions.durable([entry])
         rule, reason = verdict.rule or "none", verdict.reason or "no policy has a say"
         return Answer(verdict.allowed, reason, rule, decision_id(entry), verdict.mode, approval_id)
 
@@ -149,7 +124,7 @@ class Enforcing:
         asked = question.arguments
         if question.resource or not question.tool:
             asked = [question.action, question.resource, asked]  # no call has such arguments
-        return self._args_hash(question.tool or question.action or "", asked, question.server)
+        return self._decisions.args_hash(question.tool or question.action or "", asked, question.server)
 
     async def _judge(self, agent: Agent, question: Question, conversation: str, planned: bool) -> Verdict:
         rules = self._engine().of(agent)
@@ -158,8 +133,8 @@ class Enforcing:
             facts.memory = await self._memories.load(agent.agent_id, conversation, rules.memory_keys)
             facts.modes = self._modes.of(agent)  # one that was set meanwhile counts
         verdict = rules.judge_call(question, facts)
-        if self._note is not None and not rules.idle:
-            self._note(RecordedCall.of(question, facts, verdict, None, conversation))
+        if self._decisions.note is not None and not rules.idle:
+            self._decisions.note(RecordedCall.of(question, facts, verdict, None, conversation))
         if not rules.idle_requests:
             planned = planned or rules.judge_request(_NO_REQUEST, 0, facts).execution == "plan_only"
         if verdict.allowed and planned:
@@ -209,27 +184,6 @@ class Enforcing:
             why = f": {asked.decision_reason}" if asked.decision_reason else ""
             return replace(waiting, reason=f"rejected by {asked.decided_by}{why}"), asked.approval_id
         return replace(waiting, reason="a person has to approve it first"), asked.approval_id
-
-    def _entry(
-        self, agent: Agent, question: Question, verdict: Verdict, hashed: str, context: Mapping[str, Any]
-    ) -> AuditEntry:
-        shadowed = [{"rule": rule, "reason": reason} for rule, reason in verdict.shadowed]
-        return AuditEntry(
-            self._clock(),
-            "decision",
-            self._redact(verdict.action or question.action or question.tool)[:_LONGEST],
-            agent_id=agent.agent_id,
-            resource=self._redact(verdict.resource or question.resource or "")[:_LONGEST],
-            tool=self._redact(question.tool)[:_LONGEST] or None,
-            allowed=verdict.allowed,
-            rule=verdict.rule or None,
-            reason=self._redact(verdict.reason)[:_LONGEST] or None,
-            mode=verdict.mode,
-            policy=verdict.policy,
-            args_hash=hashed,
-            context=context,
-            metadata={"shadow": shadowed} if shadowed else {},
-        )
 
 
 def _shown(question: Question) -> Any:

@@ -35,6 +35,8 @@ def test_the_latest_entries_are_shown_the_newest_last_and_filtered() -> None:
     assert b"allowed=false" in target and b"limit=5" in target
     assert server.requests[0].header("x-admin-key") == "a-key"
     assert json.loads(said(reply, "audit", "tail", "-o", "json")[0]) == [OLDER, ENTRY]
+    _, server = said(reply, "audit", "tail", "--decision", "dec_c_7")
+    assert b"decision_id=dec_c_7" in server.requests[0].target
 
 
 def test_a_record_that_is_whole_is_a_success_and_any_other_a_failure() -> None:

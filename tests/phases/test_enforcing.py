@@ -11,6 +11,7 @@ from gateway.identity.arguments import ArgumentsHash
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry, decision_id
 from gateway.model.errors import Refusal
+from gateway.phases.decisions import Decisions
 from gateway.phases.enforcing import Answer, Enforcing
 from gateway.policy.document import parse
 from gateway.policy.engine import Engine
@@ -97,15 +98,14 @@ async def nothing_against(agent: Agent) -> None:
     return None
 
 
-def enforcing(log: Log, engine: Engine | None = None, **parts: Any) -> Enforcing:
+def recorded_in(log: Log, **parts: Any) -> Decisions:
+    return Decisions(log, args_hash=ArgumentsHash(b"secret"), clock=lambda: 1.8e9, **parts)
+
+
+def enforcing(log: Log, engine: Engine | None = None, *, decisions: Decisions | None = None, **parts: Any) -> Enforcing:
     using = engine or Engine([parse(yaml.safe_load(OPS), "ops.yaml")])
-    defaults: dict[str, Any] = {
-        "lifecycle": nothing_against,
-        "modes": Modes(),
-        "args_hash": ArgumentsHash(b"secret"),
-        "clock": lambda: 1.8e9,
-    }
-    return Enforcing(lambda: using, log, **(defaults | parts))
+    defaults: dict[str, Any] = {"lifecycle": nothing_against, "modes": Modes(), "clock": lambda: 1.8e9}
+    return Enforcing(lambda: using, decisions or recorded_in(log), **(defaults | parts))
 
 
 async def asked(asking: Enforcing, action: str, resource: str = "", **more: Any) -> Answer:
@@ -115,11 +115,11 @@ async def asked(asking: Enforcing, action: str, resource: str = "", **more: Any)
 
 async def test_a_denial_and_a_permission_say_why_and_are_recorded() -> None:
     log = Log()
-    counted = {"allow": 0, "deny": 0}
-    asking = enforcing(log, counted=counted)
+    decisions = recorded_in(log)
+    asking = enforcing(log, decisions=decisions)
     denied = await asked(asking, "readFile", "/etc/shadow", context={"ticket": "OPS-7"})
     allowed = await asked(asking, "read file", "/srv/a")
-    assert counted == {"allow": 1, "deny": 1}
+    assert decisions.calls == {"allow": 1, "deny": 1, "plan": 0, "shadow": 0}
     assert (denied.allowed, denied.rule, denied.mode, denied.decision_id) == (
         False,
         "ops/deny/0",
@@ -176,27 +176,29 @@ async def test_where_the_state_cannot_be_told_there_is_no_answer() -> None:
 async def test_what_cannot_be_recorded_is_not_allowed() -> None:
     log = Log()
     log.broken = True
-    with pytest.raises(AuditUnavailable):
+    with pytest.raises(Refusal, match="cannot record"):
         await asked(enforcing(log), "read:file", "/srv/a")
 
 
 async def test_a_strict_record_is_safe_before_the_answer() -> None:
     log = Log()
-    answer = await asked(enforcing(log, strict=True), "read:file", "/srv/a")
+    answer = await asked(enforcing(log, decisions=recorded_in(log, strict=True)), "read:file", "/srv/a")
     assert [decision_id(entry) for entry in log.safe] == [answer.decision_id]
 
 
 async def test_secrets_do_not_reach_the_record() -> None:
     log = Log()
-    await asked(enforcing(log, redact=lambda text: text.replace("hunter2", "***")), "read:file", "/x/hunter2")
+    decisions = recorded_in(log, redact=lambda text: text.replace("hunter2", "***"))
+    await asked(enforcing(log, decisions=decisions), "read:file", "/x/hunter2")
     assert log.entries[0].resource == "/x/***"
 
 
 async def test_what_shadow_documents_would_have_denied_is_recorded() -> None:
-    log, counted = Log(), dict[str, int]()
+    log = Log()
+    decisions = recorded_in(log)
     engine = Engine([parse(yaml.safe_load(OPS), "ops.yaml")], shadow=True)
-    answer = await asked(enforcing(log, engine, counted=counted), "read:file", "/etc/shadow")
-    assert answer.allowed and counted == {"shadow": 1}
+    answer = await asked(enforcing(log, engine, decisions=decisions), "read:file", "/etc/shadow")
+    assert answer.allowed and (decisions.calls["shadow"], decisions.calls["allow"]) == (1, 0)
     assert [one["rule"] for one in log.entries[0].metadata["shadow"]] == ["ops/deny/0"]
 
 
@@ -211,7 +213,8 @@ async def test_what_is_only_planned_is_not_executed() -> None:
 
 async def test_what_was_judged_can_be_kept_for_other_policies_to_be_tried_on() -> None:
     kept: list[RecordedCall] = []
-    await asked(enforcing(Log(), note=kept.append), "read:file", "/srv/a", conversation="c1")
+    keeping = recorded_in(Log(), note=kept.append)
+    await asked(enforcing(Log(), decisions=keeping), "read:file", "/srv/a", conversation="c1")
     assert [(one.question.action, one.conversation, one.agent) for one in kept] == [("read:file", "c1", AGENT)]
 
 

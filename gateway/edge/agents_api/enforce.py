@@ -15,7 +15,6 @@ from gateway.model.agent import Agent
 from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.phases.enforcing import Answer, Enforcing
 from gateway.policy.question import Question
-from gateway.spool.errors import AuditUnavailable
 from gateway.wire import strict_json
 
 _MOST_CONTEXT = 4096
@@ -79,8 +78,6 @@ def router(
             )
         except Refusal as refusal:
             raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
-        except AuditUnavailable:
-            raise Problem(503, "The decision cannot be recorded, so none is made.", retry_after=1) from None
 
     return routes
 

@@ -68,6 +68,7 @@ def test_filters_pages_and_the_alias_agree(gateway: GatewayProcess) -> None:
     assert paged == every
     assert gateway.admin("/audit?cursor=none").status_code == 422
     assert gateway.admin("/audit?limit=0").status_code == 422
+    assert gateway.admin("/audit?decision_id=dec_1").status_code == 422
 
 
 def test_an_export_has_every_entry_as_a_line(gateway: GatewayProcess) -> None:
