@@ -1,6 +1,6 @@
 """What the phases that judge tool calls tell each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,28 @@ class Judged:
 
     def sentence(self) -> str:
         return f"The call to {called(self.call.name)} was refused by rule {self.verdict.rule}: {self.verdict.reason}"
+
+
+class SameTurn:
+    """A memory that also knows of the calls before in the same turn, which nobody has made yet."""
+
+    def __init__(self, memory: Memory, now: float) -> None:
+        self._memory = memory
+        self._now = now
+        self._noted: dict[str, float] = {}
+
+    def note(self, counts: Sequence[Count]) -> None:
+        for count in counts:
+            self._noted[count.key] = self._noted.get(count.key, 0.0) + count.amount
+
+    def last(self, key: str) -> float | None:
+        return self._now if key in self._noted else self._memory.last(key)
+
+    def spent(self, key: str) -> float:
+        return self._memory.spent(key) + self._noted.get(key, 0.0)
+
+    def tainted(self, value: str) -> bool:
+        return self._memory.tainted(value)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ Where no rule is about an agent nothing is made and nothing is looked at. What c
 once; a ruling takes its time only where people are asked or where replicas count together.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -14,11 +15,12 @@ from gateway.model.ask import Ask, OfferedTool
 from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
+from gateway.model.route import Route
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import RELEASE, Denial, Judge, Ruling, Wait, Withhold, allow_all
 from gateway.phases.approving import Approving, Asked, not_approved
 from gateway.phases.decisions import Decisions
-from gateway.phases.judged_call import Judged, Judgement, question_of
+from gateway.phases.judged_call import Judged, Judgement, SameTurn, question_of
 from gateway.phases.profile import Profile
 from gateway.policy.engine import Engine, Rules
 from gateway.policy.question import Facts, Memory
@@ -32,6 +34,8 @@ _EXECUTION = b"x-gateway-execution"
 _SEARCHES = ("web_search", "web_fetch", "file_search", "tool_search")
 """Kinds of tools that providers run and that change nothing."""
 _ALLOWED = Verdict(True, "")
+_NO_REQUEST = Ask({}, None, False)
+_NAMED_IN_PATH = re.compile(r"/(?:engines|deployments|models)/([^/]+)/", re.IGNORECASE)
 
 
 class Memories(Protocol):
@@ -96,6 +100,9 @@ class Judging:
         judgement = Judgement(agent, rules, None, None, _conversation(exchange), planned)
         ask = exchange.ask
         if ask is None:  # an answer that is fetched later
+            if not (planned or rules.idle_requests):
+                said = rules.judge_request(_NO_REQUEST, 0, judgement.facts(self._clock(), self._modes(agent)))
+                judgement.planned = said.execution == "plan_only"
             return judgement
         judgement.tools = _offered(ask)
         if rules.needs_transcript:
@@ -103,6 +110,9 @@ class Judging:
         if not rules.idle_requests:
             facts = judgement.facts(self._clock(), self._modes(agent))
             verdict = rules.judge_request(ask, exchange.plain_size, facts)
+            for model in _models_in(exchange.route, ask):
+                if verdict.denied is None:
+                    verdict = rules.judge_request(replace(ask, model=model), exchange.plain_size, facts)
             self.decisions.record_request(exchange, facts, verdict)
             if verdict.denied is not None:
                 raise _refused_request(verdict, verdict.denied)
@@ -158,11 +168,15 @@ class Judging:
     def _judged(
         self, judgement: Judgement, calls: Sequence[ToolCall], memory: Memory | None
     ) -> tuple[Facts, list[Judged]]:
-        facts = judgement.facts(self._clock(), self._modes(judgement.agent), memory)
-        questions = [question_of(call) for call in calls]
-        judge = judgement.rules.judge_call
-        pairs = zip(calls, questions, strict=True)
-        return facts, [Judged(call, question, judge(question, facts)) for call, question in pairs]
+        now, judged = self._clock(), list[Judged]()
+        turn = SameTurn(memory, now) if memory is not None and len(calls) > 1 else None
+        facts = judgement.facts(now, self._modes(judgement.agent), turn or memory)
+        for call in calls:
+            question = question_of(call)
+            judged.append(Judged(call, question, judgement.rules.judge_call(question, facts)))
+            if turn is not None:
+                turn.note(judged[-1].verdict.counts)
+        return facts, judged
 
     async def _weighed(
         self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], facts: Facts
@@ -170,13 +184,18 @@ class Judging:
         """The ruling on calls that are approved by people or counted on all replicas, in this order."""
         try:
             asked = await self._asked(exchange, judgement, judged)
-            if waiting := [one for one in asked if one.status != "approved"]:
-                return self._not_approved(exchange, facts, waiting, judged)
-            if asked:  # a mode may have changed since
+            while asked:
+                if waiting := [one for one in asked if one.status != "approved"]:
+                    return self._not_approved(exchange, facts, waiting, judged)
+                # A mode may have changed since.
                 memory = await self._memory(judgement) if judgement.rules.needs_memory else None
                 facts, judged = self._judged(judgement, [one.call for one in judged], memory)
                 if any(one.stands for one in judged):
                     return self._refused(exchange, facts, judged)
+                approved = {id(one.judged.call) for one in asked}
+                if all(id(one.call) in approved for one in judged if one.asks):
+                    break
+                asked = await self._asked(exchange, judgement, judged)
             if full := await self._counted(judgement, judged):
                 return self._refused(exchange, facts, full)
             if asked and (gone := await self._take(judgement, asked)):
@@ -286,6 +305,14 @@ def _wants_plan(exchange: Exchange) -> bool:
 def _offered(ask: Ask) -> Mapping[str, OfferedTool] | None:
     """None where the provider keeps the conversation and nothing was sent: then nobody can know."""
     return {tool.name: tool for tool in ask.tools} if ask.tools or ask.previous is None else None
+
+
+def _models_in(route: Route, ask: Ask) -> Iterator[str]:
+    """Other models than the body's that a path names: some providers go by that and do not look at the body's."""
+    found = _NAMED_IN_PATH.search(route.path)
+    for model in (route.deployment, None if found is None else found[1]):
+        if model is not None and model != ask.model:
+            yield model
 
 
 def _check_planned(ask: Ask, strip: Collection[str]) -> None:

@@ -198,3 +198,24 @@ async def test_the_other_calls_of_a_turn_that_waits_in_vain_are_recorded_too(red
         ("get_status", True, True),
         (TOOL, False, None),
     ]
+
+
+async def test_a_call_that_needs_approval_only_since_another_was_approved_does_not_leave(redis_url: str) -> None:
+    calls = [{"id": str(n), "type": "function", "function": {"name": f"t{n}", "arguments": "{}"}} for n in (0, 1)]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    answer = {"id": "x", "object": "chat.completion", "choices": [choice]}
+    made = Made({"t0": HELD})
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        asking(redis_url, made, upstream=upstream.url) as (world, approvals),
+    ):
+        waiting = asyncio.create_task(world.ask(model="gpt-4o"))
+        first = await pending(approvals)
+        made.calls["t1"] = LIFTABLE  # by a mode, say
+        await approvals.decide([first.approval_id], "approved", by="root")
+        second = await pending(approvals)
+        assert second.tool == "t1"
+        await approvals.decide([second.approval_id], "rejected", by="root")
+        said = await waiting
+    assert said.status_code == 403 and "a person rejected it" in said.text

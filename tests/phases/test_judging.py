@@ -384,3 +384,59 @@ async def test_what_was_offered_in_a_conversation_that_the_provider_keeps_is_not
             ask = {"model": "m", "input": "x", **more}
             await world.path.client.post("/v1/responses", json=ask, headers={"authorization": "Bearer sk-1"})
     assert [facts.tools for facts in made.facts] == [{}, None]
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/openai/v1/responses/resp_1"])
+async def test_an_answer_that_is_fetched_later_is_only_planned_where_a_policy_says_so(path: str) -> None:
+    item = {"type": "function_call", "id": "fc", "call_id": "c", "name": TOOL, "arguments": "{}"}
+    answer = {"id": "resp_1", "object": "response", "status": "completed", "output": [item]}
+    planning = engine({"execution": "plan_only"})
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        judged_path(planning, upstream=upstream.url) as world,
+    ):
+        said = await world.path.client.get(path, headers={"authorization": "Bearer sk-1"})
+    assert "Plan (not executed)" in said.text and "function_call" not in said.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/openai/deployments/gpt-9/chat/completions", 403),
+        ("/openai/deployments/%67pt-9/chat/completions", 403),
+        ("/v1/engines/gpt-9/chat/completions", 403),
+        ("/v1/chat/completions", 200),
+    ],
+)
+async def test_a_model_that_the_path_names_is_judged_too(path: str, status: int) -> None:
+    answer = {"id": "c", "object": "chat.completion", "choices": []}
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        judged_path(engine({"models": {"deny": ["gpt-9*"]}}), upstream=upstream.url) as world,
+    ):
+        said = await world.path.client.post(path, json={"model": "gpt-4o", "messages": []})
+    assert said.status_code == status
+    assert status == 200 or said.json()["error"]["code"] == "model_not_allowed"
+
+
+async def test_calls_of_one_turn_count_for_those_after_them() -> None:
+    def call(number: int, name: str) -> dict[str, Any]:
+        return {"id": f"c{number}", "type": "function", "function": {"name": name, "arguments": '{"amount": 60}'}}
+
+    def answer(*names: str) -> bytes:
+        calls = [call(number, name) for number, name in enumerate(names)]
+        message = {"role": "assistant", "content": None, "tool_calls": calls}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        return json_answer({"id": "x", "object": "chat.completion", "choices": [choice]})
+
+    sequence = [{"after": "read:secrets", "deny": "send:*", "within": "1h"}]
+    pay = {"arguments": {"amount": {"sum_max": {"value": 100, "per": "day"}}}}
+    on = engine({"default": "allow", "sequence": sequence, "tools": {"pay": pay}})
+    turns = (("read_secrets", "send_email"), ("send_email", "read_secrets"), ("pay", "pay"), ("pay",))
+    tools = [{"type": "function", "function": {"name": name}} for name in ("read_secrets", "send_email", "pay")]
+    async with (
+        ScriptedUpstream([answer(*names) for names in turns]) as upstream,
+        judged_path(on, upstream=upstream.url, memories=Remembering()) as world,
+    ):
+        said = [await world.ask(model="gpt-4o", tools=tools) for _ in turns]
+    assert ["tool_calls" in one.json()["choices"][0]["message"] for one in said] == [False, True, False, True]
