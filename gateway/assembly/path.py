@@ -290,10 +290,11 @@ class Path:
 
     def _begun(self, exchange: Exchange) -> None:
         """An agent can be seen, and stopped, from the head of its first answer on: that answer may be long."""
-        if exchange.agent is not None:
+        agent, now = exchange.agent, self._wall_clock()
+        if agent is not None and not self._state.agents.has_begun(agent.agent_id, now):
             self._state.credentials.begun(
-                exchange.agent,
-                time=self._wall_clock(),
+                agent,
+                time=now,
                 client=exchange.request.header(b"user-agent"),
                 address=exchange.request.client,
             )

@@ -268,8 +268,10 @@ def _is_stream(exchange: Exchange, headers: Headers) -> bool:
 
 def _give_way(own: Headers, headers: Headers) -> None:
     """What a provider says of its limits goes before what the gateway says of its own."""
-    if any(name.startswith(_LIMITS) for name, _ in headers):
-        own[:] = [pair for pair in own if not pair[0].startswith(_LIMITS)]
+    for name, _ in headers:
+        if name.startswith(_LIMITS):
+            own[:] = [pair for pair in own if not pair[0].startswith(_LIMITS)]
+            return
 
 
 def _stream_headers(headers: Headers) -> Headers:

@@ -61,12 +61,13 @@ class Record:
         try:
             exchange.decision = self._log.append(
                 AuditEntry(
-                    time=self._wall_clock(),
-                    kind="decision",
-                    action=action,
-                    request_id=exchange.id,
-                    agent_id=agent.agent_id if agent else None,
-                    resource=self._shown(resource),
+                    self._wall_clock(),
+                    "decision",
+                    action,
+                    "gateway",
+                    exchange.id,
+                    agent.agent_id if agent else None,
+                    self._shown(resource),
                 )
             )
         except AuditUnavailable:
@@ -76,19 +77,23 @@ class Record:
 
     def outcome(self, exchange: Exchange, vitals: Vitals) -> None:
         failure = exchange.failure
-        refused = isinstance(failure, Refusal)
+        rule: str | None = None
+        reason: str | None = None
         action, resource = _what(exchange)
+        if isinstance(failure, Refusal):
+            rule, reason = failure.code, self._redact(failure.message)[:_LONGEST]
         self._log.later(
             AuditEntry(
-                time=vitals.time,
-                kind="outcome",
-                action=action,
-                request_id=exchange.id,
-                agent_id=vitals.agent_id,
-                resource=self._shown(resource),
-                allowed=exchange.decision is not None or not refused,
-                rule=failure.code if isinstance(failure, Refusal) else None,
-                reason=self._redact(failure.message)[:_LONGEST] if isinstance(failure, Refusal) else None,
+                vitals.time,
+                "outcome",
+                action,
+                "gateway",
+                exchange.id,
+                vitals.agent_id,
+                self._shown(resource),
+                allowed=exchange.decision is not None or rule is None,
+                rule=rule,
+                reason=reason,
                 result=_result(failure, vitals.status),
                 of=exchange.decision,
                 metadata=_numbers(exchange, vitals),

@@ -110,7 +110,7 @@ class Reserve:
             exchange.own_headers += refused_headers(found.claim, found.used, found.wait)
             raise refusal_of(found.claim, found.used, found.now, found.wait)
         exchange.own_headers += rate_headers(claims, found.left)
-        if output and any(claim.per > 0 for claim in claims):
+        if output and any([claim.per > 0 for claim in claims]):
             exchange.output_cap = found.output_tokens
 
     def settle(self, exchange: Exchange, vitals: Vitals) -> None:

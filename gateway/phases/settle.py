@@ -93,37 +93,39 @@ class Settle:
         answer = exchange.answer or (Answer() if _was_cut(exchange) else None)
         usage, estimated = self._usage(exchange, answer)
         profile = exchange.profile or _NO_PROFILE
-        history = profile.reported
+        reported = profile.reported
         names = tuple(call.name for calls in answer.calls.values() for call in calls) if answer and answer.calls else ()
+        used = usage or _NO_USAGE
+        # By place: so many names take longer to sort out than all else here.
         return Vitals(
-            agent_id=agent.agent_id,
-            request_id=exchange.id,
-            time=self._wall_clock(),
-            dialect=exchange.route.dialect,
-            provider=exchange.provider,
-            model=exchange.model,
-            stream=exchange.streaming,
-            status=exchange.status,
-            latency_ms=(self._clock() - exchange.started) * 1000,
-            error_type=_error_type(exchange.failure),
-            ttft_ms=_ttft(exchange),
-            input_tokens=usage.input_tokens if usage else 0,
-            output_tokens=usage.output_tokens if usage else 0,
-            cached_tokens=usage.cached_tokens if usage else 0,
-            reasoning_tokens=usage.reasoning_tokens if usage else 0,
-            usage_estimated=estimated,
-            cost_usd=self._cost(exchange, usage, answer.service_tier if answer else None),
-            tool_calls=len(names),
-            tool_names=names,
-            tool_errors=history[0],
-            repeated_calls=history[1],
-            denied_calls=len(exchange.denied),
-            retries=profile.retries,
-            finish_reason=answer.finish_reason if answer else None,
-            prompt_hash=profile.prompt_hash,
-            tools_hash=profile.tools_hash,
-            conversation=profile.conversation,
-            turn=profile.turn,
+            agent.agent_id,
+            exchange.id,
+            self._wall_clock(),
+            exchange.route.dialect,
+            exchange.provider,
+            exchange.model,
+            exchange.streaming,
+            exchange.status,
+            (self._clock() - exchange.started) * 1000,  # latency_ms
+            None if exchange.failure is None else _error_type(exchange.failure),
+            _ttft(exchange),
+            used.input_tokens,
+            used.output_tokens,
+            used.cached_tokens,
+            used.reasoning_tokens,
+            estimated,
+            len(names),
+            names,
+            reported[0],  # tool_errors
+            reported[1],  # repeated_calls
+            len(exchange.denied),
+            profile.retries,
+            answer.finish_reason if answer else None,
+            self._cost(exchange, usage, answer.service_tier if answer else None),
+            profile.prompt_hash,
+            profile.tools_hash,
+            profile.conversation,
+            profile.turn,
         )
 
     def _usage(self, exchange: Exchange, answer: Answer | None) -> tuple[Usage | None, bool]:
@@ -153,6 +155,7 @@ class Settle:
 
 
 _NO_PROFILE = Profile("")
+_NO_USAGE = Usage(0, 0)
 _MOST_TOKENS = 10**9
 
 
@@ -167,9 +170,7 @@ def _ttft(exchange: Exchange) -> float | None:
     return None if first is None else (first - exchange.started) * 1000
 
 
-def _error_type(failure: Refusal | ClientGone | None) -> str | None:
-    if failure is None:
-        return None
+def _error_type(failure: Refusal | ClientGone) -> str:
     return failure.code if isinstance(failure, Refusal) else "client_gone"
 
 

@@ -60,7 +60,11 @@ class Engine:
     def of(self, agent: Agent) -> "Rules":
         """What holds for this agent."""
         known = self._known.get(agent.agent_id)  # not by all of the agent: hashing that takes longer than all the rest
-        if known is None or (known[0] is not agent and known[0] != agent):
+        if known is not None and known[0] is agent:
+            return known[1]
+        if known is not None and known[0] == agent:
+            known = self._known[agent.agent_id] = agent, known[1]  # the next time it is this one, read anew
+        else:
             if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
                 self._known.clear()
             matching = [judged for judged in self._judged if is_about(judged.rules.document.match, agent)]
@@ -106,6 +110,11 @@ class Rules:
     def known_as(self, tool: str) -> str:
         """The name by which rules know a tool, from the one a model or a client wrote."""
         return self._names.known_as(tool)
+
+    def modes(self, facts: Facts) -> dict[str, str]:
+        """The mode that each document with modes is in, the most specific document first."""
+        found = ((rules.name, rules.mode(facts)) for rules in self._rulesets)
+        return {name: mode.name for name, mode in found if mode is not None}
 
     def governing(self, tool: str) -> tuple[str, str] | None:
         """Rule and policy of the first `tools` entry in force about a tool, by the name a model or a client wrote."""

@@ -107,13 +107,17 @@ class Agents:
         """Agents with something unwritten."""
         return len(self._pending) + len(self._sending)
 
+    def has_begun(self, agent_id: str, time: float) -> bool:
+        """Whether `begun` was said of an agent within the minute before `time`."""
+        last = self._begun.get(agent_id)
+        return last is not None and time - last < _BEGUN_SECONDS
+
     def begun(self, agent: Agent, *, time: float, client: str | None = None, address: str | None = None) -> None:
         """Let an agent exist whose provider answers with 2xx, before that answer, perhaps a long stream, is over.
 
         Counts nothing: `seen` follows. Said again within a minute it does nothing. `time`: seconds since the epoch.
         """
-        last = self._begun.get(agent.agent_id)
-        if last is not None and time - last < _BEGUN_SECONDS:
+        if self.has_begun(agent.agent_id, time):
             return
         if len(self._begun) >= _BEGUN_LIMIT:
             self._begun.clear()  # callers choose the ids: must not grow with them
