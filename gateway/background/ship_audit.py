@@ -71,10 +71,10 @@ class ShipAudit:
         earliest = await asyncio.to_thread(_earliest, directory)
         if first < earliest:
             return Follower(directory, earliest)
-        payloads = await asyncio.to_thread(follower.read, upto, _BATCH)
-        if not payloads:
+        records = await asyncio.to_thread(follower.read_framed, upto, _BATCH)
+        if not records:
             return follower
-        have = await self._copy.ship(directory.name, first, payloads, earliest)
+        have = await self._copy.ship(directory.name, first, records, earliest)
         return follower if have == follower.seq else Follower(directory, have)
 
     async def _tell(self) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.ledger.frame import frames
+from gateway.ledger.frame import HEADER, frames
 from gateway.spool.files import SegmentFile, segments
 
 
@@ -25,6 +25,10 @@ class Follower:
             Damaged: bytes are no record.
             OSError: they cannot be read.
         """
+        return [framed[HEADER.size :] for framed in self.read_framed(upto, most)]
+
+    def read_framed(self, upto: int, most: int = 4096) -> list[bytes]:
+        """The same in their frames."""
         found: list[bytes] = []
         upto = min(upto, self.seq + most)
         while self.seq < upto:
@@ -75,7 +79,7 @@ class Follower:
         at = self._offset
         for frame in frames(data):
             if self._number >= self.seq:
-                found.append(frame.payload)
+                found.append(data[frame.start : frame.end])
                 self.seq = self._number + 1
             self._number += 1
             self._offset = at + frame.end

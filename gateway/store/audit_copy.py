@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.ledger.chain import decode, leaf_hash
-from gateway.ledger.frame import frame, frames
+from gateway.ledger.frame import HEADER, frames
 from gateway.store.connection import Connection
 
 _PAGE = 4  # entries of a stream fetched at once, each with some hundred records at most
@@ -45,14 +45,14 @@ class AuditCopy:
         self._clock = clock
         self._life = round(life * 1000)
 
-    async def ship(self, chain: str, first: int, payloads: Sequence[bytes], earliest: int = 0) -> int:
-        """Add records from number `first` on; up to which number the copy has them now: if that is not the number
-        after the last given, go on from there. `earliest` is the first that there is. Raises StoreUnavailable."""
+    async def ship(self, chain: str, first: int, records: Sequence[bytes], earliest: int = 0) -> int:
+        """Add records, in their frames, from number `first` on; up to which number the copy has them now: if that is
+        not the number after the last given, go on from there. `earliest` is the first there is. Raises
+        StoreUnavailable."""
         keys, now = self._connection.keys, self._now()
-        last = decode(payloads[-1])["time"]
-        blob = b"".join(map(frame, payloads))
-        following = first + len(payloads)
-        arguments = [first, following, last, blob, max(0, now - self._life), self._life, earliest]
+        last = decode(records[-1][HEADER.size :])["time"]
+        following = first + len(records)
+        arguments = [first, following, last, b"".join(records), max(0, now - self._life), self._life, earliest]
         reply = await self._connection.script("ship_records", [keys.audit_records(chain)], arguments)
         await self._connection.execute("ZADD", keys.audit_chains, max(now, last), chain)
         return int(reply[0])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway.background.ship_audit import ShipAudit
 from gateway.ledger.chain import encode, origin
+from gateway.ledger.frame import frame
 from gateway.store.audit_copy import AuditCopy
 from gateway.store.connection import Connection
 from tests.spool.keeping import NOW, audit_at, entry, keeping
@@ -16,12 +17,12 @@ async def numbers(copy: AuditCopy, chain: str) -> list[int]:
 async def test_records_are_taken_from_the_number_it_has_and_no_other(redis_url: str) -> None:
     connection, chain = Connection(redis_url, op_timeout=5), "c" * 32
     copy = AuditCopy(connection, clock=lambda: NOW, life=3600)
-    payloads = [encode(number, origin(chain), entry(number)) for number in range(6)]
-    assert await copy.ship(chain, 2, payloads[2:4]) == 0
-    assert await copy.ship(chain, 0, payloads[:2]) == 2
-    assert await copy.ship(chain, 4, payloads[4:]) == 2
-    assert await copy.ship(chain, 2, payloads[2:]) == 6
-    assert await copy.ship(chain, 0, payloads[:2]) == 6
+    records = [frame(encode(number, origin(chain), entry(number))) for number in range(6)]
+    assert await copy.ship(chain, 2, records[2:4]) == 0
+    assert await copy.ship(chain, 0, records[:2]) == 2
+    assert await copy.ship(chain, 4, records[4:]) == 2
+    assert await copy.ship(chain, 2, records[2:]) == 6
+    assert await copy.ship(chain, 0, records[:2]) == 6
     assert await numbers(copy, chain) == [5, 4, 3, 2, 1, 0]
     await connection.close()
 
