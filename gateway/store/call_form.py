@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ _MOST_TOOLS = 500
 _DEEPEST = 40
 _LONGEST = 500
 _AGENT = ("agent_id", "verified", "name", "credential_id", "owner_team", "environment")
+_agent_of = attrgetter(*_AGENT)
 # Values under such names are secrets though no pattern would know them.
 _SECRET_NAME = re.compile(r"pass(word|wd|phrase)|secret|token|api_?key|credential|authorization|private_?key", re.I)
 
@@ -109,14 +111,19 @@ def _call(record: RecordedCall, redact: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _request(record: RecordedRequest) -> dict[str, Any]:
-    tools = [(tool.name[:_LONGEST], tool.kind, tool.namespace) for tool in record.tools[:_MOST_TOOLS]]
-    row = {**_common(record), "model": record.model, "tools": tools, "size": record.size, "stream": record.stream}
-    return {name: value for name, value in row.items() if value is not None}
+    row = _common(record)
+    row["tools"] = [(tool.name[:_LONGEST], tool.kind, tool.namespace) for tool in record.tools[:_MOST_TOOLS]]
+    row["size"] = record.size
+    row["stream"] = record.stream
+    if record.model is not None:
+        row["model"] = record.model
+    return row
 
 
 def _common(record: Recorded) -> dict[str, Any]:
-    agent = {name: value for name in _AGENT if (value := getattr(record.agent, name))}
-    return {"time": record.time, "agent": agent, "modes": modes_of(record.modes), "request_id": record.request_id}
+    agent = {name: value for name, value in zip(_AGENT, _agent_of(record.agent), strict=True) if value}
+    modes = modes_of(record.modes) if record.modes else {}
+    return {"time": record.time, "agent": agent, "modes": modes, "request_id": record.request_id}
 
 
 def _definition(tool: OfferedTool) -> list[Any]:
