@@ -23,8 +23,19 @@ _EVENTS, _GAP_MS = 100, 5.0
 _PATH = "/v1/chat/completions"
 _LIMITS = {"requests_per_minute": 10**9, "tokens_per_minute": 10**12}
 _BUDGETS = {"usd_per_day": 10**6}
-_POLICIES = orjson.dumps([{"name": "bench", "limits": _LIMITS, "budgets": _BUDGETS}]).decode()
-"""Nothing in the way of the load, everything counted."""
+_RULES = {
+    "default": "allow",
+    "models": {"deny": ["*-preview"]},
+    "always_blocked": ["delete:database", "drop *", "terminate *"],
+    "deny": [f"send:{noun}" for noun in ("mail", "money", "secrets", "file", "invoice", "order", "page", "report")],
+    "tools": {
+        "run_command": {"arguments": {"command": {"command": {"allow": ["cat", "ls"], "paths": ["/sim/**"]}}}},
+        "update_config": {"arguments": {"key": {"not_pattern": "(?i)(password|token|secret|key)"}}},
+        **{f"scale_{name}": {"arguments": {"count": {"type": "integer", "maximum": 20}}} for name in "abcdef"},
+    },
+}
+_POLICIES = orjson.dumps([{"name": "bench", "limits": _LIMITS, "budgets": _BUDGETS, **_RULES}]).decode()
+"""Twenty rules, nothing in the way of the load, everything counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Bench:
         return self._gateway("leuko", {}, *args)
 
     def all_on(self, *args: str) -> Proxy:
-        """With an agent key, limits and a budget in Redis, and traces on top."""
+        """With an agent key, a policy of twenty rules, limits and a budget in Redis, and traces on top."""
         admin_key = secrets.token_hex(16)
         env = {
             "GATEWAY_ADMIN_KEY": admin_key,
