@@ -145,8 +145,7 @@ class Enforcing:
         self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict
     ) -> tuple[Verdict, str | None]:
         """The verdict after people had their say, with the approval that it waits for; what it counts is counted."""
-        may_be_lifted = not verdict.allowed and verdict.on_deny.kind == "hold"
-        if may_be_lifted or (verdict.allowed and verdict.approval):
+        if verdict.asks:
             verdict, approval_id = await self._approved(agent, question, conversation, hashed, verdict)
             if not verdict.allowed:
                 return verdict, approval_id

@@ -6,7 +6,7 @@ from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.phases.judged_call import Judgement
-from gateway.policy.secrets import redact
+from gateway.policy.secrets import LEFT_ALONE, redact
 from gateway.wire import DIALECTS
 from gateway.wire.cover_secrets import cover_secrets
 from gateway.wire.edit import include_usage
@@ -54,7 +54,7 @@ class Rewrite:
 def _judged(body: bytes, ask: Ask, dialect: str, judgement: Judgement) -> bytes:
     """What may go to the model of a request. Raises Refusal where that cannot be taken apart."""
     if judgement.redact:
-        body = cover_secrets(body, ask.document, redact)
+        body = cover_secrets(body, ask.document, redact, LEFT_ALONE)
     if not judgement.strip:
         return body
     body = strip_tools(body, ask, judgement.strip)

@@ -1,6 +1,5 @@
 """A document's own examples, held against it alone: by itself, for an agent it is about, with nothing done before."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,16 +73,8 @@ def check_cases(document: Document, servers: Collection[str] = ()) -> None:
 
 
 def _question(call: Mapping[str, Any]) -> Question:
-    arguments = call.get("arguments", {})
-    return Question(
-        call.get("tool", ""),
-        arguments,
-        kind="custom" if isinstance(arguments, str) else "function",
-        server=call.get("server"),
-        size=len(json.dumps(arguments).encode()),
-        action=call.get("action"),
-        resource=call.get("resource"),
-    )
+    named = {name: call.get(name) for name in ("server", "action", "resource")}
+    return Question.stated(call.get("tool", ""), call.get("arguments", {}), **named)
 
 
 def _transcript(call: Mapping[str, Any]) -> Transcript:

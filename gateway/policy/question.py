@@ -1,8 +1,9 @@
 """What is asked of a policy, and what it may look at to answer."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from gateway.model.agent import Agent
 from gateway.model.ask import OfferedTool
@@ -28,6 +29,22 @@ class Question:
     size: int = 0
     action: str | None = None
     resource: str | None = None
+
+    @classmethod
+    def stated(
+        cls,
+        tool: str,
+        arguments: Any,
+        *,
+        server: str | None = None,
+        action: str | None = None,
+        resource: str | None = None,
+    ) -> Self:
+        """As somebody writes it down: text is for a custom tool, and all else is as long as its shortest JSON."""
+        text = isinstance(arguments, str)
+        sent = arguments if text else json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+        size = len(sent.encode("utf-8", "surrogatepass"))
+        return cls(tool, arguments, "custom" if text else "function", server, size, action, resource)
 
 
 class Memory(Protocol):

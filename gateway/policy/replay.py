@@ -160,9 +160,7 @@ class _Side:
 
 
 def _said(verdict: Verdict) -> Said:
-    if verdict.allowed:
-        return "approval" if verdict.approval else "allow"
-    return "approval" if verdict.on_deny.kind == "hold" else "deny"
+    return "approval" if verdict.asks else "allow" if verdict.allowed else "deny"
 
 
 def _name_of(call: RecordedCall, servers: Collection[str]) -> tuple[str | None, str]:

@@ -55,7 +55,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
 _SHORTEST = 16
 _MEMORY = 64 * 1024 * 1024
 """Bytes at most for the automaton of all forms: one that runs out of memory finds nothing."""
-_LEFT_ALONE = frozenset({"encrypted_content", "signature", "thinking"})
+LEFT_ALONE = frozenset({"encrypted_content", "signature", "thinking"})
 """Members that a provider takes back only as it wrote them."""
 
 
@@ -110,7 +110,7 @@ def covered(value: Any) -> Any:
         items = [covered(item) for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     if isinstance(value, dict):
-        members = {key: one if key in _LEFT_ALONE else covered(one) for key, one in value.items()}
+        members = {key: one if key in LEFT_ALONE else covered(one) for key, one in value.items()}
         return members if any(members[key] is not one for key, one in value.items()) else value
     return value
 
@@ -140,5 +140,5 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, dict):
         for key, member in value.items():
-            if key not in _LEFT_ALONE:
+            if key not in LEFT_ALONE:
                 yield from _texts(member)

@@ -46,6 +46,11 @@ class Verdict:
     shadowed: tuple[tuple[str, str], ...] = ()
     counts: tuple[Count, ...] = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to approve the call, or may."""
+        return self.approval if self.allowed else self.on_deny.kind == "hold"
+
 
 @dataclass(frozen=True, slots=True)
 class RequestVerdict:

@@ -22,7 +22,6 @@ from gateway.policy.matching import is_about
 from gateway.policy.partial import without_arguments
 from gateway.policy.plan import Plans
 from gateway.policy.question import Facts, Question
-from gateway.policy.verdict import Verdict
 from gateway.store.agents import Agents
 from gateway.store.control import ChangeConflict
 from gateway.store.policies import Policies
@@ -100,13 +99,13 @@ class Effective:
         verdicts = {
             tool: rules.judge_call(Question(tool, {}), facts) for tool in sorted({*tools, *named})[:_MOST_TOOLS]
         }
-        modes = {one.name: mode for one in documents if (mode := _mode(one, facts.modes)) is not None}
+        modes = rules.modes(facts)
         return {
-            "mode": next((modes[one.name] for one in sorted(documents, key=_level) if one.name in modes), None),
+            "mode": next(iter(modes.values()), None),
             "modes": modes,
             "allowed_tools": [tool for tool, verdict in verdicts.items() if verdict.allowed and not verdict.approval],
-            "approval_tools": [tool for tool, verdict in verdicts.items() if _asks(verdict)],
-            "blocked_tools": [tool for tool, verdict in verdicts.items() if not (verdict.allowed or _asks(verdict))],
+            "approval_tools": [tool for tool, verdict in verdicts.items() if verdict.asks],
+            "blocked_tools": [tool for tool, verdict in verdicts.items() if not (verdict.allowed or verdict.asks)],
             "limits": [_limit(holding) for holding in self._plans().of(agent)],
         }
 
@@ -211,24 +210,6 @@ def _about(document: Mapping[str, Any], agent_id: str) -> None:
     """Raises Problem 409 where the document of this name is not about this agent alone."""
     if document.get("match") != {"agents": [agent_id]}:
         raise Problem(409, f"The policy {document['name']!r} is not about this agent alone; look at it in /policies.")
-
-
-def _mode(document: Document, set_now: Mapping[str, str]) -> str | None:
-    names = [mode.name for mode in document.clauses.modes]
-    if not names:
-        return None
-    wanted = set_now.get(document.name)
-    return wanted if wanted in names else names[0]
-
-
-def _level(document: Document) -> int:
-    """The most specific ones first."""
-    match = document.match
-    return next((level for level, part in enumerate((match.agents, match.teams, match.environments)) if part), 3)
-
-
-def _asks(verdict: Verdict) -> bool:
-    return verdict.approval if verdict.allowed else verdict.on_deny.kind == "hold"
 
 
 def _limit(holding: Any) -> dict[str, Any]:

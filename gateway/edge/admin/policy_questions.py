@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -17,7 +16,6 @@ from gateway.edge.admin.policy_body import ANY_BODY, problem_of, read_body
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
 from gateway.model.agent import Agent
-from gateway.policy.actions import normal
 from gateway.policy.document import Document
 from gateway.policy.engine import Engine, Rules
 from gateway.policy.errors import PolicyError
@@ -223,10 +221,9 @@ def _replays(
 def _question(body: Asked) -> Question:
     if body.tool is None and body.action is None:
         raise invalid("body.tool", "is missing, and so is `action`; one of them is needed")
-    size = len(body.arguments.encode() if isinstance(body.arguments, str) else orjson.dumps(body.arguments))
-    kind = "custom" if isinstance(body.arguments, str) else "function"
-    action = None if body.action is None else normal(body.action)
-    return Question(body.tool or "", body.arguments, kind, body.server, size, action, body.resource)
+    return Question.stated(
+        body.tool or "", body.arguments, server=body.server, action=body.action, resource=body.resource
+    )
 
 
 def _modes(engine: Engine, set_now: Mapping[str, str], wanted: str | None) -> dict[str, str]:

@@ -88,17 +88,8 @@ def _question(body: Asked, raw: bytes) -> Question:
         strict_json.loads(raw)
     except UnreadableRequest as error:
         raise Problem(400, str(error)) from None
-    text = isinstance(body.arguments, str)
     arguments = {} if body.arguments is None else body.arguments
-    size = len(arguments.encode()) if isinstance(arguments, str) else len(json.dumps(arguments, ensure_ascii=False))
-    return Question(
-        body.tool or "",
-        arguments,
-        kind="custom" if text else "function",
-        size=size,
-        action=body.action,
-        resource=body.resource,
-    )
+    return Question.stated(body.tool or "", arguments, action=body.action, resource=body.resource)
 
 
 def _context(body: Asked, redact: Callable[[str], str]) -> dict[str, Any]:
