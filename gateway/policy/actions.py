@@ -35,10 +35,19 @@ def split_server(tool: str, servers: Collection[str]) -> tuple[str | None, str]:
         for before, after in (("mcp__", "__"), ("", "__"), ("", ".")):
             end = len(before) + len(server)
             name = tool[end + len(after) :]
-            framed = name and tool.startswith(before) and tool.startswith(after, end)
+            framed = name and tool[: len(before)].lower() == before and tool.startswith(after, end)
             if framed and _spelled(tool[len(before) : end]) == spelled:
                 return server, name
     return None, tool
+
+
+def named_server(namespace: str, servers: Collection[str]) -> str:
+    """The configured server that a namespace names as clients write it (`mcp__SERVER`), else the namespace itself."""
+    spelled = _spelled(namespace)
+    for server in sorted(servers, key=len, reverse=True):
+        if spelled in (one := _spelled(server), f"{one}__", f"mcp__{one}", f"mcp__{one}__"):
+            return server
+    return namespace
 
 
 def read_pattern(written: object, servers: Collection[str] = ()) -> ActionPattern:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from gateway.model.bounded import make_room
-from gateway.policy.actions import normal, split_server
+from gateway.policy.actions import named_server, normal, split_server
 
 _REMEMBERED = 10_000
 _LONGEST = 200
@@ -26,6 +26,10 @@ class Names:
                 make_room(self._known, _REMEMBERED)
                 self._known[tool] = known
         return known
+
+    def server_of(self, namespace: str) -> str:
+        """The configured server that a tool's namespace names, else the namespace itself."""
+        return named_server(namespace, self._servers) if self._servers else namespace
 
     def known_as(self, tool: str) -> str:
         """One text for a tool: its name in normal form, after its server where it has one."""

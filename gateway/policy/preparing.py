@@ -13,6 +13,7 @@ from gateway.policy.rules.patterns import Target
 from gateway.policy.rules.ruleset import Ruleset
 
 _SLASHES = re.compile("/{2,}")
+_SCHEME = re.compile("[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
 
 
 def prepare(
@@ -25,7 +26,7 @@ def prepare(
     """
     server, name = names.of(question.tool)
     if question.server is not None:
-        server = question.server
+        server = names.server_of(question.server)
     about_action = question.action is not None and not question.tool
     if about_action:
         name = normal(question.action or "")
@@ -56,8 +57,9 @@ def _readings(target: Target) -> tuple[Target, ...]:
     action, resource = target
     if "//" not in resource:
         return (target,)
-    scheme, mark, rest = resource.rpartition("://")
-    return (target, (action, scheme + mark + _SLASHES.sub("/", rest)))
+    scheme = _SCHEME.match(resource)
+    start = scheme.end() if scheme is not None else 0
+    return (target, (action, resource[:start] + _SLASHES.sub("/", resource[start:])))
 
 
 def _mapped(

@@ -56,6 +56,7 @@ def test_words_are_the_same_action_however_they_are_joined(words: list[str]) -> 
         ("github__create_issue", ("github", "create_issue")),
         ("github.create_issue", ("github", "create_issue")),
         ("GitHub.create_issue", ("github", "create_issue")),
+        ("MCP__GitHub__create_issue", ("github", "create_issue")),
         ("mcp__my_server__x", ("My.Server", "x")),
         ("My.Server.x", ("My.Server", "x")),
         ("mcp__files__old__x", ("files__old", "x")),

@@ -73,7 +73,9 @@ def test_the_same_tool_on_another_server_is_another_tool() -> None:
     assert not judge(on, "mcp__prod__read_file").allowed
     assert judge(on, "mcp__test__read_file").allowed
     assert judge(on, "read_file").allowed
-    assert not judge(on, "read_file", server="prod").allowed
+    for namespace in ("prod", "Prod", "mcp__prod", "mcp__prod__"):
+        assert not judge(on, "read_file", server=namespace).allowed
+    assert judge(on, "read_file", server="mcp__test").allowed
 
 
 def test_an_action_may_be_asked_about_without_a_tool_and_both_must_be_allowed() -> None:

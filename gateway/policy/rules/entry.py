@@ -47,8 +47,13 @@ class Entry:
             value = (arguments or {}).get(name)
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 return None
-            filled += [str(value), text]
+            filled += [_written(value), text]
         return "".join(filled)
+
+
+def _written(value: str | int | float) -> str:
+    """One form of a number: whoever reads 1.0 or 1e0 may take it for 1."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 class Entries:

@@ -5,7 +5,9 @@ import re
 from gateway.policy.rules.call import Call, Check, Found
 from gateway.policy.rules.ruleset import Ruleset
 
-_DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)", re.IGNORECASE)
+_DOTS = re.compile(r"(?:^|[/\\])(?:[.\uff0e]|%2e){1,2}(?:[/\\;]|$)", re.IGNORECASE)
+_AGAIN = re.compile("%(?:25)+")
+_SEPARATORS = re.compile("%(?:2f|5c)", re.IGNORECASE)
 """Between ends of the text or separators, each of which is one character: linear."""
 
 
@@ -17,7 +19,7 @@ def guard(rules: Ruleset) -> Check | None:
         if document in call.unnamed:
             return Found(call.unnamed[document], "the argument that names its resource is missing")
         for _, resource in call.targets_of(document):
-            if resource and ("." in resource or "%" in resource) and has_dot_segment(resource):
+            if resource and has_dot_segment(resource):
                 return Found("resource", "its resource has a dot segment")
         return None
 
@@ -26,8 +28,9 @@ def guard(rules: Ruleset) -> Check | None:
 
 
 def has_dot_segment(resource: str) -> bool:
-    """Whether a `.` or `..`, percent-encoded or not, stands between separators."""
-    return (
-        _DOTS.search(resource.replace("%2f", "/").replace("%2F", "/").replace("%5c", "/").replace("%5C", "/"))
-        is not None
-    )
+    """Whether a `.` or `..`, percent-encoded however often or not, stands between separators."""
+    if "%" in resource:
+        resource = _SEPARATORS.sub("/", _AGAIN.sub("%", resource))
+    elif "." not in resource and resource.isascii():
+        return False
+    return _DOTS.search(resource) is not None

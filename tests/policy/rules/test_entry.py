@@ -18,6 +18,7 @@ def entry(**members: Any) -> Entry:
         ("fixed", None, "fixed"),
         ("{a}", {"a": "web"}, "web"),
         ("s3://{a}/{b}", {"a": "x", "b": 2.5}, "s3://x/2.5"),
+        ("acct/{a}", {"a": 1.0}, "acct/1"),
         ("{a}", {}, None),
         ("{a}", None, None),
         ("{a}", {"a": None}, None),
