@@ -311,8 +311,11 @@ class Path:
         return self.prices.price(self._provider_of(exchange).name, _model_of(exchange))
 
     def _provider_of(self, exchange: Exchange) -> Provider:
-        """Raises Refusal."""
-        return self.providers.choose(exchange.route, _model_of(exchange), exchange.routed)
+        """The same for as long as the exchange lasts. Raises Refusal."""
+        chosen: Provider | None = exchange.chosen
+        if chosen is None:
+            chosen = exchange.chosen = self.providers.choose(exchange.route, _model_of(exchange), exchange.routed)
+        return chosen
 
     async def _reload_policies(self) -> None:
         settings = self._settings

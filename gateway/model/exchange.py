@@ -53,19 +53,21 @@ class Exchange:
 
     `profile` is what the request says beside its ask: hashes, conversation, turn. `reservation` is what limits and
     budgets set aside for it, `output_cap` the `max_tokens` they leave, `decision` the audit entry that let it pass,
-    `routed` the provider an operator chose for its agent, `span` its trace; `dispatched` once a provider is asked,
-    `unleased` once the guard let it pass without a lease. `policies` are those it is under, `judgement` is what its
-    calls are judged by, None where no rule is about them; `withheld` what the caller was told instead of calls, `owed`
-    the results that the request has to have added for calls that were withheld in the answer it goes on from.
+    `routed` the provider an operator chose for its agent, `chosen` the one it is priced at and sent to, `span` its
+    trace; `dispatched` once a provider is asked, `unleased` once the guard let it pass without a lease. `policies` are
+    those it is under, `judgement` is what its calls are judged by, None where no rule is about them; `withheld` what
+    the caller was told instead of calls, `owed` the results that the request has to have added for calls that were
+    withheld in the answer it goes on from.
     Each belongs to the one who sets it; to everybody else it is opaque.
     """
 
     __slots__ = (
-        "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "credential", "deadline", "decision",
-        "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band", "interruption",
-        "judgement", "model", "on_tick", "output_cap", "owed", "own_headers", "patience", "patience_kind", "plain",
-        "plain_size", "policies", "profile", "provider", "refusal", "request", "reservation", "route", "routed",
-        "settled", "span", "started", "status", "streaming", "strips_usage", "task", "touched", "unleased", "withheld",
+        "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "chosen", "credential", "deadline",
+        "decision", "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band",
+        "interruption", "judgement", "model", "on_tick", "output_cap", "owed", "own_headers", "patience",
+        "patience_kind", "plain", "plain_size", "policies", "profile", "provider", "refusal", "request",
+        "reservation", "route", "routed", "settled", "span", "started", "status", "streaming", "strips_usage", "task",
+        "touched", "unleased", "withheld",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -116,6 +118,7 @@ class Exchange:
         self.output_cap: int | None = None
         self.decision: str | None = None
         self.routed: str | None = None
+        self.chosen: Any = None
         self.span: Any = None
         self.dispatched = False
         self.unleased = False

@@ -62,7 +62,7 @@ class Forward:
         if self._model_list is not None and self._model_list.answers(request.method, route):
             return await self._list_models(exchange, self._model_list)
         model = exchange.ask.model if exchange.ask else None
-        provider = self.providers.choose(route, route.deployment or model, exchange.routed)
+        provider = self._provider(exchange, route.deployment or model)
         exchange.provider = provider.name
         if route.deployment is not None and (model is None or provider.takes_deployments):
             model = route.deployment  # there the path decides, whatever the body says
@@ -81,6 +81,13 @@ class Forward:
         exchange.forget_text()
         exchange.dispatched = True
         return await opener.open(provider, request.method, provider.path(route), request.query, headers, body)
+
+    def _provider(self, exchange: Exchange, model: str | None) -> Provider:
+        """The one that the exchange was priced at, unless others were configured meanwhile."""
+        chosen: Provider | None = exchange.chosen
+        if chosen is not None and self.providers.by_name.get(chosen.name) is chosen:
+            return chosen
+        return self.providers.choose(exchange.route, model, exchange.routed)
 
     async def _list_models(self, exchange: Exchange, model_list: ModelList) -> Reply:
         """Not counted by the breaker: an answer of the stub models says nothing about the provider."""

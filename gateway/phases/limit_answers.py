@@ -25,10 +25,11 @@ def rate_headers(claims: Sequence[Claim], left: Sequence[int]) -> Headers:
     """
     tightest: dict[str, tuple[int, int]] = {}
     for claim, rest in zip(claims, left, strict=True):
-        bound = claim.bound
-        kind = bound.kind
-        if kind.span == "minute" and (kind.measure not in tightest or rest < tightest[kind.measure][0]):
-            tightest[kind.measure] = rest, bound.most
+        kind = claim.bound.kind
+        if kind.span == "minute":
+            known = tightest.get(kind.measure)
+            if known is None or rest < known[0]:
+                tightest[kind.measure] = rest, claim.bound.most
     headers: Headers = []
     for measure in _RATES:
         if measure in tightest:

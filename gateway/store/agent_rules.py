@@ -47,13 +47,16 @@ class AgentRules:
         return self._rules.get(agent_id, _NONE)
 
     def is_inactive(self, agent_id: str) -> bool:
-        return not self.of(agent_id).active
+        rule = self._rules.get(agent_id)
+        return rule is not None and not rule.active
 
     def is_apart(self, agent_id: str) -> bool:
         return self.of(agent_id).apart
 
     def stands_for(self, agent_id: str) -> str:
         """Where the id was merged into, over several merges."""
+        if agent_id not in self._rules:
+            return agent_id
         for _ in range(_HOPS):
             into = self.of(agent_id).into
             if into is None:

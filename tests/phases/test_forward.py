@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway.model.exchange import Exchange
 from gateway.upstream.providers import Provider
 from tests.support.path import OWN_KEY, running_path
 from tests.support.upstream import ScriptedUpstream, answer, json_answer
@@ -165,3 +166,20 @@ async def test_a_stub_model_that_always_fails_goes_on_failing_for_all_agents() -
                 headers={"authorization": f"Bearer sk-agent-number-{number % 3}"},
             )
             assert said.status_code == 500
+
+
+async def test_a_request_goes_where_it_was_priced_unless_that_provider_is_configured_no_more() -> None:
+    other, gone = Provider("other", "https://other.test"), Provider("gone", "https://gone.test")
+    chosen = [other, gone]
+
+    def price(exchange: Exchange) -> None:
+        exchange.chosen = chosen.pop(0)
+
+    async with (
+        ScriptedUpstream(SAID) as upstream,
+        running_path(upstream.url, named=(other,), gates=(price,)) as path,
+    ):
+        elsewhere = await path.client.post(CHAT, json=ASK, headers=CALLER)
+        default = await path.client.post(CHAT, json=ASK, headers=CALLER)
+    assert (elsewhere.status_code, default.status_code) == (401, 200)  # a caller's credential stays with the default
+    assert len(upstream.requests) == 1
