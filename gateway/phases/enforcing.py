@@ -12,6 +12,7 @@ from gateway.model.ask import Ask
 from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
 from gateway.phases.decisions import Decisions
+from gateway.policy.actions import normal
 from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Memory, Question
 from gateway.policy.recorded import RecordedCall
@@ -122,7 +123,7 @@ class Enforcing:
     def _hash(self, question: Question) -> str:
         """Of exactly what is asked: as of a model's call where there is no more than a call to it."""
         asked = question.arguments
-        if question.resource or not question.tool:
+        if _says_more(question):
             asked = [question.action, question.resource, asked]  # no call has such arguments
         return self._decisions.args_hash(question.tool or question.action or "", asked, question.server)
 
@@ -185,8 +186,13 @@ class Enforcing:
         return replace(waiting, reason="a person has to approve it first"), asked.approval_id
 
 
+def _says_more(question: Question) -> bool:
+    """Whether more is asked than a call to the tool: then an approval must not count for another action or resource."""
+    return bool(question.resource or not question.tool or normal(question.action or "") != normal(question.tool))
+
+
 def _shown(question: Question) -> Any:
-    """What an approver sees: the arguments, and the resource that was stated beside them."""
-    if not question.resource:
+    """What an approver sees: the arguments, and the action and resource that were stated beside them."""
+    if not _says_more(question):
         return question.arguments
     return {"action": question.action, "resource": question.resource, "arguments": question.arguments}

@@ -23,7 +23,7 @@ from gateway.phases.decisions import Decisions
 from gateway.phases.judged_call import Judged, Judgement, SameTurn, question_of
 from gateway.phases.profile import Profile
 from gateway.policy.engine import Engine, Rules
-from gateway.policy.question import Facts, Memory
+from gateway.policy.question import Facts, Memory, Question
 from gateway.policy.requests import is_executed_by_provider
 from gateway.policy.verdict import Count, RequestVerdict, Verdict
 from gateway.store.errors import StoreUnavailable
@@ -35,6 +35,9 @@ _SEARCHES = ("web_search", "web_fetch", "file_search", "tool_search")
 """Kinds of tools that providers run and that change nothing."""
 _ALLOWED = Verdict(True, "")
 _NO_REQUEST = Ask({}, None, False)
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_RUNS_MODELS = re.compile(r"/(assistants|batches|chatkit|evals|realtime|threads)(?:/|\Z)", re.IGNORECASE)
+"""Relayed resources with which a provider runs models that call tools, or lets its clients do so past the gateway."""
 _NAMED_IN_PATH = re.compile(r"/(?:engines|deployments|models)/([^/]+)/", re.IGNORECASE)
 
 
@@ -79,7 +82,10 @@ class Judging:
     def gate(self, exchange: Exchange) -> Awaitable[None] | None:
         """Set `exchange.judgement` where rules are about the agent. Raises Refusal for a request they forbid."""
         route, agent = exchange.route, exchange.agent
-        if route.dialect is None or agent is None:
+        if agent is None:
+            return None
+        if route.dialect is None:
+            self._check_relayed(exchange, agent)
             return None
         planned = _wants_plan(exchange)
         rules = self._engine_of(exchange).of(agent)
@@ -121,6 +127,27 @@ class Judging:
         if judgement.planned:
             _check_planned(ask, judgement.strip)
         return judgement
+
+    def _check_relayed(self, exchange: Exchange, agent: Agent) -> None:
+        """Raise Refusal for a request that would have a model act where nobody judges its calls, unless its action,
+        `relay:batches` say, is allowed."""
+        found = _RUNS_MODELS.search(exchange.route.path.replace("%2F", "/").replace("%2f", "/"))
+        if found is None or exchange.request.method in _READS:
+            return
+        planned, rules = _wants_plan(exchange), self._engine_of(exchange).of(agent)
+        if not planned and rules.idle and rules.idle_requests:
+            return
+        facts = Facts(agent, self._clock(), self._modes(agent))
+        if planned or rules.judge_request(_NO_REQUEST, 0, facts).execution == "plan_only":
+            raise Refusal("policy_denied", "The request may only be planned (plan_only), but a model would act on it.")
+        action = f"relay:{found[1].lower()}"
+        verdict = rules.judge_call(Question("", {}, action=action, resource=exchange.route.path), facts)
+        if verdict.approval:
+            verdict = replace(verdict, allowed=False, reason="it needs approval, and its calls cannot be judged")
+        denied = None if verdict.allowed else verdict
+        self.decisions.record_request(exchange, facts, RequestVerdict(denied, shadowed=verdict.shadowed))
+        if denied is not None:
+            raise _refused_request(RequestVerdict(denied), denied)
 
     # The answer
 
@@ -317,6 +344,8 @@ def _models_in(route: Route, ask: Ask) -> Iterator[str]:
 
 def _check_planned(ask: Ask, strip: Collection[str]) -> None:
     """Raise Refusal for a request that may only be planned and offers what its provider would run by itself."""
+    if isinstance(ask.document.get("prompt"), dict):
+        raise Refusal("policy_denied", "The request may only be planned (plan_only), but a stored prompt brings tools.")
     for tool in ask.tools:
         runs_there = is_executed_by_provider(tool.kind, tool.definition)
         if tool.name not in strip and runs_there and not tool.kind.startswith(_SEARCHES):

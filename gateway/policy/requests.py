@@ -19,6 +19,7 @@ Prepare = Callable[[Question, Facts], Call]
 _CLIENTS = frozenset({"function", "custom", "namespace", "local_shell", "shell", "apply_patch", "tool_search"})
 _CLIENTS_OF = ("computer", "bash_", "text_editor_", "memory_", "tool_search_")
 _VERSION = re.compile(r"(?:_preview)?(?:_[0-9]{4}_?[0-9]{2}_?[0-9]{2})?$")
+_BRING_TOOLS = ("web_search_options", "prompt")
 _MOST = 100
 
 
@@ -38,7 +39,7 @@ class Requests:
         shadowed = [(denied.rule, denied.reason) for denied, _ in _denials(self._shadowed, ask, size, facts)]
         strip: list[str] = []
         denied, code = next(_denials(self._enforced, ask, size, facts), (None, "policy_denied"))
-        if denied is None and (ask.tools or "web_search_options" in ask.document):
+        if denied is None and (ask.tools or any(name in ask.document for name in _BRING_TOOLS)):
             denied = self._judge_tools(ask, facts, prepare, watched, strip, shadowed)
         return RequestVerdict(
             denied,
@@ -137,7 +138,9 @@ def is_executed_by_provider(kind: str, definition: Mapping[str, Any] = {}) -> bo
 
 
 def _hidden_tools(ask: Ask) -> Iterator[OfferedTool]:
-    """What lets a provider run a tool without a word in `tools`."""
+    """What lets a provider run a tool without a word in `tools`. What a stored prompt brings, nobody here can see."""
+    if isinstance(ask.document.get("prompt"), dict):
+        yield OfferedTool("prompt", "prompt", {})
     if ask.document.get("web_search_options") is not None:
         yield OfferedTool("web_search", "web_search", {})
 

@@ -13,6 +13,7 @@ from gateway.model.route import Route
 _AMBIGUOUS = re.compile(rb"[\x00-\x20\x7f-\xff\\;]|%(?![0-9A-Fa-f]{2})|%[01][0-9A-Fa-f]|%7[Ff]|%5[Cc]|%3[Bb]")
 _ENCODED_UNRESERVED = re.compile(rb"%(2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
 _SLASHES = re.compile(rb"/{2,}")
+_CUT_OFF = re.compile("%3[Ff]|%23")
 _SLASHES_TEXT = re.compile(r"(/|%2[Ff])+")
 
 _API_ROOTS = frozenset(
@@ -73,7 +74,7 @@ def data_plane_route(method: str, path: str) -> Route | None:
         return None
     # What a provider may see that decodes slashes, or drops what a file system would.
     whole = below if deployment is None else f"/{deployment}{below}"
-    decoded = _SLASHES_TEXT.sub("/", whole).replace("%20", " ").rstrip("./ ")
+    decoded = _CUT_OFF.split(_SLASHES_TEXT.sub("/", whole), maxsplit=1)[0].replace("%20", " ").rstrip("./ ")
     operation = _operation(method, below, decoded)
     if operation is not None:
         return Route(_JUDGED[operation], below, provider, deployment)

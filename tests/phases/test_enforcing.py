@@ -269,6 +269,17 @@ async def test_an_approval_counts_for_the_same_resource(approvals: Approvals) ->
     assert (await asked(asking, "refund:order", "order-7")).allowed
 
 
+async def test_an_approval_counts_for_the_same_action(approvals: Approvals) -> None:
+    asking = enforcing(Log(), NEEDED, people=approvals)
+    waiting = await asked(asking, "refund:order", tool="look")
+    assert waiting.approval_id is not None
+    approval = await approvals.get(waiting.approval_id)
+    assert approval is not None and approval.arguments["action"] == "refund:order", "the approver sees what it is about"
+    await approvals.decide([waiting.approval_id], "approved", by="adk_1")
+    assert not (await asked(asking, "wipe:disk", tool="look")).allowed
+    assert (await asked(asking, "refund:order", tool="look")).allowed
+
+
 async def test_an_approval_for_a_models_call_counts_for_a_question_about_it(approvals: Approvals) -> None:
     arguments = {"amount": 9}
     hashed = ArgumentsHash(b"secret")("refund", arguments, None)

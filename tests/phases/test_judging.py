@@ -440,3 +440,39 @@ async def test_calls_of_one_turn_count_for_those_after_them() -> None:
     ):
         said = [await world.ask(model="gpt-4o", tools=tools) for _ in turns]
     assert ["tool_calls" in one.json()["choices"][0]["message"] for one in said] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("policy", "method", "path", "rule"),
+    [
+        ({"allow": ["read *"]}, "POST", "/v1/threads/runs", "ops/default"),
+        ({"allow": ["read *"]}, "POST", "/v1/messages/batches", "ops/default"),
+        ({"allow": ["read *"]}, "POST", "/p/default/v1/Batches", "ops/default"),
+        ({"deny": ["relay:realtime"]}, "POST", "/v1/realtime/client_secrets", "ops/deny/0"),
+        ({"execution": "plan_only"}, "POST", "/v1/batches", "plan_only"),
+        ({"allow": ["relay:batches"]}, "POST", "/v1/batches", None),
+        ({"allow": ["read *"]}, "GET", "/v1/threads/t/runs/r", None),
+        ({"allow": ["read *"]}, "POST", "/v1/images/generations", None),
+        ({"allow": ["read *"], "enforcement": "shadow"}, "POST", "/v1/batches", None),
+        ({}, "POST", "/v1/threads/runs", None),
+    ],
+)
+async def test_what_would_run_models_unjudged_needs_permission(
+    policy: dict[str, Any], method: str, path: str, rule: str | None
+) -> None:
+    async with (
+        ScriptedUpstream(json_answer({})) as upstream,
+        judged_path(engine(policy), upstream=upstream.url) as world,
+    ):
+        said = await world.path.client.request(method, path, json={"model": "m"})
+    assert said.status_code == (403 if rule else 200)
+    assert len(upstream.requests) == (0 if rule else 1)
+    assert rule is None or rule in said.json()["error"]["message"]
+
+
+async def test_a_stored_prompt_cannot_only_be_planned() -> None:
+    async with judged_path(engine()) as world:
+        headers = {"x-gateway-execution": "plan_only"}
+        ask = {"model": "stub-tool", "prompt": {"id": "pmpt_1"}}
+        said = await world.path.client.post("/v1/responses", json=ask, headers=headers)
+    assert said.status_code == 403 and "stored prompt" in said.text

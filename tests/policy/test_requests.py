@@ -101,6 +101,14 @@ def test_what_the_provider_would_run_is_judged_before_it_is_offered() -> None:
     assert judged(document(deny=["web search"]), web_search_options={}).denied is not None
 
 
+def test_a_stored_prompt_is_judged_as_a_tool_since_it_may_bring_any() -> None:
+    stored = {"id": "pmpt_1"}
+    assert judged(document(allow=["read *"]), prompt=stored).denied is not None
+    assert judged(document(allow=["read *", "prompt"]), prompt=stored).denied is None
+    assert judged(document(deny=["prompt"]), prompt=stored).denied is not None
+    assert judged(document(allow=["read *"]), prompt="Once upon a time").denied is None
+
+
 def test_a_tool_that_a_person_must_approve_cannot_be_left_to_the_provider() -> None:
     on = document(tools=[tool("web_search", approval=Approval("always"))])
     denied = judged(on, tools=[SEARCH]).denied

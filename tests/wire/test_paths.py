@@ -116,6 +116,8 @@ def test_a_path_that_is_no_api_has_no_route(path: str) -> None:
         "/v1/chat%2Fcompletions",
         "/v1/chat%2fcompletions",
         "/v1/chat/completions.",
+        "/v1/chat/completions%3Fx=y",
+        "/v1/responses%23x",
         "/v1/%2Fresponses",
         "/v1/messages%2F",
     ],
