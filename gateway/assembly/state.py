@@ -17,9 +17,9 @@ from gateway.policy.secrets import redact
 from gateway.settings import Secrets, Settings
 from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
+from gateway.store.answer_notes import AnswerNotes
 from gateway.store.approvals import Approvals
 from gateway.store.calls import CallLog
-from gateway.store.chains import Chains
 from gateway.store.connection import Connection
 from gateway.store.control import Control
 from gateway.store.control_file import ControlFile
@@ -38,7 +38,6 @@ from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
 from gateway.store.vitals import Kept
 from gateway.store.webhooks import WebhookQueues
-from gateway.store.withheld import Withheld
 
 
 class State:
@@ -79,9 +78,10 @@ class State:
             begun=self.agents.begun,
         )
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
-        self.chains = Chains(self.store)
-        self.withheld = Withheld(self.store)
-        self.said = Withheld(self.store, self.store.keys.said)
+        keys = self.store.keys
+        self.chains = AnswerNotes(self.store, keys.chain, waiting=10_000)
+        self.withheld = AnswerNotes(self.store, keys.withheld)
+        self.said = AnswerNotes(self.store, keys.said)
         self.limits = Limits(self.store, clock=monotonic)
         self.events = Events(self.store, clock=clock)
         self._begin_judging(settings, root, clock)

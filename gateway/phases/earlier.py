@@ -11,14 +11,13 @@ import zlib
 from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from gateway.model.bounded import make_room
 from gateway.model.exchange import Exchange
 from gateway.model.transcript import Transcript
 from gateway.model.vitals import Vitals
 from gateway.phases.judged_call import Judgement
-from gateway.phases.profile import Profile
+from gateway.phases.profile import AnswerNotes, Profile
 from gateway.policy.provenance import people_said
 from gateway.store.taint import BYTES, MOST_HASHES, holds, merged
 
@@ -27,18 +26,10 @@ _FULL = BYTES * 8 // 4
 _KNOWN_LIMIT = 1000
 
 
-class Kept(Protocol):
-    """What other processes remember of answers."""
-
-    def remember(self, agent_id: str, answer_id: str, told: bytes) -> None: ...
-
-    async def find(self, agent_id: str, answer_id: str) -> bytes | None: ...
-
-
 class Earlier:
     """`kept` None: this process is the only one. `secret` is the deployment's root secret."""
 
-    def __init__(self, secret: bytes, kept: Kept | None = None) -> None:
+    def __init__(self, secret: bytes, kept: AnswerNotes | None = None) -> None:
         self._key = hmac.digest(secret, b"leuko/earlier/1\x01", hashlib.sha256)
         self._kept = kept
         self._known: dict[tuple[str, str], bytes] = {}
@@ -72,7 +63,9 @@ class Earlier:
         if self._kept is not None:
             self._kept.remember(profile.base, answer.id, told)
 
-    async def _find(self, kept: Kept, judgement: Judgement, transcript: Transcript, place: tuple[str, str]) -> None:
+    async def _find(
+        self, kept: AnswerNotes, judgement: Judgement, transcript: Transcript, place: tuple[str, str]
+    ) -> None:
         found = await kept.find(*place)
         if found is not None:
             self._note(place, found)

@@ -26,13 +26,12 @@ class Judged:
     @property
     def stands(self) -> bool:
         """Whether it is refused and no person may lift that."""
-        return not self.verdict.allowed and self.verdict.on_deny.kind != "hold"
+        return not (self.verdict.allowed or self.verdict.asks)
 
     @property
     def asks(self) -> bool:
         """Whether a person has to approve it."""
-        verdict = self.verdict
-        return verdict.approval if verdict.allowed else verdict.on_deny.kind == "hold"
+        return self.verdict.asks
 
     def over(self, count: Count) -> "Judged":
         """The same call, refused because what it counts has no room."""

@@ -3,13 +3,13 @@ waits for their results. A gate that finds what a request owes, and an observer 
 """
 
 from collections.abc import Awaitable
-from typing import Protocol
 
 import orjson
 
+from gateway.model.bounded import make_room
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
-from gateway.phases.profile import Profile
+from gateway.phases.profile import AnswerNotes, Profile
 from gateway.wire.owed_results import OwedResult
 
 _KNOWN_LIMIT = 10_000
@@ -17,18 +17,10 @@ _MOST_CALLS = 512
 _NOTHING: tuple[OwedResult, ...] = ()
 
 
-class Kept(Protocol):
-    """What other processes remember."""
-
-    def remember(self, agent_id: str, answer_id: str, told: bytes) -> None: ...
-
-    async def find(self, agent_id: str, answer_id: str) -> bytes | None: ...
-
-
 class Owing:
     """`kept` None: this process is the only one."""
 
-    def __init__(self, kept: Kept | None = None) -> None:
+    def __init__(self, kept: AnswerNotes | None = None) -> None:
         self._kept = kept
         self._known: dict[tuple[str, str], tuple[OwedResult, ...]] = {}
 
@@ -61,7 +53,7 @@ class Owing:
             told = {"text": owed[0].text, "calls": [[one.call_id, one.kind] for one in owed]}
             self._kept.remember(profile.base, answer.id, orjson.dumps(told))
 
-    async def _find(self, kept: Kept, exchange: Exchange, place: tuple[str, str]) -> None:
+    async def _find(self, kept: AnswerNotes, exchange: Exchange, place: tuple[str, str]) -> None:
         found = await kept.find(*place)
         if found is not None:
             told = orjson.loads(found)
@@ -69,6 +61,5 @@ class Owing:
             self._note(place, exchange.owed)
 
     def _note(self, place: tuple[str, str], owed: tuple[OwedResult, ...]) -> None:
-        if len(self._known) >= _KNOWN_LIMIT:  # keyed by what providers send: must not grow with them
-            del self._known[next(iter(self._known))]
+        make_room(self._known, _KNOWN_LIMIT)  # keyed by what providers send: must not grow with them
         self._known[place] = owed

@@ -62,13 +62,12 @@ class Profile:
         self.history = None
 
 
-class Chains(Protocol):
-    """What other processes remember of answers."""
+class AnswerNotes(Protocol):
+    """What other processes remember of answers; see `store.answer_notes`."""
 
-    def remember(self, agent_id: str, answer_id: str, conversation: str, turn: int) -> None: ...
+    def remember(self, agent_id: str, answer_id: str, told: bytes) -> None: ...
 
-    async def find(self, agent_id: str, answer_id: str) -> tuple[str, int] | None:
-        """Conversation and turn; None if nobody knows."""
+    async def find(self, agent_id: str, answer_id: str) -> bytes | None: ...
 
 
 class Profiler:
@@ -77,10 +76,10 @@ class Profiler:
     Args:
         secret: the deployment's root secret.
         clock: monotonic seconds.
-        chains: None: this process is the only one.
+        chains: of answers that requests may go on from, turn and conversation; None: this process is the only one.
     """
 
-    def __init__(self, secret: bytes, *, clock: Callable[[], float], chains: Chains | None = None) -> None:
+    def __init__(self, secret: bytes, *, clock: Callable[[], float], chains: AnswerNotes | None = None) -> None:
         self._key = hmac.digest(secret, b"leuko/profile/1\x01", hashlib.sha256)
         self._clock = clock
         self._kept_chains = chains
@@ -113,10 +112,11 @@ class Profiler:
             return None
         return self._find(self._kept_chains, previous, ask, dialect, profile)
 
-    async def _find(self, chains: Chains, previous: str, ask: Ask, dialect: str, profile: Profile) -> None:
-        known = await chains.find(profile.base, previous)
-        if known is not None:
-            _remember(self._chains, (profile.base, previous), known)
+    async def _find(self, chains: AnswerNotes, previous: str, ask: Ask, dialect: str, profile: Profile) -> None:
+        told = await chains.find(profile.base, previous)
+        if told is not None:
+            turn, _, conversation = told.decode().partition(" ")
+            _remember(self._chains, (profile.base, previous), (conversation, int(turn)))
         self._read(ask, dialect, profile)
 
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
@@ -129,7 +129,7 @@ class Profiler:
             turn = profile.turn or 1
             _remember(self._chains, (profile.base, answer.id), (profile.conversation, turn))
             if self._kept_chains is not None:
-                self._kept_chains.remember(profile.base, answer.id, profile.conversation, turn)
+                self._kept_chains.remember(profile.base, answer.id, f"{turn} {profile.conversation}".encode())
         if profile.body_key is not None:
             if vitals.error_type is not None or vitals.status >= 400:
                 _remember(self._failed, profile.body_key, (self._clock(), profile.retries))

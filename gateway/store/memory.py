@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from gateway.model.bounded import make_room
 from gateway.model.transcript import Transcript
 from gateway.policy.provenance import first_read, mark
 from gateway.policy.verdict import Count
@@ -117,8 +118,7 @@ class ActionMemory:
             await self.remember(agent_id, session, found)
         seen = {mark(said) for said in transcript.said if said.speaker == "tool"}
         if seen - known:
-            while len(self._results) >= _SESSIONS:  # callers choose the sessions
-                del self._results[next(iter(self._results))]
+            make_room(self._results, _SESSIONS)  # callers choose the sessions
             self._results[agent_id, session] = set(list(seen)[:_KNOWN_RESULTS])
 
     async def remember(self, agent_id: str, session: str, values: Collection[str] | None) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from gateway.phases.earlier import Earlier
 from gateway.phases.hearing import Hearing
+from gateway.store.answer_notes import AnswerNotes
 from gateway.store.connection import Connection
 from gateway.store.given_calls import GivenCalls
 from gateway.store.memory import ActionMemory
-from gateway.store.withheld import Withheld
 from tests.support.conversations import ChatTalk, MessagesTalk, Model, ResponsesTalk
 from tests.support.judging import World, engine, judged_path
 from tests.support.upstream import ScriptedUpstream
@@ -68,7 +68,7 @@ class Thread(MessagesTalk):
 class Replica:
     """A gateway of its own over the common store."""
 
-    def __init__(self, world: World, kept: Withheld, given: GivenCalls) -> None:
+    def __init__(self, world: World, kept: AnswerNotes, given: GivenCalls) -> None:
         self.world, self.kept, self.given = world, kept, given
 
     async def send(self, talk: Any, model: Model, tool: str, arguments: Mapping[str, Any]) -> str:
@@ -98,7 +98,7 @@ async def replicas(redis_url: str, model: Model) -> AsyncIterator[list[Replica]]
             store = Connection(redis_url, op_timeout=5)
             stack.push_async_callback(store.close)
             memory, given = ActionMemory(store, SECRET), GivenCalls(store, SECRET, clock=lambda: 1.8e9)
-            kept = Withheld(store, store.keys.said)
+            kept = AnswerNotes(store, store.keys.said)
 
             def heard(judging: Any, given: GivenCalls = given, memory: ActionMemory = memory) -> Hearing:
                 return Hearing(judging.of, given, memory, judging.decisions)

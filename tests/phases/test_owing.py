@@ -8,8 +8,8 @@ import pytest
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import RELEASE, Denial, Ruling, Withhold
 from gateway.phases.owing import Owing
+from gateway.store.answer_notes import AnswerNotes
 from gateway.store.connection import Connection
-from gateway.store.withheld import Withheld
 from tests.support.path import running_path
 from tests.support.upstream import ScriptedUpstream, event, json_answer, sse_answer
 
@@ -74,7 +74,7 @@ async def test_the_next_request_of_a_message_thread_reports_the_refusal() -> Non
 
 async def test_another_worker_knows_what_was_withheld_and_another_agent_does_not(redis_url: str) -> None:
     connection = Connection(redis_url, op_timeout=5, connect_timeout=5)
-    kept = Withheld(connection)
+    kept = AnswerNotes(connection, connection.keys.withheld)
     one, other = Owing(kept), Owing(kept)
     async with ScriptedUpstream(json_answer(RESPONSE)) as upstream:
         for owing, key in ((one, "sk-1"), (other, "sk-1"), (other, "sk-1"), (other, "sk-2")):

@@ -118,12 +118,12 @@ def test_a_chain_of_answers_is_one_conversation(profiler: Profiler) -> None:
 async def test_a_chain_goes_on_at_another_worker() -> None:
     class Kept:
         def __init__(self) -> None:
-            self.all: dict[tuple[str, str], tuple[str, int]] = {}
+            self.all: dict[tuple[str, str], bytes] = {}
 
-        def remember(self, agent_id: str, answer_id: str, conversation: str, turn: int) -> None:
-            self.all[agent_id, answer_id] = conversation, turn
+        def remember(self, agent_id: str, answer_id: str, told: bytes) -> None:
+            self.all[agent_id, answer_id] = told
 
-        async def find(self, agent_id: str, answer_id: str) -> tuple[str, int] | None:
+        async def find(self, agent_id: str, answer_id: str) -> bytes | None:
             return self.all.get((agent_id, answer_id))
 
     kept = Kept()

@@ -1,4 +1,7 @@
-"""Which calls of an answer were withheld, for requests that go on from it by its id, at whatever worker."""
+"""What is remembered of an answer, for requests that go on from it by its id, at whatever worker.
+
+Remembering never waits and never fails: what cannot be written in time is forgotten.
+"""
 
 import asyncio
 import hashlib
@@ -10,22 +13,22 @@ from gateway.store.errors import StoreError
 from gateway.store.lane import Argument
 
 KEPT_SECONDS = 3600
-_PENDING = 1000
 _CHUNK = 64
 _INTERVAL = 0.01
 
 
-class Withheld:
+class AnswerNotes:
     """Remembers (`remember`), writes (`run`, `flush`), finds (`find`). What is remembered is opaque here.
 
     Args:
-        key: the name of a key from a digest, where something else is remembered of answers.
+        key: the name of a key, from a digest.
+        waiting: how many may wait to be written, the newest.
     """
 
-    def __init__(self, connection: Connection, key: Callable[[str], str] | None = None) -> None:
+    def __init__(self, connection: Connection, key: Callable[[str], str], *, waiting: int = 1000) -> None:
         self._connection = connection
-        self._name = key or connection.keys.withheld
-        self._pending: deque[tuple[Sequence[str], Sequence[Argument]]] = deque(maxlen=_PENDING)
+        self._name = key
+        self._pending: deque[tuple[Sequence[str], Sequence[Argument]]] = deque(maxlen=waiting)
         self._dirty = asyncio.Event()
 
     def remember(self, agent_id: str, answer_id: str, told: bytes) -> None:
@@ -34,7 +37,7 @@ class Withheld:
         self._dirty.set()
 
     async def find(self, agent_id: str, answer_id: str) -> bytes | None:
-        """None if nothing was withheld, or Redis does not answer."""
+        """None if Redis does not know, or does not answer."""
         try:
             found: bytes | None = await self._connection.execute("GET", self._key(agent_id, answer_id))
         except StoreError:
