@@ -3,7 +3,7 @@
 Whatever keeps a decision from being made or recorded is raised: an agent that gets no answer has no permission.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,11 +12,12 @@ from gateway.model.ask import Ask
 from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
 from gateway.phases.decisions import Decisions
+from gateway.phases.judging import Memories
 from gateway.policy.actions import normal
 from gateway.policy.engine import Engine
-from gateway.policy.question import Facts, Memory, Question
+from gateway.policy.question import Facts, Question
 from gateway.policy.recorded import RecordedCall
-from gateway.policy.verdict import Count, Verdict
+from gateway.policy.verdict import Verdict
 from gateway.store.approval_record import Approval, Pending
 from gateway.store.approvals import TooManyPending
 
@@ -27,16 +28,6 @@ class Modes(Protocol):
     """The operational modes that operators set (`store.modes`)."""
 
     def of(self, agent: Agent) -> Mapping[str, str]: ...
-
-
-class Memories(Protocol):
-    """What agents did lately, on all replicas (`store.memory`). Both raise StoreUnavailable."""
-
-    async def load(self, agent_id: str, conversation: str, keys: Sequence[Count]) -> Memory: ...
-
-    async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
-        """Count all, or none: the one that has no room."""
-        ...
 
 
 class People(Protocol):

@@ -30,7 +30,7 @@ from gateway.store.errors import StoreUnavailable
 from gateway.wire import DIALECTS
 from gateway.wire.refusal_text import called, plan_text, refusal_text, tool_name
 
-_EXECUTION = b"x-gateway-execution"
+EXECUTION = b"x-gateway-execution"
 _SEARCHES = ("web_search", "web_fetch", "file_search", "tool_search")
 """Kinds of tools that providers run and that change nothing."""
 _ALLOWED = Verdict(True, "")
@@ -42,7 +42,7 @@ _NAMED_IN_PATH = re.compile(r"/(?:engines|deployments|models)/([^/]+)/", re.IGNO
 
 
 class Memories(Protocol):
-    """What agents did lately, on all replicas; see `store.memory`."""
+    """What agents did lately, on all replicas; see `store.memory`. Both raise StoreUnavailable."""
 
     async def load(
         self, agent_id: str, conversation: str, keys: Sequence[Count], *, session: str | None = None
@@ -87,7 +87,7 @@ class Judging:
         if route.dialect is None:
             self._check_relayed(exchange, agent)
             return None
-        planned = _wants_plan(exchange)
+        planned = wants_plan(exchange.request.fields.get(EXECUTION))
         rules = self._engine_of(exchange).of(agent)
         if planned or not (rules.idle and rules.idle_requests):
             exchange.judgement = self._judgement(exchange, agent, rules, planned)
@@ -134,7 +134,7 @@ class Judging:
         found = _RUNS_MODELS.search(exchange.route.path.replace("%2F", "/").replace("%2f", "/"))
         if found is None or exchange.request.method in _READS:
             return
-        planned, rules = _wants_plan(exchange), self._engine_of(exchange).of(agent)
+        planned, rules = wants_plan(exchange.request.fields.get(EXECUTION)), self._engine_of(exchange).of(agent)
         if not planned and rules.idle and rules.idle_requests:
             return
         facts = Facts(agent, self._clock(), self._modes(agent))
@@ -315,9 +315,8 @@ class Judging:
         return self.decisions.args_hash(judged.question.tool, judged.question.arguments, judged.question.server)
 
 
-def _wants_plan(exchange: Exchange) -> bool:
-    """Whether the caller itself asks for no more than a plan. Raises Refusal for what is no such wish."""
-    wish = exchange.request.fields.get(_EXECUTION)
+def wants_plan(wish: bytes | None) -> bool:
+    """Whether a caller's header asks for no more than a plan. Raises Refusal for what is no such wish."""
     if wish is None or wish == b"execute_safe":
         return False
     if wish != b"plan_only":

@@ -14,12 +14,12 @@ from gateway.edge.agents_api.reported import Members, Resource, redacted
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.phases.enforcing import Answer, Enforcing
+from gateway.phases.judging import EXECUTION, wants_plan
 from gateway.policy.question import Question
 from gateway.wire import strict_json
 
 _MOST_CONTEXT = 4096
 _SESSION = "x-agent-session"
-_EXECUTION = "x-gateway-execution"
 
 
 class Asked(Body):
@@ -74,7 +74,7 @@ def router(
                 question,
                 conversation=redact(request.headers.get(_SESSION, ""))[:200],
                 context=context,
-                planned=request.headers.get(_EXECUTION) == "plan_only",
+                planned=wants_plan(dict(request.scope["headers"]).get(EXECUTION)),
             )
         except Refusal as refusal:
             raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None

@@ -166,6 +166,14 @@ def test_arguments_that_two_readers_would_read_differently_are_refused(ops: Agen
     assert "count" in problem(answer, 400)["detail"]
 
 
+def test_a_wish_for_a_plan_is_heard_and_a_strange_one_is_no_permission(ops: AgentsApi) -> None:
+    body = {"action": "read:file", "resource": "s3://docs/a"}
+    planned = ops.post("/enforce", body, ops.agent_key, **{"x-gateway-execution": "plan_only"}).json()
+    assert (planned["allowed"], planned["rule"]) == (False, "execution")
+    strange = ops.post("/enforce", body, ops.agent_key, **{"x-gateway-execution": "plan-only"})
+    assert "plan_only or execute_safe" in problem(strange, 400)["detail"]
+
+
 def test_a_context_is_small(ops: AgentsApi) -> None:
     body = {"action": "read:file", "resource": "a", "context": {"a": "x" * 5000}}
     problem(ops.post("/enforce", body, ops.agent_key), 413)
