@@ -92,10 +92,20 @@ class Credentials:
             self._waiting.append((agent, None, rest))
             self._some.set()
 
-    def seen(self, agent: Agent, vitals: Vitals, *, ok: bool, **rest: Any) -> None:
+    def seen(
+        self,
+        agent: Agent,
+        vitals: Vitals,
+        *,
+        client: str | None,
+        address: str | None = None,
+        tools: tuple[str, ...] = (),
+        ok: bool,
+    ) -> None:
         """Note one exchange, in memory; `ok`: the provider answered with 2xx."""
         if agent.verified or agent.agent_id in self._known:
-            return self._note(agent, vitals, ok=ok, **rest)
+            return self._note(agent, vitals, client=client, address=address, tools=tools, ok=ok)
+        rest: dict[str, Any] = {"client": client, "address": address, "tools": tools}
         if not ok:
             self._tried(agent)
             return self._note(agent, vitals, ok=False, **rest)
