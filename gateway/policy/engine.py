@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
 from gateway.policy.actions import normal
+from gateway.policy.by_agent import ByAgent
 from gateway.policy.constraints.compiling import READ_CONVERSATION
 from gateway.policy.deciding import Decision, Judged, decide, denials, verdict
 from gateway.policy.document import Document
@@ -24,7 +25,6 @@ from gateway.policy.rules.untrusted import Untrusted
 from gateway.policy.schemas import Schemas
 from gateway.policy.verdict import Count, RequestVerdict, Verdict
 
-_REMEMBERED = 10_000
 _MOST_SHADOWED = 16
 
 
@@ -55,22 +55,15 @@ class Engine:
             known.get(id(document)) or Judged(Ruleset(document, self._names, self._schemas)) for document in documents
         ]
         self._judged: list[Judged] = sorted(compiled, key=lambda judged: judged.rules.level)
-        self._known: dict[str, tuple[Agent, Rules]] = {}
+        self._rules = ByAgent(self._rules_of)
 
     def of(self, agent: Agent) -> "Rules":
         """What holds for this agent."""
-        known = self._known.get(agent.agent_id)  # not by all of the agent: hashing that takes longer than all the rest
-        if known is not None and known[0] is agent:
-            return known[1]
-        if known is not None and known[0] == agent:
-            known = self._known[agent.agent_id] = agent, known[1]  # the next time it is this one, read anew
-        else:
-            if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
-                self._known.clear()
-            matching = [judged for judged in self._judged if is_about(judged.rules.document.match, agent)]
-            rules = Rules(matching, self._names, self._schemas, shadow=self._shadow)
-            known = self._known[agent.agent_id] = agent, rules
-        return known[1]
+        return self._rules.of(agent)
+
+    def _rules_of(self, agent: Agent) -> "Rules":
+        matching = [judged for judged in self._judged if is_about(judged.rules.document.match, agent)]
+        return Rules(matching, self._names, self._schemas, shadow=self._shadow)
 
 
 class Rules:

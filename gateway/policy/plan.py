@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from gateway.model.agent import Agent
 from gateway.policy.bounds import Bound
+from gateway.policy.by_agent import ByAgent
 from gateway.policy.document import Document
 from gateway.policy.matching import is_about
-
-_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +45,21 @@ class Plans:
 
     def __init__(self, documents: Iterable[Document] = ()) -> None:
         self._documents = tuple(document for document in documents if document.bounds)
-        self._known: dict[str, tuple[Agent, Plan]] = {}
+        self._plans = ByAgent(self._plan_of)
 
     def of(self, agent: Agent) -> Plan:
         """Empty where nothing bounds the agent."""
-        if not self._documents:
-            return _NOTHING
-        known = self._known.get(agent.agent_id)  # not by all of the agent: hashing that takes longer than all the rest
-        if known is not None and known[0] is agent:
-            return known[1]
-        if known is not None and known[0] == agent:
-            known = self._known[agent.agent_id] = agent, known[1]  # the next time it is this one, read anew
-        else:
-            if len(self._known) >= _REMEMBERED:  # keyed by what callers send: must not grow with them
-                self._known.clear()
-            holdings = [
-                Holding(bound, _subject(document, agent), document.name)
-                for document in self._documents
-                if is_about(document.match, agent)
-                for bound in document.bounds
-            ]
-            # Where a budget is spent, a word on when the minute is over would only mislead.
-            plan = Plan(sorted(holdings, key=lambda holding: not holding.bound.budget))
-            known = self._known[agent.agent_id] = agent, plan
-        return known[1]
+        return self._plans.of(agent) if self._documents else _NOTHING
+
+    def _plan_of(self, agent: Agent) -> Plan:
+        holdings = [
+            Holding(bound, _subject(document, agent), document.name)
+            for document in self._documents
+            if is_about(document.match, agent)
+            for bound in document.bounds
+        ]
+        # Where a budget is spent, a word on when the minute is over would only mislead.
+        return Plan(sorted(holdings, key=lambda holding: not holding.bound.budget))
 
 
 def _subject(document: Document, agent: Agent) -> str:

@@ -11,7 +11,9 @@ from gateway.policy.document import parse
 
 def exchange() -> Exchange:
     request = Request("POST", "/v1/chat/completions", b"", [], {}, "127.0.0.1")
-    return Exchange("req_1", request, Route("chat", "/chat/completions"), asyncio.get_running_loop().create_future(), 0.0)
+    return Exchange(
+        "req_1", request, Route("chat", "/chat/completions"), asyncio.get_running_loop().create_future(), 0.0
+    )
 
 
 async def test_an_exchange_goes_on_under_the_policies_it_began_with() -> None:

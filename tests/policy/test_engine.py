@@ -3,8 +3,7 @@ import pytest
 from gateway.model.agent import Agent
 from gateway.policy.clauses import Approval, Sequence
 from gateway.policy.document import Match
-from gateway.policy.engine import Engine
-from tests.support.policies import AGENT, Remembered, document, judge, mode, patterns, rules, said, tool
+from tests.support.policies import Remembered, document, judge, mode, patterns, rules, said, tool
 
 OPS = document(
     "ops",
@@ -95,15 +94,6 @@ def test_what_a_model_wrote_is_repeated_only_where_it_is_plain() -> None:
     assert "this action" in judge(OPS, "paint" * 50).reason
     assert "this action" in judge(OPS, "").reason
     assert "this action" in judge(OPS, "малюй").reason
-
-
-def test_rules_are_remembered_for_an_agent_until_it_changes_and_never_too_many() -> None:
-    engine = Engine([OPS])
-    first = engine.of(AGENT)
-    assert engine.of(AGENT) is first and engine.of(Agent("agt_1")) is not first
-    for n in range(10_100):
-        engine.of(Agent(f"agt_{n}"))
-    assert len(engine._known) <= 10_000
 
 
 def test_asked_of_an_action_and_a_tool_what_either_demands_is_demanded() -> None:
