@@ -184,15 +184,16 @@ async def known(agents: Agents, agent_id: str) -> AgentRecord:
 
 
 def as_agent(record: AgentRecord) -> Agent:
-    """The agent as policies see it."""
+    """The agent as policies see it: what operators call one that has proved nothing is not looked at there."""
+    proved = record.verified
     return Agent(
         record.agent_id,
-        record.verified,
+        proved,
         record.credential,
-        record.name,
+        record.name if proved else None,
         record.credential_id,
-        owner_team=record.owner_team,
-        environment=record.environment,
+        owner_team=record.owner_team if proved else None,
+        environment=record.environment if proved else None,
         evidence=record.evidence,
     )
 

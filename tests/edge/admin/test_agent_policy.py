@@ -1,11 +1,14 @@
 """`/agents/{id}/policy`, over a real gateway and Redis."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.edge.admin.agent_policy import name_for
+from gateway.edge.admin.agents import as_agent
+from gateway.store.agents import AgentRecord
 from tests.edge.admin.conftest import problem, send
 from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.redis import RedisServer
@@ -97,3 +100,10 @@ def test_what_holds_by_all_documents_is_shown_when_asked_for(gateway: GatewayPro
     assert limits[("effective", "usd_per_day", "budget")] == 2.5
     assert limits[("effective", "requests_per_minute", "limit")] == 60
     send(gateway, "DELETE", "/policies/effective", if_match="*")
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_operators_call_an_agent_counts_for_one_that_proved_who_it_is(verified: bool) -> None:
+    record = AgentRecord("agt_1", verified, None, "sre-1", None, 0.0, 0.0, (), (), (), 0, 0, 0)
+    agent = as_agent(replace(record, owner_team="sre", environment="prod"))
+    assert (agent.name, agent.owner_team, agent.environment) == (("sre-1", "sre", "prod") if verified else (None,) * 3)
