@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.policy.clauses import Tool
+from gateway.policy.constraints.compiling import READ_CONVERSATION
 from gateway.policy.document import Document
-
-_OF_THE_CONVERSATION = frozenset({"provenance", "from_step"})
 
 
 def decidable(document: Document) -> Document:
@@ -26,7 +25,7 @@ def conversational(arguments: Mapping[str, Mapping[str, Any]]) -> list[tuple[str
 
     def look(place: str, constraints: Mapping[str, Any]) -> None:
         for name, written in constraints.items():
-            if name in _OF_THE_CONVERSATION:
+            if name in READ_CONVERSATION:
                 found.append((f"{place}.{name}", written))
             elif name == "items" and isinstance(written, Mapping):
                 look(f"{place}[]", written)
@@ -52,7 +51,7 @@ def _decidable_tool(tool: Tool) -> Tool:
 def _decidable(constraints: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, written in constraints.items():
-        if name in _OF_THE_CONVERSATION:
+        if name in READ_CONVERSATION:
             continue
         if name == "items" and isinstance(written, Mapping):
             written = _decidable(written)

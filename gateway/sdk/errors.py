@@ -52,7 +52,8 @@ class PolicyViolationError(Exception):
     Attributes:
         tool_name: the tool, or the action where no tool was named.
         mode: the operational mode it was denied in, None if none had a say.
-        rule, decision_id: which clause decided, and where the decision stands in the audit record.
+        rule: the clause that decided.
+        decision_id: `dec_…`, by which operators find the decision in the audit record.
     """
 
     rule: str = ""

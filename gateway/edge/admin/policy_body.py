@@ -11,10 +11,10 @@ from gateway.edge.admin.problems import Problem, invalid
 from gateway.model.errors import UnreadableRequest
 from gateway.policy.errors import PolicyError
 from gateway.policy.reading import read
+from gateway.store.policies import LARGEST
 from gateway.wire.strict_json import loads
 
 SOURCE = "the request"
-LARGEST = 128 * 1024
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
