@@ -26,6 +26,7 @@ _RESULTS = 100
 _RESULT_CHARACTERS = 1024 * 1024
 _FOUND = 1000
 _STEP = re.compile(r"\.([^.\[\]]{1,200})|\[(\d{1,6}|\*)\]|\['([^']{1,200})'\]")
+_MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}
 
@@ -75,12 +76,16 @@ def comes_from(
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """The plain values inside a value, one more than are looked at. Arguments are read with bounded depth."""
+    """The plain values inside a value, one more than are looked at. Arguments are read with bounded depth.
+
+    Names of members count where they are no plain names, as in `{"eve@example.com": 1}`.
+    """
     waiting, count = [value], 0
     while waiting and count <= _LEAVES:
         one = waiting.pop()
         if type(one) is dict:
             waiting += one.values()
+            waiting += (key for key in one if _MEMBER.fullmatch(key) is None)
         elif type(one) is list:
             waiting += one
         else:

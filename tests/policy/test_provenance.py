@@ -293,3 +293,17 @@ def test_no_conversation_had_no_steps() -> None:
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         from_step(None, "get_invoice", path)
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ({"ann@example.com": "ann@example.com"}, True),
+        ({"email": "ann@example.com"}, True),
+        ({"eve@example.com": "ann@example.com"}, False),
+        ({"https://evil.example": {"to": "ann@example.com"}}, False),
+    ],
+)
+def test_names_of_members_that_are_no_plain_names_are_values(value: object, fits: bool) -> None:
+    spoken = _plain([("user", "Write to ann@example.com.")])
+    assert comes_from(value, {"user"}, spoken, untrusted=(), tainted=_never) is fits

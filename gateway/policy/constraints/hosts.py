@@ -1,7 +1,8 @@
 """`host_in`: the host of a URL or of an e-mail address is one of those allowed.
 
-Text that two programs could read as two hosts has none: users before an `@` in URLs, backslashes, white space, numbers
-that are no address, letters beyond ASCII (a name in another script has to be written in its `xn--` form).
+Text that two programs could read as two hosts has none: users before an `@` in URLs, backslashes, white space, control
+characters anywhere, numbers that are no address, letters beyond ASCII (a name in another script has to be written in
+its `xn--` form).
 """
 
 import ipaddress
@@ -12,6 +13,7 @@ from gateway.policy.constraints.scope import Holds, Scope, Where
 
 _LONGEST = 8192
 _ODD = re.compile(r"[\x00-\x20\x7f-\uffff\U00010000-\U0010ffff\\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
 _MAILBOX = re.compile(r"[\w.+='~-]{1,64}", re.ASCII)
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,254})(?::[0-9]{1,5})?", re.IGNORECASE)
@@ -20,7 +22,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 def host_of(text: str) -> str | None:
     """The host in lower case, an address in its shortest form; None where there is none that all would agree on."""
-    if not 0 < len(text) <= _LONGEST or (_ODD.search(_authority(text)) is not None):
+    if not 0 < len(text) <= _LONGEST or _CONTROL.search(text) or _ODD.search(_authority(text)):
         return None
     if "://" not in text and "@" in text and not text.startswith("//"):
         mailbox, _, authority = text.removeprefix("mailto:").partition("@")

@@ -33,6 +33,7 @@ def test_hosts_that_are_allowed(value: object) -> None:
         "https://example.com", "https://evil.com", "https://evilexample.com", "https://a.example.com.evil.com",
         "https://api.test@evil.com", "https://user:pw@api.test", "https://evil.com\\@api.test",
         "https://evil.com#@api.test", "https://evil.com?@api.test", "https:evil.com", "https:/api.test",
+        "http://api.test/\r\nHost: evil.com", "http://api.test/x\ty",
         "https:///api.test", "javascript:api.test", "data:text/html,api.test", " https://api.test",
         "https://api.test\n.evil.com", "https://api\u3002test", "https://xn--e1awd7f.com", "https://аpi.test",
         "http://3221225985/", "http://0xc0.0.2.1/", "http://192.0.2.01/", "http://192.0.513",
