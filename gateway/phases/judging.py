@@ -330,7 +330,10 @@ def wants_plan(wish: bytes | None) -> bool:
 
 def _offered(ask: Ask) -> Mapping[str, OfferedTool] | None:
     """None where the provider keeps the conversation and nothing was sent: then nobody can know."""
-    return {tool.name: tool for tool in ask.tools} if ask.tools or ask.previous is None else None
+    if not ask.tools and ask.previous is not None:
+        return None
+    found = {tool.name: tool for tool in reversed(ask.tools)}
+    return found | {f"{tool.namespace}/{tool.name}": tool for tool in ask.tools if tool.namespace is not None}
 
 
 def _models_in(route: Route, ask: Ask) -> Iterator[str]:

@@ -67,7 +67,7 @@ class Facts:
     Attributes:
         now: seconds since the epoch.
         modes: the mode in force, by the name of the document; one that is not there is in its start mode.
-        tools: what the request offered, by name; None where nobody can know.
+        tools: what the request offered, by name, and `namespace/name` where it has one; None where nobody can know.
         transcript: the conversation; None where there is none.
         memory: None where no rule asks for it.
     """
@@ -78,3 +78,9 @@ class Facts:
     tools: Mapping[str, OfferedTool] | None = None
     transcript: Transcript | None = None
     memory: Memory | None = None
+
+
+def offered_as(question: Question, tools: Mapping[str, OfferedTool]) -> OfferedTool | None:
+    """The tool that is called: of two with one name, the one in the namespace that the call names."""
+    inside = tools.get(f"{question.server}/{question.tool}") if question.server is not None else None
+    return inside if inside is not None else tools.get(question.tool)

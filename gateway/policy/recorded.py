@@ -7,7 +7,7 @@ from typing import Any, Self
 from gateway.model.agent import Agent
 from gateway.model.ask import OfferedTool
 from gateway.model.value import value
-from gateway.policy.question import Facts, Question
+from gateway.policy.question import Facts, Question, offered_as
 from gateway.policy.verdict import Verdict
 
 ANY = "*"
@@ -46,7 +46,7 @@ class RecordedCall:
         """What was judged, without the conversation, which is not to be kept."""
         tools = facts.tools
         if tools is not None:
-            offered = tools.get(question.tool)
+            offered = offered_as(question, tools)
             tools = {} if offered is None else {question.tool: offered}
         return cls(question, facts.agent, facts.now, facts.modes, tools, verdict, request_id, conversation)
 

@@ -1,5 +1,6 @@
 """A call must be one to a tool that the request offered, with arguments that the tool's own schema takes."""
 
+from gateway.policy.question import offered_as
 from gateway.policy.rules.call import Call, Check, Found
 from gateway.policy.rules.ruleset import Ruleset
 from gateway.policy.schemas import Schemas
@@ -25,7 +26,7 @@ def problem(call: Call, schemas: Schemas) -> Found | None:
     question, tools = call.question, call.facts.tools
     if tools is None or not question.tool or question.kind not in _CHECKED:
         return None
-    tool = tools.get(question.tool)
+    tool = offered_as(question, tools)
     if tool is None:
         return Found("unknown_tool", "the request did not offer this tool")
     if question.kind == "custom":

@@ -26,3 +26,11 @@ def test_a_tool_that_a_document_names_is_held_to_its_schema_always() -> None:
     assert judge(on, "sub", {}, tools={}).allowed
     assert judge(on, "add", "text", kind="custom", tools={"add": offer("add", SCHEMA)}).allowed
     assert judge(on, "add", {}, kind="computer_call", tools={}).allowed
+
+
+def test_of_two_tools_with_one_name_the_schema_of_the_one_that_is_called_holds() -> None:
+    on = document(enforce_schema=True, default="allow")
+    tools = {"add": offer("add", {"type": "object"}), "math/add": offer("add", SCHEMA, namespace="math")}
+    assert judge(on, "add", {"n": "1"}, tools=tools).allowed
+    assert judge(on, "add", {"n": "1"}, tools=tools, server="math").rule == "ops/schema"
+    assert judge(on, "add", {"n": 1}, tools=tools, server="math").allowed
