@@ -111,7 +111,7 @@ def test_secrets_nobody_set_are_made_once_and_kept_private(tmp_path: Path) -> No
 
 def test_workers_share_state_and_stop_together(shared_redis: RedisServer, tmp_path: Path) -> None:
     with running_gateway("--stub", "--workers", "2", env=own_state(tmp_path)) as gateway:
-        eventually(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 200)
+        eventually(lambda: httpx.get(f"{gateway.url}/readyz", timeout=30).status_code == 200)
         for number in range(12):
             assert ask(gateway, authorization=f"Bearer sk-{number}").status_code == 200
         eventually(lambda: len(agents(gateway)) == 12)
@@ -123,7 +123,7 @@ def test_workers_share_state_and_stop_together(shared_redis: RedisServer, tmp_pa
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     gateway = start_gateway("--stub", "--workers", "2", env=own_state(tmp_path))
-    eventually(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 200)
+    eventually(lambda: httpx.get(f"{gateway.url}/readyz", timeout=30).status_code == 200)
     workers = [child for child in children(gateway) if "redis" not in child.name()]
     assert len(workers) >= 2
     gateway.stop(signal.SIGKILL)

@@ -129,7 +129,7 @@ def test_workers_tell_of_each_other(tmp_path: Path) -> None:
     with running_gateway("--stub", "--workers", "2", env={"GATEWAY_DATA_DIR": str(tmp_path)}) as gateway:
 
         def workers() -> set[str]:
-            answer = httpx.get(f"{gateway.url}/metrics", headers={"x-admin-key": ADMIN_KEY})
+            answer = httpx.get(f"{gateway.url}/metrics", headers={"x-admin-key": ADMIN_KEY}, timeout=30)
             families = {family.name: family for family in text_string_to_metric_families(answer.text)}
             return {sample.labels["worker"] for sample in families["leuko_build"].samples}
 

@@ -39,11 +39,11 @@ def test_the_admin_api_answers_known_hosts_only(gateway: GatewayProcess) -> None
 def test_without_redis_the_admin_api_says_so_and_the_data_plane_goes_on(own_redis: RedisServer) -> None:
     with running_gateway("--stub", env={"GATEWAY_REDIS_URL": own_redis.url}) as gateway:
         own_redis.kill()
-        eventually(lambda: httpx.get(f"{gateway.url}/readyz").json()["status"] == "degraded")
+        eventually(lambda: httpx.get(f"{gateway.url}/readyz", timeout=30).json()["status"] == "degraded")
         assert problem(gateway.admin("/agents"), 503)["detail"].startswith("Redis")
         ask = {"model": "stub-echo", "messages": []}
         answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=ask)
         assert (answer.status_code, answer.headers["x-gateway-degraded"]) == (200, "redis")
         own_redis.start()
-        eventually(lambda: httpx.get(f"{gateway.url}/readyz").json() == {"status": "ok"})
+        eventually(lambda: httpx.get(f"{gateway.url}/readyz", timeout=30).json() == {"status": "ok"})
         eventually(lambda: gateway.admin("/stats").json()["executions"] == 1)
