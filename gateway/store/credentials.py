@@ -138,7 +138,11 @@ class Credentials:
             ([keys.credential(agent.credential_id)], [agent.agent_id, MOST_IDS, self._keep_seconds])
             for agent in agents.values()
         ]
-        replies = dict(zip(agents, await self._connection.scripts("keep_id", calls), strict=True))
+        try:
+            replies = dict(zip(agents, await self._connection.scripts("keep_id", calls), strict=True))
+        except asyncio.CancelledError:
+            self._waiting[:0] = waiting  # what is handed on last must not lack them
+            raise
         left = []
         for agent, vitals, rest in waiting:
             reply = replies[agent.agent_id]

@@ -121,3 +121,15 @@ async def test_without_redis_this_process_counts_alone(own_redis: RedisServer) -
             await asyncio.sleep(0.05)
     assert len(replica.noted) == 100
     await replica.connection.close()
+
+
+async def test_what_is_on_its_way_when_the_process_ends_is_handed_on(replicas: tuple[Replica, Replica]) -> None:
+    here, _ = replicas
+    assert await here.credentials.flush()  # the link is open
+    running = asyncio.create_task(here.credentials.run())
+    await here.call(agent(1))
+    while here.credentials._waiting:
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert here.noted == [(agent(1).agent_id, agent(1).agent_id, True)]
