@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The tests of a file share gateways, so a file stays with one worker.
-WHOLE := $(if $(ARGS),,--numprocesses logical --dist loadfile --cov --cov-report=term --cov-fail-under=90)
+WHOLE := $(if $(ARGS),,--numprocesses logical --dist loadfile --durations 25 --cov --cov-report=term --cov-fail-under=90)
 
 .PHONY: run up down logs test lint format bench profile faults lock clean
 .DEFAULT_GOAL := run

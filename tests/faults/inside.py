@@ -15,7 +15,7 @@ from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 from gateway.identity import fingerprint
 from gateway.phases import profile, record, refine
-from gateway.policy import plan
+from gateway.policy import by_agent
 from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
 from gateway.store import agents, credentials, limits, verified
@@ -28,7 +28,7 @@ CACHES = (
     (fingerprint, "_CACHE_LIMIT"),
     (data_plane, "_CACHED_PATHS"),
     (breaker, "_KEYS"),
-    (plan, "_REMEMBERED"),
+    (by_agent, "_REMEMBERED"),
     (profile, "_KNOWN_LIMIT"),
     (profile, "_REMEMBERED_LIMIT"),
     (record, "_MOST_RESOURCES"),

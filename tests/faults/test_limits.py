@@ -62,15 +62,19 @@ def statuses(answers: list[httpx.Response]) -> Counter[int]:
 async def test_a_rate_lets_exactly_its_number_of_a_crowd_pass(
     size: int, own_redis: RedisServer, tmp_path: Path
 ) -> None:
-    with threaded(provider) as upstream:
-        env = environment(own_redis, tmp_path, upstream.url, limits={"requests_per_minute": 37})
-        with running_gateway("--workers", "2", env=env) as gateway:
-            answers = await crowd(gateway, size)
-            passed = statuses(answers)[200]
-            if passed < 37:  # on a machine so busy that Redis seems late, some were asked to come again
-                passed += statuses(await crowd(gateway, 60))[200]
+    for attempt in range(3):
+        assert own_redis.ask("FLUSHALL") == b"+OK\r\n"
+        with threaded(provider) as upstream:
+            env = environment(own_redis, tmp_path / str(attempt), upstream.url, limits={"requests_per_minute": 37})
+            with running_gateway("--workers", "2", env=env) as gateway:
+                answers = await crowd(gateway, size)
+                if statuses(answers)[200] < 37:  # some were asked to come again
+                    answers += await crowd(gateway, 60)
+        # On a machine so busy that Redis seemed lost, each worker kept its share by itself, and said so.
+        if not any("x-gateway-degraded" in answer.headers for answer in answers):
+            break
     assert statuses(answers).keys() <= {200, 429, 503}
-    assert passed == len(upstream.requests) == 37
+    assert statuses(answers)[200] == len(upstream.requests) == 37
 
 
 @pytest.mark.parametrize("size", CROWDS)

@@ -24,6 +24,7 @@ from gateway.assembly import Gateway
 from gateway.store import control, usage, verified
 from gateway.store.connection import Connection
 from gateway.store.registry import Attributes, Registry
+from gateway.store.scripts import ScriptCall
 from tests.faults.census import census, culprits
 from tests.faults.figures import Figures, Stopwatch
 from tests.faults.inside import inside, quiet, small_caches
@@ -132,7 +133,7 @@ class Crowd:
 def questions(gateway: Gateway) -> Iterator[Counter[str]]:
     """What requests ask Redis and wait for; what is written behind them waits in no request's task."""
     store, counted = gateway.state.store, Counter[str]()
-    script, execute = store.script, store.execute
+    script, execute, submit = store.script, store.execute, store.submit
 
     def count(what: str) -> None:
         task = asyncio.current_task()
@@ -146,11 +147,16 @@ def questions(gateway: Gateway) -> Iterator[Counter[str]]:
         count(command[0])
         return execute(*command)
 
-    store.script, store.execute = counting_script, counting_execute
+    def counting_submit(command: Any, *rest: Any, **more: Any) -> Any:
+        if isinstance(command, ScriptCall):
+            count(command.script.name)
+        return submit(command, *rest, **more)
+
+    store.script, store.execute, store.submit = counting_script, counting_execute, counting_submit
     try:
         yield counted
     finally:
-        store.script, store.execute = script, execute
+        store.script, store.execute, store.submit = script, execute, submit
 
 
 async def test_a_request_asks_redis_no_more_among_thousands_of_agents_than_among_ten(

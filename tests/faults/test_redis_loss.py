@@ -78,8 +78,11 @@ def unharmed(load: Load) -> None:
     assert max(load.seconds) < 2
 
 
-async def all_counted(run: Run, load: Load) -> None:
-    """In the totals and at its agent, each exchange once. The totals may be a flush ahead of the agents."""
+async def all_counted(run: Run, load: Load, *, earlier: int = 0) -> None:
+    """In the totals and at its agent, each exchange once. The totals may be a flush ahead of the agents.
+
+    On a busy machine up to `earlier` others may have been told again, because Redis's answer seemed lost.
+    """
     await settled(run.gateway, load.requests)
     counted = 0
 
@@ -90,7 +93,7 @@ async def all_counted(run: Run, load: Load) -> None:
         return len(found) == min(AGENTS, load.requests) and counted >= load.requests
 
     await until(all_there, lambda: f"{counted} of {load.requests} exchanges are with their agents")
-    assert counted == load.requests
+    assert load.requests <= counted <= load.requests + earlier
 
 
 def freeze_and_kill(redis: RedisServer) -> None:
@@ -186,7 +189,7 @@ async def test_an_empty_redis_gets_what_was_counted_since_it_was_lost(own_redis:
         for load in (before, without, after):
             unharmed(load)
         assert without.degraded == without.requests
-        await all_counted(run, Load({200: without.requests + after.requests}, []))
+        await all_counted(run, Load({200: without.requests + after.requests}, []), earlier=before.requests)
 
 
 async def test_a_redis_that_misbehaves_harms_no_request(own_redis: RedisServer) -> None:
