@@ -34,6 +34,7 @@ from gateway.phases.hearing import Hearing
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
 from gateway.phases.judging import Judging
+from gateway.phases.judging_requests import JudgingRequests
 from gateway.phases.note_requests import NoteRequests
 from gateway.phases.owing import Owing
 from gateway.phases.policies import InForce, Policies, in_force
@@ -161,12 +162,19 @@ class Path:
             strict=self._settings.audit == "strict",
         )
         return Judging(
-            lambda exchange: self.policies.of(exchange).engine,
             decisions,
             modes=state.modes.of,
             clock=self._wall_clock,
             memories=state.memory,
             approving=Approving(state.approvals),
+        )
+
+    def _judging_requests(self) -> JudgingRequests:
+        return JudgingRequests(
+            lambda exchange: self.policies.of(exchange).engine,
+            self.judging.decisions,
+            modes=self._state.modes.of,
+            clock=self._wall_clock,
         )
 
     def _noting(self) -> tuple[NoteRequests, ...]:
@@ -178,7 +186,8 @@ class Path:
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
-        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, self.judging.gate, earlier.gate, self.hearing.gate)
+        requests = self._judging_requests()
+        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, requests.gate, earlier.gate, self.hearing.gate)
         observers = (
             profiler.observe,
             refine.observe,

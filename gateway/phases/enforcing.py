@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.model.agent import Agent
-from gateway.model.ask import Ask
 from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
 from gateway.phases.decisions import Decisions
 from gateway.phases.judging import Memories
+from gateway.phases.judging_requests import plans_only
 from gateway.policy.actions import normal
 from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Question
@@ -20,8 +20,6 @@ from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Verdict
 from gateway.store.approval_record import Approval, Pending
 from gateway.store.approvals import TooManyPending
-
-_NO_REQUEST = Ask({}, None, False)
 
 
 class Modes(Protocol):
@@ -127,9 +125,7 @@ class Enforcing:
         verdict = rules.judge_call(question, facts)
         if self._decisions.note is not None and not rules.idle:
             self._decisions.note(RecordedCall.of(question, facts, verdict, None, conversation))
-        if not rules.idle_requests:
-            planned = planned or rules.judge_request(_NO_REQUEST, 0, facts).execution == "plan_only"
-        if verdict.allowed and planned:
+        if verdict.allowed and (planned or plans_only(rules, facts)):
             return replace(verdict, allowed=False, rule="execution", reason="nothing is executed here, only planned")
         return verdict
 

@@ -50,7 +50,7 @@ class Reading(Protocol):
 
 
 class Hearing:
-    """A gate (`gate`) after that of Judging, and its judges (`of`), whose rulings are remembered.
+    """A gate (`gate`) after that of JudgingRequests, and its judges (`of`), whose rulings are remembered.
 
     Args:
         judges: who judges the calls of an exchange.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.model.agent import Agent
-from gateway.model.ask import OfferedTool
+from gateway.model.ask import Ask, OfferedTool
 from gateway.model.tool_call import ToolCall
 from gateway.model.transcript import Transcript
 from gateway.model.value import value
@@ -95,3 +95,11 @@ def question_of(call: ToolCall) -> Question:
     arguments: Any = call.parsed
     size = len(call.arguments.encode("utf-8", "surrogatepass"))
     return Question(call.name, arguments, call.kind, call.namespace, size)
+
+
+def offered(ask: Ask) -> Mapping[str, OfferedTool] | None:
+    """Tools by name. None where the provider keeps the conversation and nothing was sent: then nobody can know."""
+    if not ask.tools and ask.previous is not None:
+        return None
+    found = {tool.name: tool for tool in reversed(ask.tools)}
+    return found | {f"{tool.namespace}/{tool.name}": tool for tool in ask.tools if tool.namespace is not None}

@@ -15,8 +15,7 @@ from gateway.store.approval_record import Approval, Outcome
 from gateway.store.approvals import Approvals, TooManyPending
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
-from tests.phases.test_judging import Made, Remembering
-from tests.support.judging import SERVICE, TOOL, World, judged_path
+from tests.support.judging import SERVICE, TOOL, Made, Remembering, World, judged_path
 from tests.support.upstream import ScriptedUpstream, json_answer
 
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -1,6 +1,6 @@
 """Judging by policy documents on the running path; what it records is kept in a list."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,16 +9,21 @@ import httpx
 
 from gateway.identity.arguments import ArgumentsHash
 from gateway.model.agent import Agent
+from gateway.model.ask import Ask
 from gateway.model.audit import AuditEntry
 from gateway.phases.approving import Approvals, Approving
 from gateway.phases.decisions import Decisions
 from gateway.phases.earlier import Earlier
 from gateway.phases.hearing import Hearing
 from gateway.phases.judging import Judging, Memories
+from gateway.phases.judging_requests import JudgingRequests
 from gateway.policy.document import parse
 from gateway.policy.engine import Engine
+from gateway.policy.question import Facts, Memory, Question
 from gateway.policy.recorded import RecordedCall
+from gateway.policy.verdict import Count, RequestVerdict, Verdict
 from gateway.spool.errors import AuditUnavailable
+from gateway.store.errors import StoreUnavailable
 from tests.support.path import Path, running_path
 
 TOOL = "restart_service"
@@ -31,6 +36,62 @@ ASK: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Restart it"}],
     "tools": [{"type": "function", "function": FUNCTION}],
 }
+
+
+@dataclass
+class Made:
+    """An engine and its rules in one, whose answers a test makes up."""
+
+    calls: dict[str, Verdict] = field(default_factory=dict)
+    request: RequestVerdict = RequestVerdict()
+    idle: bool = False
+    idle_requests: bool = False
+    needs_transcript: bool = False
+    needs_memory: bool = False
+    memory_keys: tuple[Count, ...] = ()
+    facts: list[Facts] = field(default_factory=list)
+
+    def of(self, agent: Agent) -> "Made":
+        return self
+
+    def judge_call(self, question: Question, facts: Facts) -> Verdict:
+        self.facts.append(facts)
+        return self.calls.get(question.tool, Verdict(True, ""))
+
+    def judge_request(self, ask: Ask, size: int, facts: Facts) -> RequestVerdict:
+        return self.request
+
+
+class Remembering:
+    """Memories that a test makes up."""
+
+    def __init__(self, full: Count | None = None, *, gone: bool = False) -> None:
+        self.full, self.gone = full, gone
+        self.loaded: list[tuple[str, str, tuple[Count, ...]]] = []
+        self.counted: list[Sequence[Count]] = []
+
+    async def load(
+        self, agent_id: str, conversation: str, keys: Sequence[Count], *, session: str | None = None
+    ) -> Memory:
+        if self.gone:
+            raise StoreUnavailable("timeout")
+        self.loaded.append((agent_id, conversation, tuple(keys)))
+        return self
+
+    async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
+        if self.gone:
+            raise StoreUnavailable("timeout")
+        self.counted.append(counts)
+        return self.full
+
+    def last(self, key: str) -> float | None:
+        return None
+
+    def spent(self, key: str) -> float:
+        return 0
+
+    def tainted(self, value: str) -> bool:
+        return False
 
 
 class Entries:
@@ -102,8 +163,8 @@ async def judged_path(
         note=noted.append if keep else None,
         strict=strict,
     )
+    requests = JudgingRequests(lambda exchange: rules, decisions, modes=modes_of, clock=lambda: 1.8e9)
     judging = Judging(
-        lambda exchange: rules,
         decisions,
         modes=modes_of,
         clock=lambda: 1.8e9,
@@ -112,7 +173,7 @@ async def judged_path(
     )
     change(judging)
     heard = None if hearing is None else hearing(judging)
-    gates = (judging.gate, *(one.gate for one in (earlier, heard) if one is not None))
+    gates = (requests.gate, *(one.gate for one in (earlier, heard) if one is not None))
     judge_of = judging.of if heard is None else heard.of
     observers = () if earlier is None else (earlier.observe,)
     async with running_path(upstream, judge_of=judge_of, gates=gates, observers=observers) as path:

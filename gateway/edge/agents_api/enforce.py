@@ -14,7 +14,7 @@ from gateway.edge.agents_api.reported import Members, Resource, redacted
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.phases.enforcing import Answer, Enforcing
-from gateway.phases.judging import EXECUTION, wants_plan
+from gateway.phases.judging_requests import EXECUTION, wants_plan
 from gateway.policy.question import Question
 from gateway.wire import strict_json
 
