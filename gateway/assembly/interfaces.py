@@ -45,6 +45,7 @@ from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
 from gateway.model.agent import Agent
+from gateway.phases.approving import Approving
 from gateway.phases.enforcing import Enforcing
 from gateway.phases.identify import check_active
 from gateway.settings import Secrets, Settings
@@ -158,7 +159,7 @@ class Interfaces:
             lifecycle=lifecycle,
             modes=state.modes,
             memories=state.memory,
-            people=state.approvals,
+            approving=Approving(state.approvals),
             clock=self._clock,
         )
         own = own_agent(rules, even_inactive=True)

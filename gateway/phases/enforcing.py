@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from gateway.model.agent import Agent
 from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
+from gateway.phases.approving import Approving, Asked
 from gateway.phases.decisions import Decisions
 from gateway.phases.judging import Memories
 from gateway.phases.judging_requests import plans_only
@@ -18,24 +19,13 @@ from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Question
 from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Verdict
-from gateway.store.approval_record import Approval, Pending
-from gateway.store.approvals import TooManyPending
+from gateway.store.approval_record import Pending
 
 
 class Modes(Protocol):
     """The operational modes that operators set (`store.modes`)."""
 
     def of(self, agent: Agent) -> Mapping[str, str]: ...
-
-
-class People(Protocol):
-    """Whom a person has to approve (`store.approvals`). Both raise StoreUnavailable."""
-
-    async def take(self, agent_id: str, args_hash: str, tool: str) -> Approval | None: ...
-
-    async def ask(self, pending: Pending) -> Approval:
-        """Raises TooManyPending."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class Enforcing:
     Args:
         engine: the policies in force.
         lifecycle: raises Refusal 403 for an agent that may do nothing now, another where that cannot be said.
-        memories, people: None where nothing is remembered, or nobody can be asked.
+        memories, approving: None where nothing is remembered, or nobody can be asked.
         clock: seconds since the epoch.
     """
 
@@ -68,7 +58,7 @@ class Enforcing:
         lifecycle: Callable[[Agent], Awaitable[None]],
         modes: Modes,
         memories: Memories | None = None,
-        people: People | None = None,
+        approving: Approving | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
@@ -76,7 +66,7 @@ class Enforcing:
         self._lifecycle = lifecycle
         self._modes = modes
         self._memories = memories
-        self._people = people
+        self._approving = approving
         self._clock = clock
 
     async def decide(
@@ -133,44 +123,40 @@ class Enforcing:
         self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict
     ) -> tuple[Verdict, str | None]:
         """The verdict after people had their say, with the approval that it waits for; what it counts is counted."""
+        asked: Asked | None = None
         if verdict.asks:
-            verdict, approval_id = await self._approved(agent, question, conversation, hashed, verdict)
-            if not verdict.allowed:
-                return verdict, approval_id
-        if verdict.allowed and verdict.counts and self._memories is not None:
+            if self._approving is None:
+                reason = "a person has to approve it, and nobody can be asked here"
+                return replace(verdict, allowed=False, rule="approval", reason=reason), None
+            tool, shown = question.tool or verdict.action, _shown(question)
+            about = (agent.agent_id, tool, shown, verdict.rule, verdict.reason, conversation)
+            asked = await self._approving.ask(verdict, Pending("tool_call", *about, args_hash=hashed))
+            if asked.status != "approved":
+                return _told(asked)
+        elif not verdict.allowed:
+            return verdict, None
+        if verdict.counts and self._memories is not None:
             full = await self._memories.count(agent.agent_id, conversation, verdict.counts)
             if full is not None:
-                verdict = replace(verdict, allowed=False, rule=full.rule, reason=full.reason, counts=())
-        return verdict, None
+                return replace(verdict, allowed=False, rule=full.rule, reason=full.reason, counts=()), None
+        if asked is None or self._approving is None:
+            return verdict, None
+        return _told(await self._approving.take(asked))
 
-    async def _approved(
-        self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict
-    ) -> tuple[Verdict, str | None]:
-        tool = question.tool or verdict.action
-        waiting = replace(verdict, allowed=False, rule="approval")
-        if self._people is None:
-            return replace(waiting, reason="a person has to approve it, and nobody can be asked here"), None
-        used = await self._people.take(agent.agent_id, hashed, tool)
-        if used is not None:
-            return replace(verdict, allowed=True, reason=f"approved by {used.decided_by} ({used.approval_id})"), None
-        pending = Pending(
-            "tool_call",
-            agent.agent_id,
-            tool,
-            _shown(question),
-            verdict.rule,
-            verdict.reason,
-            conversation,
-            args_hash=hashed,
-        )
-        try:
-            asked = await self._people.ask(pending)
-        except TooManyPending as error:
-            return replace(waiting, reason=f"a person has to approve it, but {error}"), None
-        if asked.status == "rejected":
-            why = f": {asked.decision_reason}" if asked.decision_reason else ""
-            return replace(waiting, reason=f"rejected by {asked.decided_by}{why}"), asked.approval_id
-        return replace(waiting, reason="a person has to approve it first"), asked.approval_id
+
+def _told(asked: Asked) -> tuple[Verdict, str | None]:
+    """The verdict by what people said, and the approval that it waits for."""
+    approval = asked.approval
+    if approval is None:
+        return replace(asked.verdict, allowed=False, rule="approval", reason=asked.why), None
+    if asked.status == "approved":
+        reason = f"approved by {approval.decided_by} ({approval.approval_id})"
+        return replace(asked.verdict, allowed=True, reason=reason), None
+    reason = asked.why
+    if asked.status == "rejected":
+        reason = f"rejected by {approval.decided_by}"
+        reason += f": {approval.decision_reason}" if approval.decision_reason else ""
+    return replace(asked.verdict, allowed=False, rule="approval", reason=reason), approval.approval_id
 
 
 def _says_more(question: Question) -> bool:

@@ -20,6 +20,7 @@ from gateway.phases.decisions import Decisions
 from gateway.phases.judged_call import Judged, Judgement, SameTurn, offered, question_of
 from gateway.policy.question import Facts, Memory
 from gateway.policy.verdict import Count, Verdict
+from gateway.store.approval_record import Pending
 from gateway.store.errors import StoreUnavailable
 from gateway.wire.refusal_text import plan_text, refusal_text, tool_name
 
@@ -129,38 +130,57 @@ class Judging:
         try:
             asked = await self._asked(exchange, judgement, judged)
             while asked:
-                if waiting := [one for one in asked if one.status != "approved"]:
+                if waiting := {at: one for at, one in asked.items() if one.status != "approved"}:
                     return self._not_approved(exchange, facts, waiting, judged)
                 # A mode may have changed since.
                 memory = await self._memory(judgement) if judgement.rules.needs_memory else None
                 facts, judged = self._judged(judgement, [one.call for one in judged], memory)
                 if any(one.stands for one in judged):
                     return self._refused(exchange, facts, judged)
-                approved = {id(one.judged.call) for one in asked}
-                if all(id(one.call) in approved for one in judged if one.asks):
+                if all(id(one.call) in asked for one in judged if one.asks):
                     break
                 asked = await self._asked(exchange, judgement, judged)
             if full := await self._counted(judgement, judged):
                 return self._refused(exchange, facts, full)
-            if asked and (gone := await self._take(judgement, asked)):
-                return self._not_approved(exchange, facts, [gone], judged)
+            if gone := await self._take(asked):
+                return self._not_approved(exchange, facts, gone, judged)
         except StoreUnavailable:
             return _no_state()
-        approvals = {id(one.judged.call): one for one in asked}
-        ruling = self._released(exchange, facts, judged, approvals)
+        ruling = self._released(exchange, facts, judged, asked)
         return await ruling.ruling() if isinstance(ruling, Wait) else ruling
 
-    async def _asked(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> list[Asked]:
+    async def _asked(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> dict[int, Asked]:
+        """What people were asked, by the identity of the call."""
         asking = [one for one in judged if one.asks]
         if not asking:
-            return []
+            return {}
         if self._approving is None:
             raise Refusal("approval_required", f"{asking[0].sentence()}: a person has to approve it, and none can.")
-        return await self._approving.ask(exchange, judgement, [(one, self._hash(one)) for one in asking])
+        asked = [await self._approving.ask(one.verdict, self._pending(exchange, judgement, one)) for one in asking]
+        return dict(zip((id(one.call) for one in asking), await self._approving.hold(asked), strict=True))
 
-    async def _take(self, judgement: Judgement, asked: Sequence[Asked]) -> Asked | None:
-        assert self._approving is not None
-        return await self._approving.take(asked, judgement.agent.agent_id)
+    def _pending(self, exchange: Exchange, judgement: Judgement, judged: Judged) -> Pending:
+        question, verdict = judged.question, judged.verdict
+        return Pending(
+            "tool_call",
+            judgement.agent.agent_id,
+            question.tool,
+            question.arguments,
+            verdict.rule,
+            verdict.reason,
+            judgement.conversation,
+            exchange.id,
+            self.decisions.args_hash(question.tool, question.arguments, question.server),
+        )
+
+    async def _take(self, asked: Mapping[int, Asked]) -> Mapping[int, Asked]:
+        """Use the approvals; the first that could not be used any more."""
+        for at, one in asked.items():
+            assert self._approving is not None
+            taken = await self._approving.take(one)
+            if taken.status != "approved":
+                return {at: taken}
+        return {}
 
     async def _counted(self, judgement: Judgement, judged: Sequence[Judged]) -> list[Judged] | None:
         """The calls, refused where a count has no room; None if all were counted."""
@@ -181,9 +201,10 @@ class Judging:
     ) -> Ruling | Wait:
         entries = []
         for one in judged:
-            metadata = _approved(approvals.get(id(one.call)))
+            metadata = _approval_id(approvals.get(id(one.call)))
             if metadata:
-                one = Judged(one.call, one.question, _lifted(one.verdict))
+                lifted = replace(one.verdict, allowed=True, approval=False, reason="approved by a person")
+                one = replace(one, verdict=lifted)
             if entry := self.decisions.record(exchange, facts, one, withheld=False, metadata=metadata):
                 entries.append(entry)
         return Wait(partial(self._safe, entries)) if entries and self.decisions.strict else RELEASE
@@ -211,25 +232,22 @@ class Judging:
         return Refusal("tool_call_denied", error.sentence(), headers=((b"x-gateway-denied", b"%d" % len(denials)),))
 
     def _not_approved(
-        self, exchange: Exchange, facts: Facts, asked: Sequence[Asked], judged: Sequence[Judged]
+        self, exchange: Exchange, facts: Facts, waiting: Mapping[int, Asked], judged: Sequence[Judged]
     ) -> Ruling:
-        denials, waiting = [], {id(one.judged.call) for one in asked}
-        for other in judged:
-            if id(other.call) not in waiting:
-                self.decisions.record(exchange, facts, other, withheld=True)
-        for one in asked:
-            denial, approval = one.denial, one.approval
-            metadata = {"approval": one.status, **({"approval_id": approval.approval_id} if approval else {})}
-            refused = Judged(one.judged.call, one.judged.question, _unlifted(one.judged.verdict, denial.reason))
+        denials = []
+        for one in judged:
+            asked = waiting.get(id(one.call))
+            if asked is None:
+                self.decisions.record(exchange, facts, one, withheld=True)
+                continue
+            refused = replace(one, verdict=replace(one.verdict, allowed=False, approval=False, reason=asked.why))
+            metadata = {"approval": asked.status, **_approval_id(asked)}
             entry = self.decisions.record(exchange, facts, refused, withheld=True, metadata=metadata)
-            denials.append(replace(denial, decision_id=entry and decision_id(entry)))
-        ruling = not_approved(asked, denials)
+            denials.append(replace(asked.denial, decision_id=entry and decision_id(entry)))
+        ruling = not_approved(list(waiting.values()), denials)
         if isinstance(ruling, Refusal):
             exchange.denied.extend(denials)
         return ruling
-
-    def _hash(self, judged: Judged) -> str:
-        return self.decisions.args_hash(judged.question.tool, judged.question.arguments, judged.question.server)
 
 
 def _no_state() -> Refusal:
@@ -240,13 +258,5 @@ def _no_state() -> Refusal:
     )
 
 
-def _approved(asked: Asked | None) -> Mapping[str, str]:
+def _approval_id(asked: Asked | None) -> Mapping[str, str]:
     return {} if asked is None or asked.approval is None else {"approval_id": asked.approval.approval_id}
-
-
-def _lifted(verdict: Verdict) -> Verdict:
-    return replace(verdict, allowed=True, approval=False, reason="approved by a person")
-
-
-def _unlifted(verdict: Verdict, reason: str) -> Verdict:
-    return replace(verdict, allowed=False, approval=False, reason=reason)

@@ -158,7 +158,7 @@ async def test_where_too_many_wait_nobody_is_asked_and_nothing_leaves(
         monkeypatch.setattr(approvals, "ask", full)
         said = await world.ask()
     assert (said.status_code, said.json()["error"]["code"]) == (403, "approval_required")
-    assert "too many wait already" in said.text
+    assert "10 approvals of this agent wait already" in said.text
     assert "approval_id" not in said.json()["error"]
 
 

@@ -1,6 +1,7 @@
 """Decisions about what an agent asks of itself, with real policies and approvals."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,7 @@ from gateway.identity.arguments import ArgumentsHash
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry, decision_id
 from gateway.model.errors import Refusal
+from gateway.phases.approving import Approving
 from gateway.phases.decisions import Decisions
 from gateway.phases.enforcing import Answer, Enforcing
 from gateway.policy.document import parse
@@ -242,7 +244,7 @@ NEEDED = Says(Verdict(True, "ops/tools/refund/approval", "over 5", "refund:order
 
 async def test_an_approval_counts_for_the_same_arguments_and_once(approvals: Approvals) -> None:
     log = Log()
-    asking = enforcing(log, NEEDED, people=approvals)
+    asking = enforcing(log, NEEDED, approving=Approving(approvals))
     waiting = await asked(asking, "refund:order", "7", arguments={"amount": 9})
     assert (waiting.allowed, waiting.rule) == (False, "approval")
     assert waiting.approval_id is not None
@@ -258,7 +260,7 @@ async def test_an_approval_counts_for_the_same_arguments_and_once(approvals: App
 
 
 async def test_an_approval_counts_for_the_same_resource(approvals: Approvals) -> None:
-    asking = enforcing(Log(), NEEDED, people=approvals)
+    asking = enforcing(Log(), NEEDED, approving=Approving(approvals))
     waiting = await asked(asking, "refund:order", "order-7")
     assert waiting.approval_id is not None
     approval = await approvals.get(waiting.approval_id)
@@ -270,7 +272,7 @@ async def test_an_approval_counts_for_the_same_resource(approvals: Approvals) ->
 
 
 async def test_an_approval_counts_for_the_same_action(approvals: Approvals) -> None:
-    asking = enforcing(Log(), NEEDED, people=approvals)
+    asking = enforcing(Log(), NEEDED, approving=Approving(approvals))
     waiting = await asked(asking, "refund:order", tool="look")
     assert waiting.approval_id is not None
     approval = await approvals.get(waiting.approval_id)
@@ -285,12 +287,12 @@ async def test_an_approval_for_a_models_call_counts_for_a_question_about_it(appr
     hashed = ArgumentsHash(b"secret")("refund", arguments, None)
     made = await approvals.ask(Pending("tool_call", "agt_one", "refund", arguments, "ops/refund", args_hash=hashed))
     await approvals.decide([made.approval_id], "approved", by="adk_1")
-    asking = enforcing(Log(), NEEDED, people=approvals)
+    asking = enforcing(Log(), NEEDED, approving=Approving(approvals))
     assert (await asked(asking, "refund", tool="refund", arguments=arguments)).allowed
 
 
 async def test_a_rejection_is_said(approvals: Approvals) -> None:
-    asking = enforcing(Log(), NEEDED, people=approvals)
+    asking = enforcing(Log(), NEEDED, approving=Approving(approvals))
     waiting = await asked(asking, "refund:order")
     assert waiting.approval_id is not None
     await approvals.decide([waiting.approval_id], "rejected", by="adk_1", reason="not this one")
@@ -300,7 +302,7 @@ async def test_a_rejection_is_said(approvals: Approvals) -> None:
 
 
 async def test_when_too_many_wait_nobody_is_asked(approvals: Approvals) -> None:
-    asking = enforcing(Log(), NEEDED, people=approvals)
+    asking = enforcing(Log(), NEEDED, approving=Approving(approvals))
     for number in range(10):
         await asked(asking, "refund:order", arguments={"n": number})
     full = await asked(asking, "refund:order", arguments={"n": 10})
@@ -311,3 +313,16 @@ async def test_when_too_many_wait_nobody_is_asked(approvals: Approvals) -> None:
 async def test_where_nobody_can_be_asked_it_is_denied() -> None:
     answer = await asked(enforcing(Log(), NEEDED), "refund:order")
     assert (answer.allowed, answer.rule, answer.approval_id) == (False, "approval", None)
+
+
+async def test_an_approval_is_not_used_up_where_there_is_no_room(approvals: Approvals) -> None:
+    count = Count("sum", 6.0, 5.0, "day", "pay/tools/send_money/amount", "more than 5 a day")
+    engine = Says(replace(NEEDED.verdict, counts=(count,)))
+    asking = enforcing(Log(), engine, memories=Memories(), approving=Approving(approvals))
+    waiting = await asked(asking, "send:money")
+    assert waiting.approval_id is not None
+    await approvals.decide([waiting.approval_id], "approved", by="adk_1")
+    full = await asked(asking, "send:money")
+    assert (full.allowed, full.rule) == (False, "pay/tools/send_money/amount")
+    kept = await approvals.get(waiting.approval_id)
+    assert kept is not None and kept.used_at is None
