@@ -41,6 +41,7 @@ from gateway.phases.policies import InForce, Policies, in_force
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
 from gateway.phases.refine import Refine
+from gateway.phases.relayed_models import RelayedModels
 from gateway.phases.reserve import Reserve
 from gateway.phases.rewrite import Rewrite
 from gateway.phases.route_agents import RouteAgents
@@ -177,6 +178,16 @@ class Path:
             clock=self._wall_clock,
         )
 
+    def _relayed_models(self, bodies: HoldBudget) -> RelayedModels:
+        return RelayedModels(
+            lambda exchange: self.policies.of(exchange).engine,
+            self.judging.decisions,
+            bodies,
+            limit=self._settings.max_body_bytes,
+            modes=self._state.modes.of,
+            clock=self._wall_clock,
+        )
+
     def _noting(self) -> tuple[NoteRequests, ...]:
         calls = self._state.calls
         return (NoteRequests(calls.note, self._state.modes.of, self._wall_clock),) if calls.on else ()
@@ -186,8 +197,9 @@ class Path:
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
-        requests = self._judging_requests()
-        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, requests.gate, earlier.gate, self.hearing.gate)
+        bodies = HoldBudget(max(_BODY_BYTES, settings.max_body_bytes))
+        requests = (self._judging_requests().gate, self._relayed_models(bodies).gate)
+        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, *requests, earlier.gate, self.hearing.gate)
         observers = (
             profiler.observe,
             refine.observe,
@@ -199,7 +211,7 @@ class Path:
         return Pipeline(
             self._identify(kept),
             Admit(
-                HoldBudget(max(_BODY_BYTES, settings.max_body_bytes)),
+                bodies,
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
                 gates=(*known, *judged, self.reserve, record.decide),

@@ -79,8 +79,11 @@ class Decisions:
         self._count(verdict)
         return self._append(replace(self._entry(agent, question, verdict, args_hash), context=context))
 
-    def record_request(self, exchange: Exchange, facts: Facts, verdict: RequestVerdict) -> None:
-        """Record that a request is refused, or would be. Raises Refusal if that cannot be recorded."""
+    def record_request(
+        self, exchange: Exchange, facts: Facts, verdict: RequestVerdict, *, model: str | None = None
+    ) -> None:
+        """Record that a request is refused, or would be; `model` where its ask names none, or another. Raises Refusal
+        if that cannot be recorded."""
         denied = verdict.denied
         if denied is None and not verdict.shadowed:
             return
@@ -92,7 +95,7 @@ class Decisions:
                 action="call:model",
                 request_id=exchange.id,
                 agent_id=facts.agent.agent_id,
-                resource=self._shown(exchange.ask.model or "") if exchange.ask is not None else "",
+                resource=self._shown(model or (exchange.ask.model if exchange.ask is not None else None) or ""),
                 allowed=denied is None,
                 rule=rule,
                 reason=self._shown(reason),

@@ -73,6 +73,7 @@ class Rules:
         idle: no call can be denied, held or recorded; `idle_requests` the same of requests.
         needs_transcript, needs_memory: what Facts must have; `memory_keys` is what the memory must have read.
         untrusted: the tools whose results are untrusted text, by the names that `known_as` gives.
+        judges_models: whether a rule in force is about models.
         traces: whether it matters who said a value.
         governs: whether some tools have rules of their own; see `governing`.
     """
@@ -93,6 +94,7 @@ class Rules:
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
+        self.judges_models = self._requests.judges_models
         self.memory_keys: tuple[Count, ...] = tuple(key for one in documents for key in one.memory_keys)
         looping = any(rules.clauses.loops is not None for rules in self._rulesets)
         self.needs_transcript = looping or any(entry.demands & READ_CONVERSATION for entry in entries)
@@ -132,6 +134,10 @@ class Rules:
     def judge_request(self, ask: Ask, size: int, facts: Facts) -> RequestVerdict:
         """What becomes of a request of `size` bytes."""
         return self._requests.judge(ask, size, facts, self._prepared, self._watched)
+
+    def judge_unseen_model(self, facts: Facts) -> RequestVerdict:
+        """What becomes of a request whose model nobody can see here."""
+        return self._requests.judge_unseen_model(facts)
 
     def explain(self, question: Question, facts: Facts) -> tuple[Verdict, tuple[Looked, ...]]:
         """The verdict, and every rule that was looked at on the way, in the order of the documents."""

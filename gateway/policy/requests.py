@@ -33,6 +33,7 @@ class Requests:
         self._redacts = any(one.secrets == "redact" for one in clauses)
         self._plans = any(one.execution == "plan_only" for one in clauses)
         self.idle = not any(_speaks(judged.rules.clauses) for judged in (*enforced, *shadowed))
+        self.judges_models = any(_names_models(one) for one in clauses)
 
     def judge(self, ask: Ask, size: int, facts: Facts, prepare: Prepare, watched: Prepare) -> RequestVerdict:
         """See `Rules.judge_request`. `prepare` is for the documents in force, `watched` for all of them."""
@@ -49,6 +50,13 @@ class Requests:
             "plan_only" if self._plans else "execute_safe",
             tuple(shadowed),
         )
+
+    def judge_unseen_model(self, facts: Facts) -> RequestVerdict:
+        """Of a request whose model was named where nobody looked: any rule about models denies it."""
+        told = [_unseen(judged, facts) for judged in self._enforced if _names_models(judged.rules.clauses)]
+        shadowed = [_unseen(judged, facts) for judged in self._shadowed if _names_models(judged.rules.clauses)]
+        pairs = tuple((one.rule, one.reason) for one in shadowed)
+        return RequestVerdict(told[0] if told else None, "model_not_allowed", shadowed=pairs)
 
     def _judge_tools(
         self,
@@ -91,10 +99,20 @@ class Requests:
                     yield Verdict(False, told.rule, reason, told.action, told.resource, told.mode, judged.rules.label)
 
 
+def _names_models(clauses: Clauses) -> bool:
+    return bool(clauses.models.allow or clauses.models.deny)
+
+
+def _unseen(judged: Judged, facts: Facts) -> Verdict:
+    rules, mode = judged.rules, judged.rules.mode(facts)
+    reason = f"policy {judged.name} has rules about models, and which model would act cannot be seen here"
+    named = mode.name if mode is not None else None
+    return Verdict(False, f"{judged.name}/models", reason, mode=named, policy=rules.label)
+
+
 def _speaks(clauses: Clauses) -> bool:
     return bool(
-        clauses.models.allow
-        or clauses.models.deny
+        _names_models(clauses)
         or clauses.sizes.request_bytes is not None
         or clauses.secrets != "allow"
         or clauses.strip_tools

@@ -17,6 +17,7 @@ from gateway.phases.earlier import Earlier
 from gateway.phases.hearing import Hearing
 from gateway.phases.judging import Judging, Memories
 from gateway.phases.judging_requests import JudgingRequests
+from gateway.phases.relayed_models import RelayedModels
 from gateway.policy.document import parse
 from gateway.policy.engine import Engine
 from gateway.policy.question import Facts, Memory, Question
@@ -24,6 +25,7 @@ from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Count, RequestVerdict, Verdict
 from gateway.spool.errors import AuditUnavailable
 from gateway.store.errors import StoreUnavailable
+from gateway.wire.interdiction import HoldBudget
 from tests.support.path import Path, running_path
 
 TOOL = "restart_service"
@@ -46,6 +48,7 @@ class Made:
     request: RequestVerdict = RequestVerdict()
     idle: bool = False
     idle_requests: bool = False
+    judges_models: bool = False
     needs_transcript: bool = False
     needs_memory: bool = False
     memory_keys: tuple[Count, ...] = ()
@@ -173,7 +176,10 @@ async def judged_path(
     )
     change(judging)
     heard = None if hearing is None else hearing(judging)
-    gates = (requests.gate, *(one.gate for one in (earlier, heard) if one is not None))
+    models = RelayedModels(
+        lambda exchange: rules, decisions, HoldBudget(), limit=1_000_000, modes=modes_of, clock=lambda: 1.8e9
+    )
+    gates = (requests.gate, models.gate, *(one.gate for one in (earlier, heard) if one is not None))
     judge_of = judging.of if heard is None else heard.of
     observers = () if earlier is None else (earlier.observe,)
     async with running_path(upstream, judge_of=judge_of, gates=gates, observers=observers) as path:
