@@ -1,5 +1,6 @@
 """Every noun that is kept in Redis, over one connection, and the duties that keep it."""
 
+import asyncio
 import random
 import secrets
 import time
@@ -107,9 +108,8 @@ class State:
             self.store.watch(),
             self.control.run(),
             forget_idle_agents(self.identities.registry, idle_seconds=self._idle_seconds),
-            self.credentials.run(),
+            self._count_agents(),
             self.forms.run(),
-            self.agents.run(),
             self.chains.run(),
             self.withheld.run(),
             self.said.run(),
@@ -120,6 +120,14 @@ class State:
             self.webhooks.run(),
             self.calls.run(),
         )
+
+    async def _count_agents(self) -> None:
+        agents = asyncio.create_task(self.agents.run())
+        try:
+            await self.credentials.run()
+        finally:  # which hands on what it has left: only then are agents written for the last time
+            agents.cancel()
+            await asyncio.gather(agents, return_exceptions=True)
 
     def missing(self) -> list[str]:
         """What cannot be reached at the moment, as `x-gateway-degraded` says it."""

@@ -5,7 +5,6 @@ Noting an exchange never waits and never fails; losing Redis delays the counts a
 
 import asyncio
 import base64
-import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ from gateway.store.sighting import MODELS, PROVIDERS, TOOLS, Sighting, add_names
 from gateway.store.stats import Totals
 from gateway.store.usage import UsageCounter
 from gateway.store.vitals import USUAL, Kept, nanodollars
+from gateway.store.write_behind import WriteBehind
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,6 @@ class Agents:
     ) -> None:
         self._connection = connection
         self._clock = clock
-        self._interval = interval
         self._max_pending = max_pending
         self._max_rows = max_rows
         self._rows = 0
@@ -98,7 +97,7 @@ class Agents:
         self._unlisted: dict[str, int] = {}
         self._totals = Totals()
         self._totals_sending: Totals | None = None
-        self._dirty = asyncio.Event()
+        self._writing = WriteBehind(self.flush, interval)
         self._flushing = asyncio.Lock()
         self.dropped = self.rows_dropped = 0
 
@@ -184,7 +183,7 @@ class Agents:
         """What is pending of an agent; None where there is no room for one more."""
         sighting = self._pending.get(agent.agent_id)
         if sighting is None:
-            self._dirty.set()
+            self._writing.wake()
             if len(self._pending) + len(self._sending) >= self._max_pending:
                 return None
             sighting = self._pending[agent.agent_id] = Sighting(agent, time)
@@ -193,17 +192,7 @@ class Agents:
 
     async def run(self) -> None:
         """Flush while there is something to write, until cancelled; then once more."""
-        try:
-            while True:
-                await self._dirty.wait()
-                await asyncio.sleep(self._interval)
-                self._dirty.clear()
-                if not await self.flush():
-                    self._dirty.set()
-        finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await self.flush()
+        await self._writing.run()
 
     async def flush(self) -> bool:
         """Write all that is pending now. False if something could not be written: it is kept for the next time."""

@@ -3,7 +3,6 @@
 Remembering never waits and never fails: what cannot be written in time is forgotten.
 """
 
-import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from collections.abc import Callable, Sequence
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError
 from gateway.store.lane import Argument
+from gateway.store.write_behind import WriteBehind
 
 KEPT_SECONDS = 3600
 _CHUNK = 64
@@ -29,12 +29,12 @@ class AnswerNotes:
         self._connection = connection
         self._name = key
         self._pending: deque[tuple[Sequence[str], Sequence[Argument]]] = deque(maxlen=waiting)
-        self._dirty = asyncio.Event()
+        self._writing = WriteBehind(self.flush, _INTERVAL)
 
     def remember(self, agent_id: str, answer_id: str, told: bytes) -> None:
         """For an hour. In memory; what Redis does not take is forgotten."""
         self._pending.append(([self._key(agent_id, answer_id)], [told, KEPT_SECONDS]))
-        self._dirty.set()
+        self._writing.wake()
 
     async def find(self, agent_id: str, answer_id: str) -> bytes | None:
         """None if Redis does not know, or does not answer."""
@@ -45,18 +45,15 @@ class AnswerNotes:
         return found
 
     async def run(self) -> None:
-        """Write what is to be remembered, until cancelled."""
-        while True:
-            await self._dirty.wait()
-            await asyncio.sleep(_INTERVAL)
-            self._dirty.clear()
-            await self.flush()
+        """Write what is to be remembered, until cancelled; then what is left, once."""
+        await self._writing.run()
 
-    async def flush(self) -> None:
+    async def flush(self) -> bool:
         """Write what is to be remembered now."""
         while self._pending:
             some = [self._pending.popleft() for _ in range(min(_CHUNK, len(self._pending)))]
             await self._connection.scripts("keep_value", some)
+        return True
 
     def _key(self, agent_id: str, answer_id: str) -> str:
         # A provider's ids are of any length and form.

@@ -15,6 +15,7 @@ from gateway.policy.recorded import Recorded, RecordedCall
 from gateway.store.call_form import LARGEST, packed, unpacked
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
+from gateway.store.write_behind import WriteBehind
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of compressed batches, all replicas together."""
@@ -46,7 +47,7 @@ class CallLog:
         self._redact = redact
         self._pending: deque[Recorded] = deque()
         self._bytes = 0
-        self._dirty = asyncio.Event()
+        self._writing = WriteBehind(self.flush, _INTERVAL)
         self.lost = 0
 
     @property
@@ -65,19 +66,11 @@ class CallLog:
         self._bytes += size
         self._pending.append(record)
         if len(self._pending) == 1:
-            self._dirty.set()
+            self._writing.wake()
 
     async def run(self) -> None:
         """Write what is noted, until cancelled; then what is left, once."""
-        try:
-            while True:
-                await self._dirty.wait()
-                await asyncio.sleep(_INTERVAL)
-                self._dirty.clear()
-                if not await self.flush():
-                    self._dirty.set()
-        finally:
-            await self.flush()
+        await self._writing.run()
 
     async def flush(self) -> bool:
         """Write all that waits now; False if it still does. What may have been written is not written again."""

@@ -4,7 +4,6 @@ An id is entered after the first answer that worked, so that whoever makes up cr
 then it is used, as far as this process knows that there is room. Without Redis what this process knows has to do.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from gateway.model.vitals import Vitals
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.lane import Argument
+from gateway.store.write_behind import WriteBehind
 
 MOST_IDS = 50
 """Ids of one credential."""
@@ -53,12 +53,11 @@ class Credentials:
         self._shared = shared
         self._clock = clock
         self._keep_seconds = keep_seconds
-        self._interval = interval
         self._known: dict[str, None] = {}
         self._trying: dict[str, set[str]] = {}
         self._full: dict[str, tuple[float, frozenset[str]]] = {}
         self._waiting: list[tuple[Agent, Vitals | None, dict[str, Any]]] = []
-        self._some = asyncio.Event()
+        self._entering = WriteBehind(self.flush, interval)
 
     async def settle(self, agent: Agent) -> Agent:
         """The agent itself, or the shared one of its credential. One look-up for an id that is new here."""
@@ -90,7 +89,7 @@ class Credentials:
             self._begun(agent, **rest)
         elif len(self._waiting) < _WAITING_LIMIT // 2:  # the rest of the room is for exchanges that count
             self._waiting.append((agent, None, rest))
-            self._some.set()
+            self._entering.wake()
 
     def seen(
         self,
@@ -112,17 +111,12 @@ class Credentials:
         if len(self._waiting) >= _WAITING_LIMIT:
             return self._hand_on(self._moved(agent), vitals, rest)
         self._waiting.append((agent, vitals, rest))
-        self._some.set()
+        self._entering.wake()
 
     async def run(self) -> None:
         """Enter ids while there are new ones, until cancelled."""
         try:
-            while True:
-                await self._some.wait()
-                await asyncio.sleep(self._interval)
-                self._some.clear()
-                if not await self.flush():
-                    self._some.set()
+            await self._entering.run()
         finally:
             # Nobody is left to ask: they are counted as what they say they are, and asked about next time.
             waiting, self._waiting = self._waiting, []
@@ -131,18 +125,15 @@ class Credentials:
 
     async def flush(self) -> bool:
         """Enter what waits now. False if Redis does not answer: it goes on waiting."""
-        waiting, self._waiting = self._waiting, []
+        waiting = list(self._waiting)
         agents = {agent.agent_id: agent for agent, _, _ in waiting}
         keys = self._connection.keys
         calls: list[tuple[list[str], list[Argument]]] = [
             ([keys.credential(agent.credential_id)], [agent.agent_id, MOST_IDS, self._keep_seconds])
             for agent in agents.values()
         ]
-        try:
-            replies = dict(zip(agents, await self._connection.scripts("keep_id", calls), strict=True))
-        except asyncio.CancelledError:
-            self._waiting[:0] = waiting  # what is handed on last must not lack them
-            raise
+        replies = dict(zip(agents, await self._connection.scripts("keep_id", calls), strict=True))
+        del self._waiting[: len(waiting)]
         left = []
         for agent, vitals, rest in waiting:
             reply = replies[agent.agent_id]

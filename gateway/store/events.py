@@ -3,7 +3,6 @@
 Telling an event never waits and never fails; what could not be written in time is counted and gone.
 """
 
-import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import orjson
 
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
+from gateway.store.write_behind import WriteBehind
 
 KEPT = 1000
 _PENDING = 1000
@@ -52,7 +52,7 @@ class Events:
         self._key = connection.keys.events
         self._clock = clock
         self._pending: deque[bytes] = deque()
-        self._dirty = asyncio.Event()
+        self._writing = WriteBehind(self.flush, _INTERVAL)
         self.dropped = 0
 
     def notify(self, kind: str, data: dict[str, Any]) -> None:
@@ -62,19 +62,11 @@ class Events:
             self._pending.popleft()
             self.dropped += 1
         self._pending.append(orjson.dumps({"kind": kind, "time": self._clock(), "data": data}, default=str))
-        self._dirty.set()
+        self._writing.wake()
 
     async def run(self) -> None:
         """Write what is told, until cancelled; then what is left, once."""
-        try:
-            while True:
-                await self._dirty.wait()
-                await asyncio.sleep(_INTERVAL)
-                self._dirty.clear()
-                if not await self.flush():
-                    self._dirty.set()
-        finally:
-            await self.flush()
+        await self._writing.run()
 
     async def flush(self) -> bool:
         """Write all that waits now; False if it still does."""

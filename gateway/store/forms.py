@@ -1,6 +1,5 @@
 """What agents behind each fingerprint look like, so that every replica tells them apart alike."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from gateway.identity.forms import MOST_FORMS, Form
 from gateway.store.connection import Connection
 from gateway.store.errors import CommandRefused, StoreUnavailable
 from gateway.store.lane import Argument
+from gateway.store.write_behind import WriteBehind
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +26,8 @@ class Forms:
     def __init__(self, connection: Connection, *, keep_seconds: int, interval: float = 0.02) -> None:
         self._connection = connection
         self._keep_seconds = keep_seconds
-        self._interval = interval
         self._waiting: dict[tuple[str, str], Form] = {}
-        self._some = asyncio.Event()
+        self._writing = WriteBehind(self.flush, interval)
 
     async def of(self, base: str) -> Sequence[Form]:
         """The forms behind a fingerprint, its own agent's first. Raises StoreUnavailable."""
@@ -40,16 +39,11 @@ class Forms:
         """In memory; the first one of an agent stays."""
         if len(self._waiting) < _WAITING_LIMIT:
             self._waiting.setdefault((base, form.agent_id), form)
-            self._some.set()
+            self._writing.wake()
 
     async def run(self) -> None:
-        """Write while there is something to write, until cancelled; what is lost then is seen again."""
-        while True:
-            await self._some.wait()
-            await asyncio.sleep(self._interval)
-            self._some.clear()
-            if not await self.flush():
-                self._some.set()
+        """Write while there is something to write, until cancelled; then what is left, once."""
+        await self._writing.run()
 
     async def flush(self) -> bool:
         """Write what waits now. False if Redis does not answer: it goes on waiting."""

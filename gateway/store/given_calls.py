@@ -15,6 +15,7 @@ from gateway.model.value import value
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError
 from gateway.store.lane import Argument
+from gateway.store.write_behind import WriteBehind
 
 LIFE_SECONDS = 2 * 86_400
 """A call is known for half of that at least."""
@@ -60,6 +61,7 @@ class GivenCalls:
         self._clock = clock
         self._writing: set[asyncio.Task[None]] = set()
         self._pending: deque[tuple[str, list[Argument]]] = deque(maxlen=_PENDING)
+        self._again = WriteBehind(self.flush, _AGAIN_SECONDS)
         self._lost = False
 
     def note(self, agent_id: str, calls: Sequence[GivenCall]) -> None:
@@ -83,17 +85,16 @@ class GivenCalls:
         return Found(calls, bool(complete) and not self._pending and not self._writing and not self._lost)
 
     async def run(self) -> None:
-        """Write what Redis has not taken, until cancelled."""
-        while True:
-            await asyncio.sleep(_AGAIN_SECONDS)
-            await self.flush()
+        """Write what Redis has not taken, until cancelled; then what is left, once."""
+        await self._again.run()
 
-    async def flush(self) -> None:
-        """Write what Redis has not taken, as far as it takes it now."""
+    async def flush(self) -> bool:
+        """Write what Redis has not taken, as far as it takes it now; False if it does not take all."""
         while self._writing:
             await asyncio.wait(self._writing)
         for _ in range(len(self._pending)):
             await self._write(*self._pending.popleft())
+        return not self._pending
 
     async def _write(self, key: str, args: list[Argument]) -> None:
         try:
@@ -102,6 +103,7 @@ class GivenCalls:
             # What is pushed out of the queue here is never known: from then on nobody may say that all is.
             self._lost = self._lost or len(self._pending) == _PENDING
             self._pending.append((key, args))
+            self._again.wake()
 
     def _keys(self, agent_id: str) -> list[str]:
         day = int(self._clock() // _DAY)

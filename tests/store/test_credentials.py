@@ -128,8 +128,8 @@ async def test_what_is_on_its_way_when_the_process_ends_is_handed_on(replicas: t
     assert await here.credentials.flush()  # the link is open
     running = asyncio.create_task(here.credentials.run())
     await here.call(agent(1))
-    while here.credentials._waiting:
-        await asyncio.sleep(0)
+    await here.connection.execute("CLIENT", "PAUSE", 200)
+    await asyncio.sleep(0.05)  # the id is on its way, and Redis does not say so yet
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert here.noted == [(agent(1).agent_id, agent(1).agent_id, True)]
