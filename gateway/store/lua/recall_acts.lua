@@ -2,14 +2,7 @@
 -- KEYS[1]  acts:{id}    KEYS[2]  acts:{id}:{conversation}    KEYS[3]  taint:{id}:{session}
 -- ARGV[1]  life of what it read, s    then for each count three: place of its key (1 or 2), period, name
 -- reply    {KEYS[1], {for each count: sum in this period, and time of the last in us, or ''}, what it read or ''}
-local function month_of(days) -- https://howardhinnant.github.io/date_algorithms.html#civil_from_days
-  local z = days + 719468
-  local era = math.floor(z / 146097)
-  local doe = z - era * 146097
-  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
-  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
-  return (yoe + era * 400) * 12 + math.floor((5 * doy + 2) / 153)
-end
+-- part: month_of
 
 local seconds = tonumber(redis.call('TIME')[1])
 local today = math.floor(seconds / 86400)
