@@ -32,7 +32,7 @@ from gateway.store.identities import Identities
 from gateway.store.limits import Limits
 from gateway.store.memory import ActionMemory
 from gateway.store.modes import Modes
-from gateway.store.policies import Policies
+from gateway.store.policies import MadePolicies
 from gateway.store.providers import MadeProviders
 from gateway.store.quarantine import Quarantine
 from gateway.store.routes import Routes
@@ -92,7 +92,7 @@ class State:
     def _begin_judging(self, settings: Settings, root: bytes, clock: Callable[[], float]) -> None:
         """What calls are judged by, and what is kept of them."""
         self.modes = Modes(self.control, clock=clock)
-        self.policies = Policies(self.control, self.store, clock=clock)
+        self.policies = MadePolicies(self.control, self.store, clock=clock)
         self.calls = CallLog(self.store, life=_calls_life(settings), redact=redact)
         self.memory = ActionMemory(self.store, root)
         self.given = GivenCalls(self.store, root, clock=clock)

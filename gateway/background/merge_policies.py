@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.phases.policies import InForce, Policies
 from gateway.policy.document import Document
-from gateway.store.policies import Policies as MadePolicies
+from gateway.store.policies import MadePolicies
 
 log = logging.getLogger(__name__)
 

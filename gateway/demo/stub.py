@@ -22,7 +22,7 @@ import orjson
 from gateway.demo import stub_chat, stub_messages, stub_responses
 from gateway.demo.stub_embeddings import embeddings_whole
 from gateway.demo.stub_frames import Frame, Mint
-from gateway.demo.stub_question import Question, read_question
+from gateway.demo.stub_question import StubQuestion, read_question
 from gateway.demo.stub_reply import StubReply
 from gateway.demo.stub_turns import SLOW_EVENTS, Turn, call_a_tool, count_slowly, echo, follow, read_script
 from gateway.model.headers import Headers, header_value
@@ -37,8 +37,8 @@ _SLOW_MS = 100
 _MOST_MS = 60_000
 _MOST_EVENTS = 10_000
 
-Whole = Callable[[Question, Turn, Mint], dict[str, Any]]
-Stream = Callable[[Question, Turn, Mint], Iterator[Frame]]
+Whole = Callable[[StubQuestion, Turn, Mint], dict[str, Any]]
+Stream = Callable[[StubQuestion, Turn, Mint], Iterator[Frame]]
 
 _RENDERINGS: dict[str, tuple[Whole, Stream]] = {
     "/chat/completions": (stub_chat.chat_whole, stub_chat.chat_stream),
@@ -47,7 +47,7 @@ _RENDERINGS: dict[str, tuple[Whole, Stream]] = {
     "/messages": (stub_messages.message_whole, stub_messages.message_stream),
 }
 
-_MEASUREMENTS: dict[str, Callable[[Question], dict[str, Any]]] = {
+_MEASUREMENTS: dict[str, Callable[[StubQuestion], dict[str, Any]]] = {
     "/messages/count_tokens": lambda question: {"input_tokens": question.input_tokens},
     "/embeddings": embeddings_whole,
 }
@@ -126,7 +126,7 @@ class StubModels:
         await asyncio.sleep(pace * events)
         return reply
 
-    def _turn(self, question: Question, events: int) -> Turn:
+    def _turn(self, question: StubQuestion, events: int) -> Turn:
         """Raises ValueError for a script that cannot be read."""
         match question.model:
             case "stub-echo":
@@ -190,11 +190,11 @@ def _document(body: bytes, deployment: str | None) -> dict[str, Any]:
     return document | {"model": model}
 
 
-def _options(question: Question) -> dict[str, Any]:
+def _options(question: StubQuestion) -> dict[str, Any]:
     return question.stub if isinstance(question.stub, dict) else {}
 
 
-def _timing(question: Question) -> tuple[float, int]:
+def _timing(question: StubQuestion) -> tuple[float, int]:
     """Seconds before each piece, and how many pieces a whole answer waits for. Raises ValueError."""
     options, slow = _options(question), question.model == "stub-slow"
     delay = options.get("delay_ms", _SLOW_MS if slow else 0)

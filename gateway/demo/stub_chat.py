@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.demo.stub_frames import DONE, Frame, Mint, fragments, frame, words
-from gateway.demo.stub_question import Question
+from gateway.demo.stub_question import StubQuestion
 from gateway.demo.stub_turns import Call, Turn
 
 _FINISH = {
@@ -16,7 +16,7 @@ _FINISH = {
 }
 
 
-def chat_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
+def chat_whole(question: StubQuestion, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A `chat.completion`."""
     head, choices = _head(question, mint, "chatcmpl-", "chat.completion"), []
     for index in range(question.choices):
@@ -27,7 +27,7 @@ def chat_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
     return head | {"service_tier": "default", "system_fingerprint": "fp_stub"}
 
 
-def chat_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:
+def chat_stream(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[Frame]:
     """`chat.completion.chunk`s: the choices take turns, as those of a provider do."""
     head = _head(question, mint, "chatcmpl-", "chat.completion.chunk")
     head |= {"service_tier": "default", "system_fingerprint": "fp_stub"}
@@ -43,14 +43,14 @@ def chat_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:
     yield DONE
 
 
-def completion_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
+def completion_whole(question: StubQuestion, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A `text_completion`; `n` answers for each prompt."""
     choices = [_text_choice(index, turn.text, _finish(question, turn)) for index in range(_completions(question))]
     answer = _head(question, mint, "cmpl-", "text_completion") | {"choices": choices}
     return answer | {"usage": _usage(question, turn, _completions(question))}
 
 
-def completion_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:
+def completion_stream(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[Frame]:
     """`text_completion` chunks; the last of each choice has the finish reason and no text."""
     head = _head(question, mint, "cmpl-", "text_completion")
     rest = {"usage": None} if question.include_usage else {}
@@ -63,17 +63,17 @@ def completion_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Fr
     yield DONE
 
 
-def _head(question: Question, mint: Mint, prefix: str, kind: str) -> dict[str, Any]:
+def _head(question: StubQuestion, mint: Mint, prefix: str, kind: str) -> dict[str, Any]:
     return {"id": mint.id(prefix), "object": kind, "created": mint.created, "model": question.model}
 
 
-def _finish(question: Question, turn: Turn) -> str:
+def _finish(question: StubQuestion, turn: Turn) -> str:
     if turn.finish:
         return _FINISH.get(turn.finish, turn.finish)
     return ("function_call" if question.legacy else "tool_calls") if turn.calls else "stop"
 
 
-def _usage(question: Question, turn: Turn, answers: int = 0) -> dict[str, Any]:
+def _usage(question: StubQuestion, turn: Turn, answers: int = 0) -> dict[str, Any]:
     output = turn.tokens * (answers or question.choices)
     return {
         "prompt_tokens": question.input_tokens,
@@ -89,7 +89,7 @@ def _usage(question: Question, turn: Turn, answers: int = 0) -> dict[str, Any]:
     }
 
 
-def _called(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
+def _called(question: StubQuestion, turn: Turn, mint: Mint) -> dict[str, Any]:
     """`tool_calls`, or `function_call` where the caller speaks of functions; nothing without calls."""
     if not turn.calls:
         return {}
@@ -105,7 +105,7 @@ def _call(call: Call, arguments: str, mint: Mint) -> dict[str, Any]:
     return head | {"type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
-def _deltas(question: Question, turn: Turn, mint: Mint) -> Iterator[tuple[dict[str, Any], str | None]]:
+def _deltas(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[tuple[dict[str, Any], str | None]]:
     """One choice as (delta, finish reason) pairs."""
     yield {"role": "assistant", "content": "" if turn.text or not turn.calls else None, "refusal": None}, None
     for word in words(turn.text):
@@ -127,7 +127,7 @@ def _text_choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": finish}
 
 
-def _completions(question: Question) -> int:
+def _completions(question: StubQuestion) -> int:
     """A prompt that is a list of texts (or of token lists) is several prompts."""
     prompt = question.document.get("prompt")
     if not isinstance(prompt, list) or all(isinstance(one, int) for one in prompt):

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from gateway.demo.stub_question import Question
+from gateway.demo.stub_question import StubQuestion
 
 DIMENSIONS = 1536
 MOST_DIMENSIONS = 4096
 
 
-def embeddings_whole(question: Question) -> dict[str, Any]:
+def embeddings_whole(question: StubQuestion) -> dict[str, Any]:
     """A list of `embedding`s, one for each input. Raises ValueError if `dimensions` is not in 1…4096."""
     dimensions = question.document.get("dimensions") or DIMENSIONS
     if not isinstance(dimensions, int) or not 1 <= dimensions <= MOST_DIMENSIONS:

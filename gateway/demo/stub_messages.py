@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from gateway.demo.stub_frames import Frame, Mint, fragments, frame, words
-from gateway.demo.stub_question import Question
+from gateway.demo.stub_question import StubQuestion
 from gateway.demo.stub_turns import Call, Turn
 
 _STOP = {
@@ -20,7 +20,7 @@ _STOP = {
 Block = dict[str, Any]
 
 
-def message_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
+def message_whole(question: StubQuestion, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A finished `message`."""
     opened = _opened(question, mint)
     content: list[Block] = [{"type": "text", "text": turn.text}] if _speaks(turn) else []
@@ -29,13 +29,13 @@ def message_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
     return opened | end
 
 
-def message_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:
+def message_stream(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[Frame]:
     """The message's events: each block is opened, filled and closed before the next; one ping."""
     for event, piece in _events(question, turn, mint):
         yield frame(event, event=event["type"], piece=piece)
 
 
-def _events(question: Question, turn: Turn, mint: Mint) -> Iterator[tuple[Block, bool]]:
+def _events(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[tuple[Block, bool]]:
     yield {"type": "message_start", "message": _opened(question, mint)}, False
     blocks: list[tuple[Block, Iterator[Block]]] = []
     if _speaks(turn):
@@ -54,7 +54,7 @@ def _events(question: Question, turn: Turn, mint: Mint) -> Iterator[tuple[Block,
     yield {"type": "message_stop"}, False
 
 
-def _opened(question: Question, mint: Mint) -> dict[str, Any]:
+def _opened(question: StubQuestion, mint: Mint) -> dict[str, Any]:
     return {
         "id": mint.counted_id("msg_", question.results_so_far),
         "type": "message",
@@ -67,7 +67,7 @@ def _opened(question: Question, mint: Mint) -> dict[str, Any]:
     }
 
 
-def _usage(question: Question, output_tokens: int) -> dict[str, Any]:
+def _usage(question: StubQuestion, output_tokens: int) -> dict[str, Any]:
     cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
     return {"input_tokens": question.input_tokens} | cached | {"output_tokens": output_tokens}
 

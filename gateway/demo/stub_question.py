@@ -22,7 +22,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StubQuestion:
     """One request to a stub model.
 
     Attributes:
@@ -51,13 +51,13 @@ class Question:
     stub: Any = None
 
 
-def read_question(document: dict[str, Any], model: str) -> Question:
+def read_question(document: dict[str, Any], model: str) -> StubQuestion:
     """Read the request of any dialect; their members do not collide."""
     messages = _messages(document)
     results = tuple(text for message in messages for text in _results(message))
     tools = tuple(_tools(document))
     options = document.get("stream_options")
-    return Question(
+    return StubQuestion(
         document=document,
         model=model,
         text=_last_user_text(document, messages),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.demo.stub_frames import Frame, Mint, fragments, frame, words
-from gateway.demo.stub_question import Question
+from gateway.demo.stub_question import StubQuestion
 from gateway.demo.stub_turns import Call, Turn
 
 _INCOMPLETE = {
@@ -43,18 +43,18 @@ _ECHOED: dict[str, Any] = {
 Item = dict[str, Any]
 
 
-def response_whole(question: Question, turn: Turn, mint: Mint) -> dict[str, Any]:
+def response_whole(question: StubQuestion, turn: Turn, mint: Mint) -> dict[str, Any]:
     """A finished `response`."""
     return _finished(_opened(question, mint), question, turn, _items(turn, mint))
 
 
-def response_stream(question: Question, turn: Turn, mint: Mint) -> Iterator[Frame]:
+def response_stream(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[Frame]:
     """The response's events, numbered from 0."""
     for number, (event, piece) in enumerate(_events(question, turn, mint)):
         yield frame(event | {"sequence_number": number}, event=event["type"], piece=piece)
 
 
-def _events(question: Question, turn: Turn, mint: Mint) -> Iterator[tuple[Item, bool]]:
+def _events(question: StubQuestion, turn: Turn, mint: Mint) -> Iterator[tuple[Item, bool]]:
     opened, items = _opened(question, mint), _items(turn, mint)
     yield {"type": "response.created", "response": opened}, False
     yield {"type": "response.in_progress", "response": opened}, False
@@ -68,7 +68,7 @@ def _events(question: Question, turn: Turn, mint: Mint) -> Iterator[tuple[Item, 
     yield {"type": f"response.{finished['status']}", "response": finished}, False
 
 
-def _opened(question: Question, mint: Mint) -> dict[str, Any]:
+def _opened(question: StubQuestion, mint: Mint) -> dict[str, Any]:
     asked = question.document
     identity = {"id": mint.counted_id("resp_", question.results_so_far), "object": "response"}
     echoed = {member: asked[member] if asked.get(member) is not None else usual for member, usual in _ECHOED.items()}
@@ -82,7 +82,7 @@ def _opened(question: Question, mint: Mint) -> dict[str, Any]:
     return identity | {"created_at": mint.created, "completed_at": None, "model": question.model} | state | echoed
 
 
-def _finished(opened: dict[str, Any], question: Question, turn: Turn, items: list[Item]) -> dict[str, Any]:
+def _finished(opened: dict[str, Any], question: StubQuestion, turn: Turn, items: list[Item]) -> dict[str, Any]:
     reason = _INCOMPLETE.get(turn.finish or "")
     return opened | {
         "status": "incomplete" if reason else "completed",

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.demo.stub_arguments import plausible_arguments, plausible_value
-from gateway.demo.stub_question import Question, Tool, estimated_tokens
+from gateway.demo.stub_question import StubQuestion, Tool, estimated_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ CLOSING = "The script has ended."
 SLOW_EVENTS = 20
 
 
-def echo(question: Question) -> Turn:
+def echo(question: StubQuestion) -> Turn:
     """What the user said last, or JSON where the caller wants JSON."""
     return Turn(_as_wanted(question.text, question))
 
 
-def call_a_tool(question: Question) -> Turn:
+def call_a_tool(question: StubQuestion) -> Turn:
     """A call of the first tool; once a result is in the conversation, or without tools, text."""
     if question.results_so_far:
         last = question.results[-1] if question.results else "see above"
@@ -55,12 +55,12 @@ def call_a_tool(question: Question) -> Turn:
     return Turn(calls=(_plausible_call(question.tools[0], question.text),))
 
 
-def count_slowly(question: Question, events: int = SLOW_EVENTS) -> Turn:
+def count_slowly(question: StubQuestion, events: int = SLOW_EVENTS) -> Turn:
     """The numbers from 1, a word each."""
     return Turn(" ".join(str(number) for number in range(1, events + 1)))
 
 
-def follow(script: Sequence[Turn], question: Question) -> Turn:
+def follow(script: Sequence[Turn], question: StubQuestion) -> Turn:
     """The first turn whose calls are not all answered yet, by the number of results so far; then the last one's text.
 
     A turn without calls counts as one result, so that each turn has its number as long as turns have one call.
@@ -127,5 +127,5 @@ def _plausible_call(tool: Tool, said: str) -> Call:
     return Call(tool.name, orjson.dumps(plausible_arguments(tool.schema)).decode(), "function", tool.namespace)
 
 
-def _as_wanted(text: str, question: Question) -> str:
+def _as_wanted(text: str, question: StubQuestion) -> str:
     return text if question.schema is None else orjson.dumps(plausible_value(question.schema)).decode()

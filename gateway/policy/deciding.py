@@ -16,7 +16,7 @@ from gateway.policy.rules.sequence import counts_of
 from gateway.policy.verdict import Count, Verdict
 
 
-class Judged:
+class Guarded:
     """One document with its guards, ready to be asked."""
 
     def __init__(self, rules: Ruleset) -> None:
@@ -59,7 +59,7 @@ _WITHOUT_ARGUMENTS = frozenset({"always_blocked", "deny", "modes"})
 NOBODY = Decision(True)
 
 
-def decide(documents: Sequence[Judged], call: Call) -> Decision:
+def decide(documents: Sequence[Guarded], call: Call) -> Decision:
     """The documents must be in order: those about everyone last."""
     held = None
     for decision in denials(documents, call):
@@ -70,7 +70,7 @@ def decide(documents: Sequence[Judged], call: Call) -> Decision:
     return held or _allowed_by_mode(documents, call) or _allowed(documents, call) or _default(documents, call)
 
 
-def denials(documents: Sequence[Judged], call: Call) -> Iterator[Decision]:
+def denials(documents: Sequence[Guarded], call: Call) -> Iterator[Decision]:
     """Everything that any of them has against the call."""
     for judged in documents:
         for found in judged.denials(call):
@@ -89,7 +89,7 @@ def _on_deny(document: str, call: Call, found: Found) -> OnDeny:
     return OnDeny()
 
 
-def _allowed_by_mode(documents: Sequence[Judged], call: Call) -> Decision | None:
+def _allowed_by_mode(documents: Sequence[Guarded], call: Call) -> Decision | None:
     for judged in documents:
         rules = judged.rules
         for mode in rules.allowing_modes(call.facts):
@@ -99,7 +99,7 @@ def _allowed_by_mode(documents: Sequence[Judged], call: Call) -> Decision | None
     return None
 
 
-def _allowed(documents: Sequence[Judged], call: Call) -> Decision | None:
+def _allowed(documents: Sequence[Guarded], call: Call) -> Decision | None:
     for judged in documents:
         rules = judged.rules
         position = rules.allow.first(call.targets_of(rules.name), call.server)
@@ -110,7 +110,7 @@ def _allowed(documents: Sequence[Judged], call: Call) -> Decision | None:
     return None
 
 
-def _default(documents: Sequence[Judged], call: Call) -> Decision:
+def _default(documents: Sequence[Guarded], call: Call) -> Decision:
     found = None
     for judged in documents:
         rules = judged.rules
@@ -125,7 +125,7 @@ def _default(documents: Sequence[Judged], call: Call) -> Decision:
     return NOBODY if found is None else Decision(True, found, "default", "allowed by default")
 
 
-def possible(documents: Sequence[Judged], call: Call) -> bool:
+def possible(documents: Sequence[Guarded], call: Call) -> bool:
     """Whether some call of this tool could be allowed now, with whatever arguments."""
     for judged in documents:
         if any(check(call) is not None for name, check in judged.guards if name in _WITHOUT_ARGUMENTS):
@@ -138,7 +138,7 @@ def possible(documents: Sequence[Judged], call: Call) -> bool:
     return _default(documents, call).allowed
 
 
-def verdict(decision: Decision, documents: Sequence[Judged], call: Call) -> Verdict:
+def verdict(decision: Decision, documents: Sequence[Guarded], call: Call) -> Verdict:
     """The decision as it is told."""
     by = decision.by
     action, resource = (call.targets_of(by.name) if by is not None else call.others)[0]

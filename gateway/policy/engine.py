@@ -8,7 +8,7 @@ from gateway.model.ask import Ask
 from gateway.policy.actions import normal
 from gateway.policy.by_agent import ByAgent
 from gateway.policy.constraints.compiling import READ_CONVERSATION
-from gateway.policy.deciding import Decision, Judged, decide, denials, verdict
+from gateway.policy.deciding import Decision, Guarded, decide, denials, verdict
 from gateway.policy.document import Document
 from gateway.policy.explaining import Looked, looked
 from gateway.policy.matching import is_about
@@ -52,9 +52,9 @@ class Engine:
         self._schemas: Schemas = before._schemas if before is not None else Schemas()
         known = {id(one.rules.document): one for one in before._judged} if before is not None else {}
         compiled = [
-            known.get(id(document)) or Judged(Ruleset(document, self._names, self._schemas)) for document in documents
+            known.get(id(document)) or Guarded(Ruleset(document, self._names, self._schemas)) for document in documents
         ]
-        self._judged: list[Judged] = sorted(compiled, key=lambda judged: judged.rules.level)
+        self._judged: list[Guarded] = sorted(compiled, key=lambda judged: judged.rules.level)
         self._rules = ByAgent(self._rules_of)
 
     def of(self, agent: Agent) -> "Rules":
@@ -78,7 +78,7 @@ class Rules:
         governs: whether some tools have rules of their own; see `governing`.
     """
 
-    def __init__(self, documents: Sequence[Judged], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
+    def __init__(self, documents: Sequence[Guarded], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
         self._names, self._schemas = names, schemas
         self._all = tuple(documents)
         self._enforced = tuple(one for one in documents if not (shadow or one.rules.clauses.shadow))
@@ -187,7 +187,7 @@ class Rules:
         return pairs[:_MOST_SHADOWED]
 
 
-def _asking(documents: Sequence[Judged], call: Call) -> tuple[Ruleset, Entry] | None:
+def _asking(documents: Sequence[Guarded], call: Call) -> tuple[Ruleset, Entry] | None:
     for judged in documents:
         entry = needing_approval(tuple(call.entries.get(judged.name, ())), call)
         if entry is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from gateway.model.value import value
-from gateway.policy.deciding import Judged
+from gateway.policy.deciding import Guarded
 from gateway.policy.rules.approvals import needing_approval
 from gateway.policy.rules.call import Call
 from gateway.policy.rules.patterns import Patterns
@@ -21,14 +21,14 @@ class Looked:
     why: str = ""
 
 
-def looked(documents: Sequence[Judged], call: Call) -> Iterator[Looked]:
+def looked(documents: Sequence[Guarded], call: Call) -> Iterator[Looked]:
     """In the order of the documents, and in each of the sections that deny before those that allow."""
     for judged in documents:
         yield from _denying(judged, call)
         yield from _allowing(judged, call)
 
 
-def _denying(judged: Judged, call: Call) -> Iterator[Looked]:
+def _denying(judged: Guarded, call: Call) -> Iterator[Looked]:
     rules, clauses = judged.rules, judged.rules.clauses
     yield from _listed(judged, call, "always_blocked", Patterns(clauses.always_blocked), "deny")
     yield from _listed(judged, call, "deny", Patterns(clauses.deny), "deny")
@@ -43,7 +43,7 @@ def _denying(judged: Judged, call: Call) -> Iterator[Looked]:
             yield Looked(f"{judged.name}/{rule}", "deny", found is not None, "" if found is None else found.reason)
 
 
-def _allowing(judged: Judged, call: Call) -> Iterator[Looked]:
+def _allowing(judged: Guarded, call: Call) -> Iterator[Looked]:
     rules, name = judged.rules, judged.name
     allowing = rules.allowing_modes(call.facts)
     for mode in rules.modes.values():
@@ -60,7 +60,7 @@ def _allowing(judged: Judged, call: Call) -> Iterator[Looked]:
 
 
 def _listed(
-    judged: Judged, call: Call, section: str, patterns: Patterns, effect: str, off: str = ""
+    judged: Guarded, call: Call, section: str, patterns: Patterns, effect: str, off: str = ""
 ) -> Iterator[Looked]:
     fitting = set(patterns.fitting(call.targets_of(judged.name), call.server))
     for position, pattern in enumerate(patterns.all):

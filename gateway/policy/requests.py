@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.model.ask import Ask, OfferedTool
 from gateway.policy.clauses import Clauses
-from gateway.policy.deciding import Judged, decide, possible, verdict
+from gateway.policy.deciding import Guarded, decide, possible, verdict
 from gateway.policy.globs import matches
 from gateway.policy.question import Facts, Question
 from gateway.policy.rules.approvals import needing_approval
@@ -26,7 +26,7 @@ _MOST = 100
 class Requests:
     """The clauses about requests, of the documents about one agent. Those in shadow only say what they would do."""
 
-    def __init__(self, enforced: Sequence[Judged], shadowed: Sequence[Judged]) -> None:
+    def __init__(self, enforced: Sequence[Guarded], shadowed: Sequence[Guarded]) -> None:
         self._enforced, self._shadowed = enforced, shadowed
         clauses = [judged.rules.clauses for judged in enforced]
         self._strips = any(one.strip_tools for one in clauses)
@@ -83,7 +83,7 @@ class Requests:
         return None
 
     def _denied(
-        self, documents: Sequence[Judged], tool: OfferedTool, facts: Facts, prepare: Prepare
+        self, documents: Sequence[Guarded], tool: OfferedTool, facts: Facts, prepare: Prepare
     ) -> Iterator[Verdict]:
         """What nobody can ask about later has to be allowed now, for whatever arguments."""
         ordered = sorted(documents, key=lambda judged: judged.rules.level)
@@ -103,7 +103,7 @@ def _names_models(clauses: Clauses) -> bool:
     return bool(clauses.models.allow or clauses.models.deny)
 
 
-def _unseen(judged: Judged, facts: Facts) -> Verdict:
+def _unseen(judged: Guarded, facts: Facts) -> Verdict:
     rules, mode = judged.rules, judged.rules.mode(facts)
     reason = f"policy {judged.name} has rules about models, and which model would act cannot be seen here"
     named = mode.name if mode is not None else None
@@ -120,7 +120,7 @@ def _speaks(clauses: Clauses) -> bool:
     )
 
 
-def _denials(documents: Sequence[Judged], ask: Ask, size: int, facts: Facts) -> Iterator[tuple[Verdict, str]]:
+def _denials(documents: Sequence[Guarded], ask: Ask, size: int, facts: Facts) -> Iterator[tuple[Verdict, str]]:
     for judged in documents:
         clauses, found = judged.rules.clauses, []
         if (rule := _model_problem(clauses, ask.model)) is not None:

@@ -14,7 +14,7 @@ _LAST = 2**53  # milliseconds; Redis knows no ids of arbitrary length
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AuditFilter:
     """What is asked for; None is anything. Times in seconds since the epoch, `end` exclusive. `place`: chain and number
     of the one entry that is asked for."""
 
@@ -43,7 +43,9 @@ class AuditQuery:
     def __init__(self, copy: AuditCopy) -> None:
         self._copy = copy
 
-    async def page(self, question: Question, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    async def page(
+        self, wanted: AuditFilter, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
         """Entries with their time in milliseconds, and the cursor of the next page or None; a page may hold fewer
         than there are, even none, and have a next one.
 
@@ -54,31 +56,31 @@ class AuditQuery:
         after = None if cursor is None else read_cursor(cursor)
         found: list[dict[str, Any]] = []
         looked_at = 0
-        async for position, record in self._ordered(question, after):
+        async for position, record in self._ordered(wanted, after):
             looked_at += 1
-            if question.fits(record):
+            if wanted.fits(record):
                 found.append(shown(position.chain, record))
-            if question.place is not None and record["seq"] <= question.place[1]:
+            if wanted.place is not None and record["seq"] <= wanted.place[1]:
                 return found, None
             if len(found) >= limit or looked_at >= _LOOKED_AT:
                 return found, make_cursor(position)
         return found, None
 
     async def _ordered(
-        self, question: Question, after: Position | None
+        self, wanted: AuditFilter, after: Position | None
     ) -> AsyncIterator[tuple[Position, dict[str, Any]]]:
-        """Every record before `after` and not before the question's start, over all chains."""
+        """Every record before `after` and not before the wanted start, over all chains."""
         newest = min(
-            (int(t) for t in (None if question.end is None else question.end * 1000, after and after.time) if t),
+            (int(t) for t in (None if wanted.end is None else wanted.end * 1000, after and after.time) if t),
             default=None,
         )
-        oldest = 0 if question.start is None else question.start * 1000
+        oldest = 0 if wanted.start is None else wanted.start * 1000
         readers: dict[str, AsyncIterator[dict[str, Any]]] = {}
         # A chain is read only once its last record could be the next one; until then its entry has no record.
         heap: list[tuple[int, str, int, dict[str, Any] | None]] = [
             (-(bound + 1), chain, 0, None)
             for chain, bound in await self._copy.chains()
-            if bound >= oldest and (question.place is None or question.place[0] == chain)
+            if bound >= oldest and (wanted.place is None or wanted.place[0] == chain)
         ]
         heapq.heapify(heap)
         while heap:

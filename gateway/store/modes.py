@@ -40,7 +40,7 @@ class SetMode:
     until: float | None = None
 
 
-class InForce(Mapping[str, str]):
+class ModesInForce(Mapping[str, str]):
     """The mode of every document for one agent, by the document's name.
 
     Iterating gives only the documents that have a mode of their own: others are not known by name here.
@@ -81,7 +81,7 @@ class Modes:
         self._clock = clock
         self._known: dict[str, SetMode] = {}
         self._policies: dict[str, str] = {}
-        self._cached: dict[str, tuple[Agent, InForce]] = {}
+        self._cached: dict[str, tuple[Agent, ModesInForce]] = {}
         self._until = float("inf")
         control.on(_KIND, self._learn)
 
@@ -144,14 +144,14 @@ class Modes:
             if scope.startswith(_POLICY) and found.mode is not None
         }
 
-    def _in_force(self, agent: Agent) -> InForce:
+    def _in_force(self, agent: Agent) -> ModesInForce:
         scopes = [f"agent:{agent.agent_id}"]
         if agent.owner_team is not None:
             scopes.append(f"team:{agent.owner_team}")
         if agent.environment is not None:
             scopes.append(f"environment:{agent.environment}")
         stronger = next((self._mode(scope) for scope in scopes if scope in self._known), None)
-        return InForce(stronger, self._policies, self._mode(EVERYONE))
+        return ModesInForce(stronger, self._policies, self._mode(EVERYONE))
 
     def _mode(self, scope: str) -> str | None:
         found = self._known.get(scope)

@@ -63,7 +63,7 @@ class MadePolicy:
         return not self.document
 
 
-class Policies:
+class MadePolicies:
     """Kept in the control state; read in memory.
 
     Args:

@@ -9,7 +9,7 @@ from gateway.phases.policies import InForce, Policies, in_force
 from gateway.policy.document import Document, parse
 from gateway.store.connection import Connection
 from gateway.store.control import Control
-from gateway.store.policies import Policies as MadePolicies
+from gateway.store.policies import MadePolicies
 from tests.store.conftest import connection
 
 __all__ = ["connection"]

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.demo.stub_frames import Frame, Mint
-from gateway.demo.stub_question import Question, read_question
+from gateway.demo.stub_question import StubQuestion, read_question
 from gateway.demo.stub_turns import Call, Turn
 
 TURN = Turn("Let me look.", (Call("get_weather", '{"city":"Bern"}'), Call("run", "ls -l", "custom")))
@@ -19,7 +19,7 @@ def mint() -> Mint:
     return Mint(lambda: str(next(numbers)), 1_800_000_000)
 
 
-def question(**document: Any) -> Question:
+def question(**document: Any) -> StubQuestion:
     return read_question(document, "stub-script")
 
 

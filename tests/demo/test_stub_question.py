@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.stub_question import Question, Tool, content_text, estimated_tokens, read_question
+from gateway.demo.stub_question import StubQuestion, Tool, content_text, estimated_tokens, read_question
 
 SCHEMA = {"type": "object"}
 CHAT_TOOLS = [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in ("a", "b")]
 
 
-def read(**document: Any) -> Question:
+def read(**document: Any) -> StubQuestion:
     return read_question(document, "stub")
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.stub_question import Question, Tool, read_question
+from gateway.demo.stub_question import StubQuestion, Tool, read_question
 from gateway.demo.stub_turns import (
     CLOSING,
     Call,
@@ -18,8 +18,8 @@ from gateway.demo.stub_turns import (
 TWO, ONE, END = Turn(calls=(Call("a"), Call("b"))), Turn("then", (Call("c"),)), Turn("done")
 
 
-def question(**members: Any) -> Question:
-    return Question({}, "stub", **members)
+def question(**members: Any) -> StubQuestion:
+    return StubQuestion({}, "stub", **members)
 
 
 def test_echo_repeats_the_user_or_fills_in_the_wanted_json() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.model.agent import Agent
 from gateway.policy.clauses import ActionPattern, Approval, OnDeny
-from gateway.policy.deciding import Judged
+from gateway.policy.deciding import Guarded
 from gateway.policy.document import Document, Match
 from gateway.policy.names import Names
 from gateway.policy.rules.ruleset import Ruleset
@@ -181,7 +181,7 @@ def test_the_mode_of_a_verdict_is_that_of_the_deciding_document_or_else_of_any()
 
 
 def test_a_document_without_clauses_has_no_guards() -> None:
-    judged = Judged(Ruleset(document(), Names(), Schemas()))
+    judged = Guarded(Ruleset(document(), Names(), Schemas()))
     assert judged.guards == () and judged.idle and judged.memory_keys == ()
 
 

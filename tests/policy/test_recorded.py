@@ -6,7 +6,7 @@ from gateway.model.transcript import Said, Transcript
 from gateway.policy.question import Facts, Question
 from gateway.policy.recorded import RecordedCall, modes_of
 from gateway.policy.verdict import Verdict
-from gateway.store.modes import InForce
+from gateway.store.modes import ModesInForce
 
 ASKED = Question("send", {"to": "a"})
 SAID = Verdict(True, "ops/allow/0")
@@ -27,5 +27,5 @@ def test_of_the_tools_offered_the_called_one_is_kept_and_nothing_of_the_conversa
 
 def test_modes_become_plain_values_with_what_other_documents_have() -> None:
     assert modes_of({"ops": "NORMAL"}) == {"ops": "NORMAL"}
-    assert modes_of(InForce(None, {"ops": "A"}, "B")) == {"ops": "A", "*": "B"}
-    assert modes_of(InForce("C", {"ops": "A"}, "B")) == {"ops": "C", "*": "C"}
+    assert modes_of(ModesInForce(None, {"ops": "A"}, "B")) == {"ops": "A", "*": "B"}
+    assert modes_of(ModesInForce("C", {"ops": "A"}, "B")) == {"ops": "C", "*": "C"}

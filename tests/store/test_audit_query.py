@@ -9,7 +9,7 @@ import pytest
 
 from gateway.background.ship_audit import ShipAudit
 from gateway.store.audit_copy import AuditCopy
-from gateway.store.audit_query import AuditQuery, Question
+from gateway.store.audit_query import AuditFilter, AuditQuery
 from gateway.store.connection import Connection
 from tests.spool.keeping import NOW, audit_at, entry, keeping
 
@@ -21,11 +21,11 @@ async def copy(redis_url: str) -> AsyncIterator[AuditCopy]:
     await connection.close()
 
 
-async def pages(query: AuditQuery, question: Question, limit: int) -> list[dict[str, Any]]:
+async def pages(query: AuditQuery, wanted: AuditFilter, limit: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
-        page, cursor = await query.page(question, limit, cursor)
+        page, cursor = await query.page(wanted, limit, cursor)
         found += page
         if cursor is None:
             return found
@@ -44,19 +44,19 @@ async def test_entries_of_all_chains_come_in_one_order_and_each_on_one_page(tmp_
         for audit in (a, b):
             await ShipAudit(audit, copy).ship()
         query = AuditQuery(copy)
-        found = await pages(query, Question(), 7)
+        found = await pages(query, AuditFilter(), 7)
         assert len(found) == len({e["entry"] for e in found}) == 62
         assert [e["time"] for e in found] == sorted((e["time"] for e in found), reverse=True)
-        assert len(await pages(query, Question(agent_id="agt_odd"), 100)) == 30
-        assert len(await pages(query, Question(allowed=False, action="call:model"), 9)) == 30
-        assert len(await pages(query, Question(action="start:gateway", source="gateway"), 9)) == 2
-        some = await pages(query, Question(start=NOW + 10, end=NOW + 20), 3)
+        assert len(await pages(query, AuditFilter(agent_id="agt_odd"), 100)) == 30
+        assert len(await pages(query, AuditFilter(allowed=False, action="call:model"), 9)) == 30
+        assert len(await pages(query, AuditFilter(action="start:gateway", source="gateway"), 9)) == 2
+        some = await pages(query, AuditFilter(start=NOW + 10, end=NOW + 20), 3)
         assert [e["request_id"] for e in some] == [f"req_{n}" for n in range(19, 9, -1)]
         wanted = found[40]
         chain, _, seq = wanted["entry"].partition("/")
-        assert await query.page(Question(place=(chain, int(seq))), 1, None) == ([wanted], None)
-        assert await query.page(Question(place=(chain, 10**15)), 9, None) == ([], None)
-        assert await query.page(Question(place=("0" * 32, 0)), 9, None) == ([], None)
+        assert await query.page(AuditFilter(place=(chain, int(seq))), 1, None) == ([wanted], None)
+        assert await query.page(AuditFilter(place=(chain, 10**15)), 9, None) == ([], None)
+        assert await query.page(AuditFilter(place=("0" * 32, 0)), 9, None) == ([], None)
         for wrong in ("x", "!", "YTpi", *(urlsafe_b64encode(b"%d:a:1" % time).decode() for time in (-5, 10**40))):
             with pytest.raises(ValueError, match="not a cursor"):
-                await query.page(Question(), 1, wrong)
+                await query.page(AuditFilter(), 1, wrong)

@@ -10,17 +10,17 @@ import pytest
 from gateway.store import policies as module
 from gateway.store.connection import Connection
 from gateway.store.control import ChangeConflict, Control
-from gateway.store.policies import MadePolicy, NoRoom, Policies
+from gateway.store.policies import MadePolicies, MadePolicy, NoRoom
 
 
 def document(name: str = "ops", requests: int = 1) -> dict[str, Any]:
     return {"name": name, "limits": {"requests_per_minute": requests}}
 
 
-def replica(connection: Connection) -> tuple[Control, Policies]:
+def replica(connection: Connection) -> tuple[Control, MadePolicies]:
     control = Control(connection, clock=time.monotonic)
     numbers = count(1)
-    return control, Policies(control, connection, clock=lambda: float(next(numbers)))
+    return control, MadePolicies(control, connection, clock=lambda: float(next(numbers)))
 
 
 async def test_a_document_is_known_on_every_replica_with_its_version(connection: Connection) -> None:

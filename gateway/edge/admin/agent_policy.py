@@ -24,7 +24,7 @@ from gateway.policy.plan import Plans
 from gateway.policy.question import Facts, Question
 from gateway.store.agents import Agents
 from gateway.store.control import ChangeConflict
-from gateway.store.policies import Policies
+from gateway.store.policies import MadePolicies
 
 _MOST_TOOLS = 1000
 Entry = str | dict[str, Any]
@@ -111,7 +111,11 @@ class Effective:
 
 
 def router(
-    agents: Agents, made: Policies, in_force: Callable[[], tuple[Document, ...]], check_document: Check, view: Effective
+    agents: Agents,
+    made: MadePolicies,
+    in_force: Callable[[], tuple[Document, ...]],
+    check_document: Check,
+    view: Effective,
 ) -> APIRouter:
     """`in_force` are all documents that calls are judged by at this moment."""
     routes = APIRouter(tags=["agents"])
@@ -135,7 +139,7 @@ def router(
     return routes
 
 
-def _puts(routes: APIRouter, agents: Agents, made: Policies, documents: Known, check_document: Check) -> None:
+def _puts(routes: APIRouter, agents: Agents, made: MadePolicies, documents: Known, check_document: Check) -> None:
     @routes.put(
         "/agents/{agent_id}/policy",
         response_model=AgentPolicy,
@@ -168,7 +172,7 @@ def _puts(routes: APIRouter, agents: Agents, made: Policies, documents: Known, c
         return _shown(documents, agent_id, response)
 
 
-def _deletes(routes: APIRouter, made: Policies, documents: Known) -> None:
+def _deletes(routes: APIRouter, made: MadePolicies, documents: Known) -> None:
     @routes.delete("/agents/{agent_id}/policy", status_code=204, dependencies=[needs("admin")], responses={412: {}})
     async def delete_agent_policy(agent_id: AgentId, request: Request, if_match: IfMatch = None) -> None:
         """The whole document goes; others may still be about the agent. If-Match may be left out."""

@@ -15,7 +15,7 @@ from gateway.model.audit import entry_of
 from gateway.spool.check import Report
 from gateway.spool.proof import Proof
 from gateway.store.audit_copy import AuditCopy
-from gateway.store.audit_query import AuditQuery, Question
+from gateway.store.audit_query import AuditFilter, AuditQuery
 
 _EXPORT_PAGE = 1000
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
@@ -97,7 +97,7 @@ class Verification(BaseModel):
     unreadable: list[str]
 
 
-def _question(
+def _filter(
     agent_id: _Filter = None,
     action: _Filter = None,
     allowed: bool | None = None,
@@ -105,12 +105,12 @@ def _question(
     start_time: Annotated[AwareDatetime, Written] | None = None,
     end_time: Annotated[AwareDatetime, Written] | None = None,
     decision_id: Annotated[str | None, Query(pattern=_DECISION, description="As agents are told it.")] = None,
-) -> Question:
+) -> AuditFilter:
     place = None if decision_id is None else entry_of(decision_id)
-    return Question(agent_id, action, allowed, _seconds(start_time), _seconds(end_time), source, place)
+    return AuditFilter(agent_id, action, allowed, _seconds(start_time), _seconds(end_time), source, place)
 
 
-_Asked = Annotated[Question, Depends(_question)]
+_Asked = Annotated[AuditFilter, Depends(_filter)]
 
 
 class Evidence(Protocol):
@@ -138,13 +138,13 @@ def router(copy: AuditCopy, evidence: Evidence) -> APIRouter:
 
 def _entries(routes: APIRouter, query: AuditQuery) -> None:
     async def list_entries(
-        question: _Asked,
+        wanted: _Asked,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:
         """One page of entries, the latest first. A page may hold fewer than `limit` and still have a next one."""
         try:
-            found, following = await query.page(question, limit, cursor)
+            found, following = await query.page(wanted, limit, cursor)
         except ValueError:
             raise invalid("query.cursor", "no such cursor") from None
         return {"items": [_shown(entry) for entry in found], "next_cursor": following}
@@ -153,21 +153,21 @@ def _entries(routes: APIRouter, query: AuditQuery) -> None:
     routes.get("/logs", response_model=EntryList, operation_id="list_entries_alias")(list_entries)
 
     @routes.get("/audit/export", response_class=Response, responses=_NDJSON)
-    async def export_entries(question: _Asked) -> StreamingResponse:
+    async def export_entries(wanted: _Asked) -> StreamingResponse:
         """Every entry as a line of JSON, the latest first."""
-        first = await query.page(question, _EXPORT_PAGE, None)  # what fails, fails before the answer begins
-        return StreamingResponse(_lines(query, question, first), media_type="application/x-ndjson")
+        first = await query.page(wanted, _EXPORT_PAGE, None)  # what fails, fails before the answer begins
+        return StreamingResponse(_lines(query, wanted, first), media_type="application/x-ndjson")
 
 
 async def _lines(
-    query: AuditQuery, question: Question, page: tuple[list[dict[str, Any]], str | None]
+    query: AuditQuery, wanted: AuditFilter, page: tuple[list[dict[str, Any]], str | None]
 ) -> AsyncIterator[bytes]:
     while True:
         found, cursor = page
         yield b"".join(orjson.dumps(_shown(entry), option=orjson.OPT_APPEND_NEWLINE) for entry in found)
         if cursor is None:
             return
-        page = await query.page(question, _EXPORT_PAGE, cursor)
+        page = await query.page(wanted, _EXPORT_PAGE, cursor)
 
 
 def _proofs(routes: APIRouter, copy: AuditCopy, evidence: Evidence) -> None:

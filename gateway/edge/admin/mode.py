@@ -19,7 +19,7 @@ from gateway.store.modes import EVERYONE, Modes, SetMode, TooManyModes
 _LONGEST = 30 * 86_400
 _SCOPE = r"^(everyone|(agent|team|environment|policy):[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200})$"
 
-Known = Callable[[], Mapping[str, Sequence[str]]]
+ModesByPolicy = Callable[[], Mapping[str, Sequence[str]]]
 """The modes of each policy document in force that has some, by the document's name; the start mode first."""
 
 
@@ -63,7 +63,7 @@ class ChangedMode(ShownMode):
 def router(
     modes: Modes,
     control: Control,
-    known: Known,
+    known: ModesByPolicy,
     is_agent: Callable[[str], Awaitable[bool]],
     *,
     note: Callable[[AuditEntry], None],

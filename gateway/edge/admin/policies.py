@@ -16,7 +16,7 @@ from gateway.edge.admin.shapes import Body, Timestamp, rfc3339
 from gateway.policy.document import Document
 from gateway.policy.errors import PolicyError
 from gateway.store.control import ChangeConflict
-from gateway.store.policies import MadePolicy, NoRoom, Policies
+from gateway.store.policies import MadePolicies, MadePolicy, NoRoom
 
 Name = Annotated[str, Path(max_length=200)]
 Check = Callable[[Mapping[str, Any]], Awaitable[Document]]
@@ -67,7 +67,7 @@ class Rollback(Body):
     version: Annotated[int, Field(strict=True, ge=1, le=2**53)]
 
 
-def router(made: Policies, in_force: Callable[[], tuple[Document, ...]], check_document: Check) -> APIRouter:
+def router(made: MadePolicies, in_force: Callable[[], tuple[Document, ...]], check_document: Check) -> APIRouter:
     """`in_force` are all documents that calls are judged by at this moment."""
     routes = APIRouter(tags=["policies"])
     known = Known(made, in_force)
@@ -78,7 +78,7 @@ def router(made: Policies, in_force: Callable[[], tuple[Document, ...]], check_d
     return routes
 
 
-def _reads(routes: APIRouter, made: Policies, known: "Known") -> None:
+def _reads(routes: APIRouter, made: MadePolicies, known: "Known") -> None:
     @routes.get("/policies", response_model=PolicyList, dependencies=[needs("viewer")])
     async def list_policies() -> dict[str, Any]:
         """All of them, in the order of names."""
@@ -113,7 +113,7 @@ def _reads(routes: APIRouter, made: Policies, known: "Known") -> None:
         return {"items": items, "next_cursor": None}
 
 
-def _writes(routes: APIRouter, made: Policies, known: "Known", check_document: Check) -> None:
+def _writes(routes: APIRouter, made: MadePolicies, known: "Known", check_document: Check) -> None:
     @routes.put(
         "/policies/{name}",
         response_model=WholePolicy,
@@ -137,7 +137,7 @@ def _writes(routes: APIRouter, made: Policies, known: "Known", check_document: C
         return await change(made, known, name, sent, by=principal(request).key_id, response=response, seen=tag)
 
 
-def _deletes(routes: APIRouter, made: Policies, known: "Known") -> None:
+def _deletes(routes: APIRouter, made: MadePolicies, known: "Known") -> None:
     @routes.delete("/policies/{name}", status_code=204, responses={409: {}, **CONFLICTS}, dependencies=[needs("admin")])
     async def delete_policy(name: Name, request: Request, if_match: IfMatch = None) -> None:
         """Take a document out of force that was made over the API; one of this name in a file is in force again."""
@@ -153,7 +153,7 @@ def _deletes(routes: APIRouter, made: Policies, known: "Known") -> None:
             raise changed() from None
 
 
-def _rolls_back(routes: APIRouter, made: Policies, known: "Known", check_document: Check) -> None:
+def _rolls_back(routes: APIRouter, made: MadePolicies, known: "Known", check_document: Check) -> None:
     @routes.post(
         "/policies/{name}/rollback",
         response_model=WholePolicy,
@@ -180,7 +180,7 @@ def _rolls_back(routes: APIRouter, made: Policies, known: "Known", check_documen
 
 
 async def change(
-    made: Policies, known: "Known", name: str, sent: Sent, *, by: str, response: Response, seen: str | None
+    made: MadePolicies, known: "Known", name: str, sent: Sent, *, by: str, response: Response, seen: str | None
 ) -> dict[str, Any]:
     """Make a version in the place of what had the tag `seen`. Raises Problem 409, 412."""
     if known.tag(name) != seen:
@@ -211,7 +211,7 @@ def unknown_policy(name: str) -> Problem:
 class Known:
     """The documents as the API shows them: what was made here goes before what is in force by files or settings."""
 
-    def __init__(self, made: Policies, in_force: Callable[[], tuple[Document, ...]]) -> None:
+    def __init__(self, made: MadePolicies, in_force: Callable[[], tuple[Document, ...]]) -> None:
         self._made = made
         self._in_force = in_force
 

@@ -14,7 +14,7 @@ from gateway.edge.agents_api.reported import Members, Resource, redacted
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
 from gateway.spool.errors import AuditUnavailable
-from gateway.store.audit_query import AuditQuery, Question
+from gateway.store.audit_query import AuditFilter, AuditQuery
 
 MOST_BYTES = 16 * 1024
 """Of a report."""
@@ -87,9 +87,9 @@ def router(
         agent = own(request)
         await read_pace(agent)
         start, end = (None if time is None else max(0.0, time.timestamp()) for time in (start_time, end_time))
-        question = Question(agent.agent_id, action, allowed, start, end, "agent")
+        wanted = AuditFilter(agent.agent_id, action, allowed, start, end, "agent")
         try:
-            found, following = await query.page(question, limit, cursor)
+            found, following = await query.page(wanted, limit, cursor)
         except ValueError:
             raise invalid("query.cursor", "no such cursor") from None
         items = [{**entry, "time": rfc3339(entry["time"] / 1000)} for entry in found]
