@@ -37,6 +37,7 @@ from gateway.phases.judging import Judging
 from gateway.phases.judging_requests import JudgingRequests
 from gateway.phases.note_requests import NoteRequests
 from gateway.phases.owing import Owing
+from gateway.phases.past_calls import PastCalls
 from gateway.phases.policies import InForce, Policies, in_force
 from gateway.phases.profile import Profiler
 from gateway.phases.prove import Prove
@@ -188,6 +189,16 @@ class Path:
             clock=self._wall_clock,
         )
 
+    def _past_calls(self) -> PastCalls:
+        return PastCalls(
+            lambda exchange: self.policies.of(exchange).engine,
+            self.hearing.of,
+            self._state.given,
+            modes=self._state.modes.of,
+            clock=self._wall_clock,
+            memories=self._state.memory,
+        )
+
     def _noting(self) -> tuple[NoteRequests, ...]:
         calls = self._state.calls
         return (NoteRequests(calls.note, self._state.modes.of, self._wall_clock),) if calls.on else ()
@@ -198,7 +209,8 @@ class Path:
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
         bodies = HoldBudget(max(_BODY_BYTES, settings.max_body_bytes))
-        requests = (self._judging_requests().gate, self._relayed_models(bodies).gate)
+        past = self._past_calls()
+        requests = (self._judging_requests().gate, self._relayed_models(bodies).gate, past.gate)
         judged: tuple[Gate, ...] = (*self._noting(), owing.gate, *requests, earlier.gate, self.hearing.gate)
         observers = (
             profiler.observe,
@@ -221,7 +233,7 @@ class Path:
                 settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
             ),
             Inspect(
-                self.guard.judging(self.hearing.of),
+                self.guard.judging(past.of),
                 HoldBudget(_HELD_BYTES),
                 self._timeouts,
                 time.monotonic,

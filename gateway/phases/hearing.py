@@ -79,9 +79,7 @@ class Hearing:
     def of(self, exchange: Exchange) -> Judge:
         """The judge of this exchange's answer."""
         judge, judgement = self._judges(exchange), exchange.judgement
-        if not isinstance(judgement, Judgement) or not judgement.rules.governs:
-            return judge
-        return partial(self._remember, judge, judgement.agent.agent_id)
+        return partial(self._remember, judge, judgement) if isinstance(judgement, Judgement) else judge
 
     # The request
 
@@ -144,19 +142,22 @@ class Hearing:
 
     # The answer
 
-    def _remember(self, judge: Judge, agent_id: str, calls: Sequence[ToolCall]) -> Ruling | Wait:
+    def _remember(self, judge: Judge, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling | Wait:
         ruling = judge(calls)
         if isinstance(ruling, Wait):
-            return Wait(partial(self._remember_later, ruling, agent_id, calls))
-        self._note(agent_id, calls, ruling)
+            return Wait(partial(self._remember_later, ruling, judgement, calls))
+        self._note(judgement, calls, ruling)
         return ruling
 
-    async def _remember_later(self, wait: Wait, agent_id: str, calls: Sequence[ToolCall]) -> Ruling:
+    async def _remember_later(self, wait: Wait, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling:
         ruling = await wait.ruling()
-        self._note(agent_id, calls, ruling)
+        self._note(judgement, calls, ruling)
         return ruling
 
-    def _note(self, agent_id: str, calls: Sequence[ToolCall], ruling: Ruling) -> None:
-        withheld = not isinstance(ruling, Release)
+    def _note(self, judgement: Judgement, calls: Sequence[ToolCall], ruling: Ruling) -> None:
+        """What was withheld is remembered under any rules: a provider may show it again."""
+        agent_id, withheld = judgement.agent.agent_id, not isinstance(ruling, Release)
+        if not (withheld or judgement.rules.governs):
+            return
         if noted := [GivenCall(call.id, call.name, withheld) for call in calls if call.id]:
             self._given.note(agent_id, noted)

@@ -16,7 +16,7 @@ from gateway.phases.timeouts import Timeouts
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
-from gateway.wire import DIALECTS
+from gateway.wire import DIALECTS, stored_lists
 from gateway.wire.dialect import Dialect, UnreadableFrame
 from gateway.wire.interdiction import HoldBudget, Interdiction
 from gateway.wire.refusal_text import unreadable
@@ -63,8 +63,10 @@ class Inspect:
         if exchange.reservation is not None:
             _give_way(exchange.own_headers, headers)
         name = exchange.route.dialect
-        if name is None or not 200 <= reply.status < 300:
+        if not 200 <= reply.status < 300 or (name is None and exchange.judgement is None):
             await self._relay(exchange, reply, caller, headers)
+        elif name is None:
+            await self._list(exchange, reply, caller, headers)
         elif DIALECTS[name].streams and _is_stream(exchange, headers):
             await self._stream(exchange, reply, caller, headers, DIALECTS[name])
         else:
@@ -84,11 +86,7 @@ class Inspect:
     async def _whole(
         self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers, dialect: Dialect
     ) -> None:
-        body = await reply.read(_WHOLE_LIMIT)
-        encoding = header_value(headers, b"content-encoding")
-        if encoding is not None:
-            body = decode_answer(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
-            headers = [(k, v) for k, v in headers if k != b"content-encoding"]
+        body, headers = await _plain(reply, headers)
         document = _document(body)
         answer = exchange.answer = _read(dialect, document, body)
         if answer.calls:
@@ -99,6 +97,22 @@ class Inspect:
                 body = orjson.dumps(dialect.withhold(document, rulings))
                 if exchange.denied:
                     headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
+        await caller.whole(reply.status, headers, body)
+
+    async def _list(self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers) -> None:
+        """What a provider has stored, where rules are about the calls in it."""
+        body, headers = await _plain(reply, headers)
+        document, kind, withheld, count = _document(body), stored_lists.kind_of(exchange.route.path), [], 0
+        assert kind is not None
+        for element in _elements(kind, document):
+            answer = _read(DIALECTS[element.dialect], element.answer, None)
+            rulings = await self._rulings(exchange, answer) if answer.calls else {}
+            if rulings:
+                withheld.append((element, rulings))
+                count += sum(len(ruling.denied) for ruling in rulings.values())
+        if withheld:
+            body = orjson.dumps(stored_lists.without(kind, document, withheld))
+            headers.append((b"x-gateway-denied", b"%d" % count))
         await caller.whole(reply.status, headers, body)
 
     async def _rulings(self, exchange: Exchange, answer: Answer) -> dict[int, Withhold]:
@@ -283,11 +297,32 @@ def _stream_headers(headers: Headers) -> Headers:
     return kept
 
 
-def _read(dialect: Dialect, document: dict[str, Any], body: bytes) -> Answer:
+async def _plain(reply: Reply, headers: Headers) -> tuple[bytes, Headers]:
+    """A whole answer without its content coding, and its headers then."""
+    body = await reply.read(_WHOLE_LIMIT)
+    encoding = header_value(headers, b"content-encoding")
+    if encoding is None:
+        return body, headers
+    body = decode_answer(body, encoding.decode("latin-1"), limit=_WHOLE_LIMIT)
+    return body, [(k, v) for k, v in headers if k != b"content-encoding"]
+
+
+def _read(dialect: Dialect, document: dict[str, Any], body: bytes | None) -> Answer:
     try:
         return dialect.read_answer(document, body)
     except UnreadableFrame as error:
-        raise Refusal("upstream_invalid", f"The provider sent an answer that cannot be judged: {error}.") from None
+        raise _not_judged(error) from None
+
+
+def _elements(kind: stored_lists.Kind, document: dict[str, Any]) -> list[stored_lists.Element]:
+    try:
+        return stored_lists.elements(kind, document)
+    except UnreadableFrame as error:
+        raise _not_judged(error) from None
+
+
+def _not_judged(error: UnreadableFrame) -> Refusal:
+    return Refusal("upstream_invalid", f"The provider sent an answer that cannot be judged: {error}.")
 
 
 def _document(body: bytes) -> dict[str, Any]:

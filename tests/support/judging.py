@@ -17,6 +17,7 @@ from gateway.phases.earlier import Earlier
 from gateway.phases.hearing import Hearing
 from gateway.phases.judging import Judging, Memories
 from gateway.phases.judging_requests import JudgingRequests
+from gateway.phases.past_calls import Given, PastCalls
 from gateway.phases.relayed_models import RelayedModels
 from gateway.policy.document import parse
 from gateway.policy.engine import Engine
@@ -150,6 +151,7 @@ async def judged_path(
     strict: bool = False,
     keep: bool = False,
     hearing: Callable[[Judging], Hearing] | None = None,
+    given: Given | None = None,
     earlier: Earlier | None = None,
     change: Callable[[Judging], None] = lambda judging: None,
 ) -> AsyncIterator[World]:
@@ -181,6 +183,11 @@ async def judged_path(
     )
     gates = (requests.gate, models.gate, *(one.gate for one in (earlier, heard) if one is not None))
     judge_of = judging.of if heard is None else heard.of
+    if given is not None:
+        past = PastCalls(
+            lambda exchange: rules, judge_of, given, modes=modes_of, clock=lambda: 1.8e9, memories=memories
+        )
+        gates, judge_of = (*gates, past.gate), past.of
     observers = () if earlier is None else (earlier.observe,)
     async with running_path(upstream, judge_of=judge_of, gates=gates, observers=observers) as path:
         yield World(path, judging, entries, modes, noted)
