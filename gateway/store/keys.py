@@ -51,6 +51,13 @@ used by one script.
 | `{approvals}:index` | sorted set | all approvals by the time they were asked for, us | a day after the last |
 | `{approvals}:announce` | sorted set | approvals that webhooks have still to be told of, by time, ms | 1 h |
 | `{approvals}:news` | channel | nothing kept; a message for every decision | |
+| `{intents}:record:{id}` | string | one intent: its steps, and who asked for what | an hour after its end |
+| `{intents}:index` | sorted set | intents by the time they were minted, us | 25 h after the last |
+| `{intents}:made:{agent}` | sorted set | intents that an agent asked for, by their end, ms | 25 h after the last |
+| `uses:{root}` | hash | how often steps of an intent, and of all narrowed from it, were used | 60 s after its end |
+| `call:{agent}:{digest}` | string | what the call token of an allowed call says | 60 s |
+| `grant:{agent}:{digest}` | string | how often a call that a model proposed may be executed | 10 min |
+| `results:{agent}` | hash | which sessions of an agent have read results of tools, and when last, s | an hour |
 | `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |
 | `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
 | `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
@@ -202,6 +209,28 @@ class Keys:
     @property
     def approvals_news(self) -> str:
         return f"{self.prefix}{{approvals}}:news"
+
+    def intent(self, intent_id: str) -> str:
+        return f"{self.prefix}{{intents}}:record:{intent_id}"
+
+    @property
+    def intents_index(self) -> str:
+        return f"{self.prefix}{{intents}}:index"
+
+    def intents_made(self, agent_id: str) -> str:
+        return f"{self.prefix}{{intents}}:made:{agent_id}"
+
+    def uses(self, root: str) -> str:
+        return f"{self.prefix}uses:{{{root}}}"
+
+    def call(self, agent_id: str, digest: str) -> str:
+        return f"{self.prefix}call:{{{agent_id}}}:{digest}"
+
+    def grant(self, agent_id: str, digest: str) -> str:
+        return f"{self.prefix}grant:{{{agent_id}}}:{digest}"
+
+    def results(self, agent_id: str) -> str:
+        return f"{self.prefix}results:{{{agent_id}}}"
 
     def webhook(self, endpoint: str) -> tuple[str, ...]:
         """The four keys of its queue."""

@@ -1,0 +1,204 @@
+"""How often steps of intents are used: exact, over all replicas and all that was narrowed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.intents.claims import IntentClaims, Step, TokenProblem
+from gateway.store.connection import Connection
+from gateway.store.errors import StoreUnavailable
+from gateway.store.intent_uses import MOST_INTENTS, IntentUses, TooManyIntents, Use
+from tests.support.redis import RedisServer
+
+
+def claims(*steps: Step, jti: str = "int_1", **more: Any) -> IntentClaims:
+    now = int(time.time())
+    return IntentClaims(jti, "agt_1", None, steps, now, now + 900, now, **more)
+
+
+def use(step: str, claim: str = "req_1/0/0", digests: tuple[str, ...] = ("d1",)) -> Use:
+    return Use(step, claim, f"dec {claim}", digests)
+
+
+ONE = claims(Step("s1", "restart", max_uses=1))
+MANY = claims(Step("s1", "read", max_uses=3), Step("s2", "restart", max_uses=3, after=("s1",)))
+
+
+async def words(*tries: Any) -> list[str]:
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    return [one.word if isinstance(one, TokenProblem) else "used" for one in found]
+
+
+@pytest.fixture
+async def uses(connection: Connection) -> IntentUses:
+    return IntentUses(connection)
+
+
+@pytest.fixture
+async def pair(redis_url: str) -> AsyncIterator[tuple[IntentUses, IntentUses]]:
+    one, other = (Connection(redis_url, op_timeout=20) for _ in range(2))
+    yield IntentUses(one), IntentUses(other)
+    await one.close()
+    await other.close()
+
+
+async def test_of_a_thousand_presentations_of_a_single_use_step_exactly_one_is_a_use(
+    pair: tuple[IntentUses, IntentUses],
+) -> None:
+    await pair[0].open(ONE)
+    found = await words(*(pair[at % 2].use(ONE, [use("s1", f"req_{at}/0/0")]) for at in range(1000)))
+    assert (found.count("used"), found.count("uses_exhausted")) == (1, 999)
+
+
+async def test_the_same_claim_is_one_use_however_often_it_is_said(pair: tuple[IntentUses, IntentUses]) -> None:
+    await pair[0].open(ONE)
+    assert await words(*(pair[at % 2].use(ONE, [use("s1")]) for at in range(50))) == ["used"] * 50
+    assert (await pair[1].used(ONE)).counts == {"s1": 1}
+
+
+async def test_all_calls_of_a_turn_are_used_or_none(uses: IntentUses) -> None:
+    await uses.open(MANY)
+    with pytest.raises(TokenProblem, match="uses_exhausted"):
+        await uses.use(MANY, [use("s1", str(at)) for at in range(4)])
+    assert (await uses.used(MANY)).counts == {"s1": 0, "s2": 0}
+    await uses.use(MANY, [use("s1", str(at)) for at in range(3)])
+    assert (await uses.used(MANY)).counts == {"s1": 3, "s2": 0}
+    await uses.use(MANY, [])
+
+
+async def test_a_step_waits_for_the_one_before_it_which_may_be_in_the_same_turn(uses: IntentUses) -> None:
+    await uses.open(MANY)
+    with pytest.raises(TokenProblem, match="step_order: step s2"):
+        await uses.use(MANY, [use("s2")])
+    await uses.use(MANY, [use("s1", "a"), use("s2", "b")])
+    assert (await uses.used(MANY)).counts == {"s1": 1, "s2": 1}
+
+
+async def test_what_was_released_is_executed_without_a_further_use_and_only_once(uses: IntentUses) -> None:
+    await uses.open(ONE)
+    await uses.use(ONE, [use("s1", digests=("anywhere",))])
+    waiting = await uses.used(ONE, ["here", "anywhere"])
+    assert (waiting.counts, waiting.released) == ({"s1": 1}, {"s1": 1})
+    assert await uses.join(ONE, use("s1", "mcp_1", ("here", "anywhere"))) is True
+    assert await uses.join(ONE, use("s1", "mcp_1", ("here", "anywhere"))) is True  # said twice
+    assert (await uses.used(ONE, ["anywhere"])).released == {"s1": 0}
+    with pytest.raises(TokenProblem, match="uses_exhausted"):
+        await uses.join(ONE, use("s1", "mcp_2", ("here", "anywhere")))
+
+
+async def test_what_nobody_released_uses_a_step_when_it_is_executed(uses: IntentUses) -> None:
+    await uses.open(ONE)
+    assert await uses.join(ONE, use("s1", "mcp_1")) is False
+    assert (await uses.used(ONE, ["d1"])).released == {"s1": 0}
+    with pytest.raises(TokenProblem, match="uses_exhausted"):
+        await uses.use(ONE, [use("s1", "req_2/0/0")])
+
+
+async def test_other_arguments_than_those_released_join_nothing(uses: IntentUses) -> None:
+    await uses.open(ONE)
+    await uses.use(ONE, [use("s1", digests=("d1",))])
+    with pytest.raises(TokenProblem, match="uses_exhausted"):
+        await uses.join(ONE, use("s1", "mcp_1", ("d2",)))
+
+
+async def test_two_equal_released_calls_are_executed_twice(uses: IntentUses) -> None:
+    await uses.open(MANY)
+    await uses.use(MANY, [use("s1", "a"), use("s1", "b")])
+    assert (await uses.used(MANY, ["d1"])).released == {"s1": 2, "s2": 0}
+    joined = [await uses.join(MANY, use("s1", f"mcp_{at}")) for at in range(3)]
+    assert joined == [True, True, False]
+
+
+async def test_what_was_narrowed_shares_the_counters_of_all_it_comes_from(uses: IntentUses) -> None:
+    root = claims(Step("s1", "read", max_uses=3))
+    child = claims(Step("s1", "read", max_uses=2), jti="int_2", parents=("int_1",))
+    other = claims(Step("s1", "read", max_uses=2), jti="int_3", parents=("int_1",))
+    grandchild = claims(Step("s1", "read", max_uses=2), jti="int_4", parents=("int_1", "int_2"))
+    for one in (root, child, other, grandchild):
+        await uses.open(one)
+    await uses.use(grandchild, [use("s1", "a")])
+    assert [(await uses.used(one)).counts["s1"] for one in (root, child, other, grandchild)] == [1, 1, 0, 1]
+    await uses.use(child, [use("s1", "b")])
+    with pytest.raises(TokenProblem, match="uses_exhausted"):
+        await uses.use(grandchild, [use("s1", "c")])
+    await uses.use(other, [use("s1", "d")])
+    with pytest.raises(TokenProblem, match="uses_exhausted"):
+        await uses.use(other, [use("s1", "e")])
+    assert [(await uses.used(one)).counts["s1"] for one in (root, child, other, grandchild)] == [3, 2, 1, 1]
+
+
+async def test_the_order_of_what_it_comes_from_holds_for_what_was_narrowed(uses: IntentUses) -> None:
+    child = claims(Step("s2", "restart"), jti="int_2", parents=("int_1",))
+    await uses.open(MANY)
+    await uses.open(child)
+    with pytest.raises(TokenProblem, match="step_order"):
+        await uses.use(child, [use("s2")])
+    await uses.use(MANY, [use("s1", "a")])
+    await uses.use(child, [use("s2")])
+
+
+async def test_nothing_comes_from_an_intent_that_is_not_counted_or_lacks_the_step(uses: IntentUses) -> None:
+    child = claims(Step("s1", "read"), jti="int_2", parents=("int_1",))
+    with pytest.raises(TokenProblem, match="revoked"):
+        await uses.open(child)
+    await uses.open(ONE)
+    with pytest.raises(TokenProblem, match="revoked"):
+        await uses.open(claims(Step("s9", "read"), jti="int_2", parents=("int_1",)))
+
+
+async def test_as_many_intents_as_may_be_come_from_one(uses: IntentUses) -> None:
+    await uses.open(ONE)
+    for at in range(MOST_INTENTS - 1):
+        await uses.open(claims(Step("s1", "read"), jti=f"int_c{at}", parents=("int_1",)))
+    last = claims(Step("s1", "read"), jti="int_cx", parents=("int_1",))
+    with pytest.raises(TooManyIntents):
+        await uses.open(last)
+
+
+async def test_opening_it_again_forgets_no_use(uses: IntentUses) -> None:
+    await uses.open(ONE)
+    await uses.use(ONE, [use("s1")])
+    await uses.open(ONE)
+    assert (await uses.used(ONE)).counts == {"s1": 1}
+
+
+async def test_counts_end_a_minute_after_the_intent(uses: IntentUses, connection: Connection) -> None:
+    await uses.open(ONE)
+    await uses.use(ONE, [use("s1")])
+    assert 900 < await connection.execute("TTL", connection.keys.uses("int_1")) <= 960
+
+
+async def test_what_redis_lost_cannot_be_used(uses: IntentUses, connection: Connection) -> None:
+    await uses.open(ONE)
+    await connection.execute("FLUSHALL")
+    assert await words(uses.use(ONE, [use("s1")]), uses.join(ONE, use("s1")), uses.used(ONE)) == ["revoked"] * 3
+
+
+async def test_without_redis_nothing_can_be_used(own_redis: RedisServer) -> None:
+    connection = Connection(own_redis.url, op_timeout=0.5)
+    uses = IntentUses(connection)
+    await uses.open(ONE)
+    own_redis.kill()
+    for tried in (uses.use(ONE, [use("s1")]), uses.join(ONE, use("s1")), uses.used(ONE), uses.open(ONE)):
+        with pytest.raises(StoreUnavailable):
+            await tried
+    await connection.close()
+
+
+async def test_a_reply_that_is_lost_makes_no_second_use(own_redis: RedisServer) -> None:
+    connection = Connection(own_redis.url, op_timeout=0.3)
+    uses = IntentUses(connection)
+    await uses.open(ONE)
+    own_redis.freeze()
+    pending = asyncio.create_task(uses.use(ONE, [use("s1")]))
+    await asyncio.sleep(0.35)  # longer than a call may take: the first try has given up
+    own_redis.thaw()
+    await asyncio.gather(pending, return_exceptions=True)
+    patient = IntentUses(Connection(own_redis.url, op_timeout=5))
+    await patient.use(ONE, [use("s1")])
+    assert (await patient.used(ONE)).counts == {"s1": 1}
+    await connection.close()
+    await patient._connection.close()

@@ -1,0 +1,128 @@
+"""Intents that were minted: found, listed, and said what became of them."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.intents.claims import IntentClaims, Step, TokenProblem
+from gateway.store.connection import Connection
+from gateway.store.errors import StoreUnavailable
+from gateway.store.intents import MOST_OF_AGENT, Intent, Intents, TooManyIntents, Use
+from tests.store.test_control import replica
+from tests.support.redis import RedisServer
+
+
+def intent(jti: str = "int_1", agent_id: str = "agt_1", *, life: float = 900, **more: Any) -> Intent:
+    now = int(time.time())
+    steps = (
+        Step("s1", "read", "cloud", constraints={"path": {"path_in": ["/srv/**"]}}, max_uses=2),
+        Step("s2", "restart", arguments={"service": "web"}, after=("s1",)),
+    )
+    claims = IntentClaims(jti, agent_id, "kim", steps, now, now + life, now, policy="p", **more)
+    return Intent(claims, "tidy up", agent_id)
+
+
+@pytest.fixture
+async def pair(redis_url: str) -> AsyncIterator[tuple[Intents, Intents]]:
+    async with replica(redis_url) as one, replica(redis_url) as other:
+        yield (
+            Intents(one._connection, one, clock=time.time),
+            Intents(other._connection, other, clock=time.time),
+        )
+
+
+Pair = tuple[Intents, Intents]
+
+
+async def test_an_intent_is_known_on_every_replica_as_it_was_minted(pair: Pair) -> None:
+    one, other = pair
+    made = intent(parents=())
+    await one.save(made)
+    assert await other.get("int_1") == made and made.intent_id == "int_1"
+    assert await other.get("int_9") is None
+    assert await other.standing(made) == ("active", {"s1": 0, "s2": 0})
+
+
+async def test_what_becomes_of_it_is_told(pair: Pair) -> None:
+    one, other = pair
+    made = intent()
+    await one.save(made)
+    uses = [Use("s1", "a", "dec_1", ("d",)), Use("s1", "b", "dec_2", ("d",)), Use("s2", "c", "dec_3", ("e",))]
+    await one.use(made.claims, uses[:2])
+    assert await other.standing(made) == ("active", {"s1": 2, "s2": 0})
+    await other.use(made.claims, uses[2:])
+    assert (await one.standing(made))[0] == "exhausted"
+    assert await one.join(made.claims, Use("s2", "mcp", "dec_4", ("e",)))
+    assert await one.revoke(made) == []
+    assert (await other.standing(made))[0] == "revoked" and other.is_revoked(made.claims)
+    assert await other.revoke(made) == []
+    over = intent("int_2", life=0)
+    assert other.status(over, None) == "expired" and await other.revoke(over) == []
+
+
+async def test_revoking_all_of_an_agent_leaves_others_theirs(pair: Pair) -> None:
+    one, other = pair
+    await one.revoke_all("agt_1")
+    assert other.is_revoked(intent().claims) and not other.is_revoked(intent("int_2", "agt_2").claims)
+    assert other.before("agt_1") > 0 == other.before("agt_2")
+
+
+async def test_the_newest_stand_first_and_pages_follow_each_other(pair: Pair) -> None:
+    one, other = pair
+    for at in range(5):
+        await one.save(intent(f"int_{at}", f"agt_{at % 2}"))
+    found, cursor = await other.page(limit=3)
+    assert [each.intent_id for each in found] == ["int_4", "int_3", "int_2"] and cursor is not None
+    rest, end = await other.page(limit=3, cursor=cursor)
+    assert [each.intent_id for each in rest] == ["int_1", "int_0"] and end is None
+    own, _ = await other.page("agt_1")
+    assert [each.intent_id for each in own] == ["int_3", "int_1"]
+    with pytest.raises(ValueError, match="cursor"):
+        await other.page(cursor="nonsense")
+
+
+async def test_records_last_an_hour_longer_than_intents(pair: Pair) -> None:
+    one, _ = pair
+    await one.save(intent())
+    left = await one._connection.execute("TTL", one._connection.keys.intent("int_1"))
+    assert 900 + 3600 - 60 < left <= 900 + 3600
+
+
+async def test_an_agent_has_so_many_at_a_time(pair: Pair) -> None:
+    one, _ = pair
+    key, end = one._connection.keys.intents_made("agt_1"), (time.time() + 900) * 1000
+    places = [part for at in range(MOST_OF_AGENT) for part in (end, f"int_x{at}")]
+    await one._connection.execute("ZADD", key, *places)
+    with pytest.raises(TooManyIntents, match="1000 intents"):
+        await one.save(intent())
+    assert await one.get("int_1") is None
+    await one.save(intent("int_2", "agt_2"))
+
+
+async def test_saving_what_comes_from_nothing_that_is_known_is_refused(pair: Pair) -> None:
+    with pytest.raises(TokenProblem, match="revoked"):
+        await pair[0].save(intent("int_2", parents=("int_1",)))
+
+
+async def test_what_redis_lost_is_revoked(pair: Pair) -> None:
+    one, other = pair
+    made = intent()
+    await one.save(made)
+    await one._connection.execute("FLUSHALL")
+    assert await other.standing(made) == ("revoked", {})
+
+
+async def test_without_redis_revocations_hold_and_nothing_else_is_said(own_redis: RedisServer) -> None:
+    async with replica(own_redis.url, op_timeout=0.5) as control:
+        intents = Intents(Connection(own_redis.url, op_timeout=0.5), control, clock=time.time)
+        made = intent()
+        await intents.save(made)
+        await intents.revoke(made)
+        own_redis.kill()
+        assert intents.is_revoked(made.claims)
+        for tried in (intents.get("int_1"), intents.save(made), intents.standing(made), intents.page()):
+            with pytest.raises(StoreUnavailable):
+                await tried
+        await intents._connection.close()
