@@ -52,10 +52,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """By step: uses so far, and calls of the digests asked for that were released and not executed yet."""
+    """What is known of the steps of an intent, by their ids.
+
+    Attributes:
+        counts: uses under this intent, and those narrowed from it.
+        released: calls of the digests asked for that were released and not executed yet.
+        done: the steps that were used by anybody who shares its counts.
+    """
 
     counts: Mapping[str, int]
     released: Mapping[str, int]
+    done: frozenset[str] = frozenset()
 
 
 class IntentUses:
@@ -84,16 +91,19 @@ class IntentUses:
         fields: list[str] = []
         for step in claims.steps:
             place = f"{claims.jti}/{step.id}"
-            fields += (f"step:{place}", f"used:{place}", *(f"released:{place}/{digest}" for digest in digests))
+            fields += (f"step:{place}", f"used:{place}", f"used:{claims.root}/{step.id}")
+            fields += (f"released:{place}/{digest}" for digest in digests)
         found = await self._connection.execute("HMGET", self._connection.keys.uses(claims.root), *fields)
-        counts, released, width = dict[str, int](), dict[str, int](), 2 + len(digests)
+        counts, released, done, width = dict[str, int](), dict[str, int](), set[str](), 3 + len(digests)
         for at, step in enumerate(claims.steps):
-            opened, count, *waiting = found[at * width : (at + 1) * width]
+            opened, count, shared, *waiting = found[at * width : (at + 1) * width]
             if opened is None:
                 raise TokenProblem("revoked", _SAID["lost"])
             counts[step.id] = int(count or 0)
             released[step.id] = sum(int(one or 0) for one in waiting)
-        return Used(counts, released)
+            if int(shared or 0):
+                done.add(step.id)
+        return Used(counts, released, frozenset(done))
 
     async def use(self, claims: IntentClaims, uses: Sequence[Use]) -> None:
         """Use steps for calls that are about to be released: all of them, or none.

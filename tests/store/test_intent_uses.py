@@ -140,6 +140,17 @@ async def test_the_order_of_what_it_comes_from_holds_for_what_was_narrowed(uses:
     await uses.use(child, [use("s2")])
 
 
+async def test_a_step_that_somebody_used_who_shares_the_counts_is_done(uses: IntentUses) -> None:
+    child = claims(Step("s1", "read"), Step("s2", "restart", after=("s1",)), jti="int_2", parents=("int_1",))
+    await uses.open(MANY)
+    await uses.open(child)
+    assert (await uses.used(child)).done == frozenset()
+    await uses.use(MANY, [use("s1", "a")])
+    found = await uses.used(child)
+    assert (found.counts, found.done) == ({"s1": 0, "s2": 0}, {"s1"})
+    await uses.use(child, [use("s2")])
+
+
 async def test_nothing_comes_from_an_intent_that_is_not_counted_or_lacks_the_step(uses: IntentUses) -> None:
     child = claims(Step("s1", "read"), jti="int_2", parents=("int_1",))
     with pytest.raises(TokenProblem, match="revoked"):

@@ -16,6 +16,18 @@ local function count(place)
   return used[place]
 end
 
+-- Whether a step was used by anybody who shares its counts: those of the intent that nobody narrowed are of all.
+local function done(place)
+  while true do
+    local held = redis.call('HGET', key, 'step:' .. place)
+    local from = held and string.match(held, '^%d+ (%S+)')
+    if not from or from == '-' then
+      return count(place) > 0
+    end
+    place = from
+  end
+end
+
 local function take(step, call)
   local place = intent .. '/' .. step
   if executed then
@@ -40,7 +52,7 @@ local function take(step, call)
     end
     local own = string.match(place, '^[^/]+/')
     for other in string.gmatch(before, '[^,]+') do
-      if count(own .. other) == 0 then
+      if not done(own .. other) then
         return 'step_order'
       end
     end
