@@ -34,6 +34,7 @@ from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.changes import Changes
+from gateway.edge.admin.mode import modes_of
 from gateway.edge.agents_api import enforce, ingest, logs, register
 from gateway.edge.agents_api.access import AgentsAccess, own_agent
 from gateway.edge.agents_api.application import agents_application
@@ -230,7 +231,7 @@ class Interfaces:
             mode.router(
                 state.modes,
                 state.control,
-                self._known_modes,
+                lambda: modes_of(self._path.policies.current.engine.documents),
                 self._is_agent,
                 note=self._changes.note,
                 notify=state.events.notify,
@@ -239,11 +240,6 @@ class Interfaces:
             admin_keys.router(state.admin_keys, clock=self._clock),
             events.router(state.events, self._access, stopping=self._stopping),
         ]
-
-    def _known_modes(self) -> dict[str, tuple[str, ...]]:
-        """Of each policy document in force that has some."""
-        documents = self._path.policies.current.engine.documents
-        return {one.name: tuple(mode.name for mode in one.clauses.modes) for one in documents if one.clauses.modes}
 
     async def _is_agent(self, agent_id: str) -> bool:
         return await self._state.agents.get(agent_id) is not None

@@ -10,14 +10,13 @@ from gateway.edge.admin.access import needs, principal
 from gateway.edge.admin.agents import AgentId, as_agent, known
 from gateway.edge.admin.conditional import IfMatch, changed, check
 from gateway.edge.admin.policies import Check, Known, change
-from gateway.edge.admin.policy_body import Sent, refused
+from gateway.edge.admin.policy_body import Sent, refusing
 from gateway.edge.admin.problems import Problem
 from gateway.edge.admin.shapes import Body
 from gateway.model.agent import Agent
 from gateway.policy.bounds import NANO
 from gateway.policy.document import Document
 from gateway.policy.engine import Engine
-from gateway.policy.errors import PolicyError
 from gateway.policy.matching import is_about
 from gateway.policy.partial import without_arguments
 from gateway.policy.plan import Plans
@@ -163,10 +162,8 @@ def _puts(routes: APIRouter, agents: Agents, made: MadePolicies, documents: Know
         for key in ("allow", "deny"):
             if not document[key]:  # an empty `allow` would allow nothing
                 del document[key]
-        try:
+        with refusing():
             await check_document(document)
-        except PolicyError as error:
-            raise refused(error) from None
         by = principal(request).key_id
         await change(made, documents, name, Sent(document), by=by, response=response, seen=tag)
         return _shown(documents, agent_id, response)

@@ -1,6 +1,6 @@
 """`/mode`: the operational mode of the deployment, or of a part of it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -13,6 +13,7 @@ from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.quarantine import WITHIN
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
 from gateway.model.audit import AuditEntry
+from gateway.policy.document import Document
 from gateway.store.control import Control
 from gateway.store.modes import EVERYONE, Modes, SetMode, TooManyModes
 
@@ -97,7 +98,7 @@ def router(
     async def set_mode(body: NewMode, request: Request, response: Response) -> dict[str, Any]:
         """200: every live replica decides by it from now on. 202: those in `pending` have not said so."""
         documents = known()
-        having = _checked(body, documents)
+        meant = _checked(body, documents)
         kind, _, named = body.scope.partition(":")
         if kind == "agent" and body.mode is not None and not await is_agent(named):
             raise unknown_agent(named)
@@ -112,7 +113,7 @@ def router(
         notify("mode", {"scope": found.scope, "mode": found.mode, "by": by})
         pending = await control.acknowledged(epoch, WITHIN)
         response.status_code = 202 if pending else 200
-        return {**_shown(found), "policies": having, "epoch": epoch, "pending": pending}
+        return {**_shown(found), "policies": meant, "epoch": epoch, "pending": pending}
 
     return routes
 
@@ -126,11 +127,21 @@ def _checked(body: NewMode, documents: Mapping[str, Sequence[str]]) -> list[str]
     meant = {name: found for name, found in documents.items() if kind != "policy" or name == named}
     if documents and not meant:
         raise invalid("body.scope", f"no policy {named} has modes; those that have some: {', '.join(documents)}")
-    having = [name for name, found in meant.items() if body.mode in found]
-    if meant and not having:
-        allowed = sorted({mode for found in meant.values() for mode in found})
-        raise invalid("body.mode", f"{body.mode} is a mode of no policy in this scope; allowed: {', '.join(allowed)}")
-    return having
+    return having(body.mode, meant) if meant else []
+
+
+def modes_of(documents: Iterable[Document]) -> dict[str, list[str]]:
+    """The modes of each that has some."""
+    return {one.name: [mode.name for mode in one.clauses.modes] for one in documents if one.clauses.modes}
+
+
+def having(mode: str, documents: Mapping[str, Sequence[str]]) -> list[str]:
+    """Those that have the mode. Raises Problem 422 where none has."""
+    found = [name for name, modes in documents.items() if mode in modes]
+    if not found:
+        allowed = ", ".join(sorted({one for modes in documents.values() for one in modes}))
+        raise invalid("body.mode", f"{mode} is a mode of no policy that is meant; allowed: {allowed or 'none'}")
+    return found
 
 
 def _entry(found: SetMode, ttl_seconds: float | None) -> AuditEntry:

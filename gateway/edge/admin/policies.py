@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from gateway.edge.admin.access import needs, principal
 from gateway.edge.admin.conditional import CONFLICTS, IfMatch, IfNoneMatch, changed, check, etag
-from gateway.edge.admin.policy_body import BODY, Sent, read_body, refused
+from gateway.edge.admin.policy_body import BODY, Sent, read_body, refusing
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Timestamp, rfc3339
 from gateway.policy.document import Document
@@ -126,11 +126,9 @@ def _writes(routes: APIRouter, made: MadePolicies, known: "Known", check_documen
     ) -> dict[str, Any]:
         """Put a document in force, on every worker: a new one, or (with If-Match) in the place of the one of this name,
         be that of a file. What is refused changes nothing."""
-        try:
+        with refusing():
             sent = await read_body(request)
             await _checked(sent.document, name, check_document)
-        except PolicyError as error:
-            raise refused(error) from None
         tag = known.tag(name)
         check(tag, if_match, if_none_match)
         response.status_code = 201 if tag is None else 200
@@ -171,10 +169,8 @@ def _rolls_back(routes: APIRouter, made: MadePolicies, known: "Known", check_doc
         check(tag, if_match)
         if earlier.deleted:
             raise invalid("body.version", "is a deletion; to delete, use DELETE")
-        try:
+        with refusing():
             await _checked(earlier.document, name, check_document)
-        except PolicyError as error:
-            raise refused(error) from None
         sent = Sent(dict(earlier.document), earlier.text)
         return await change(made, known, name, sent, by=principal(request).key_id, response=response, seen=tag)
 

@@ -1,6 +1,8 @@
 """A policy document as a request carries it: JSON, or YAML as in a file."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +62,14 @@ def problem_of(error: PolicyError) -> dict[str, str | None]:
     return {"path": error.path, "message": error.problem, "hint": None}
 
 
-def refused(error: PolicyError) -> Problem:
-    """A 422 that names the member at fault."""
-    field = f"body.{error.path}" if error.path else "body"
-    return Problem(422, "The document is refused.", [{"field": field, "message": error.problem}])
+@contextmanager
+def refusing(member: str = "body") -> Iterator[None]:
+    """Make of a PolicyError a Problem 422 that names what is at fault in this member of the request."""
+    try:
+        yield
+    except PolicyError as error:
+        field = f"{member}.{error.path}" if error.path else member
+        raise Problem(422, "The document is refused.", [{"field": field, "message": error.problem}]) from None
 
 
 async def _yaml(body: bytes) -> Sent:

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from gateway.edge.admin.access import needs
+from gateway.edge.admin.mode import having, modes_of
 from gateway.edge.admin.policies import Check
-from gateway.edge.admin.policy_body import ANY_BODY, problem_of, read_body
-from gateway.edge.admin.problems import Problem, invalid
+from gateway.edge.admin.policy_body import ANY_BODY, problem_of, read_body, refusing
+from gateway.edge.admin.problems import invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
 from gateway.model.agent import Agent
 from gateway.policy.document import Document
@@ -193,11 +194,8 @@ def _replays(
     async def replay_calls(body: Candidate) -> dict[str, Any]:
         """What recorded requests and calls would have met if this document were in force, in the place of the one of
         its name if there is one, in contrast to what is in force now."""
-        try:
+        with refusing("body.document"):
             candidate = await check_document(body.document)
-        except PolicyError as error:
-            field = f"body.document.{error.path}" if error.path else "body.document"
-            raise Problem(422, "The document is refused.", [{"field": field, "message": error.problem}]) from None
         now = in_force().documents
         judge = replay(now, (*(one for one in now if one.name != candidate.name), candidate)).judge
         records = await calls(body.since.timestamp() if body.since is not None else 0.0, body.limit)
@@ -231,12 +229,7 @@ def _modes(engine: Engine, set_now: Mapping[str, str], wanted: str | None) -> di
     found = {one.name: mode for one in engine.documents if (mode := set_now.get(one.name)) is not None}
     if wanted is None:
         return found
-    known = {one.name: [mode.name for mode in one.clauses.modes] for one in engine.documents}
-    having = [name for name, names in known.items() if wanted in names]
-    if not having:
-        allowed = ", ".join(sorted({name for names in known.values() for name in names}))
-        raise invalid("body.mode", f"is a mode of no document; allowed: {allowed or 'none, for no document has modes'}")
-    return {**found, **dict.fromkeys(having, wanted)}
+    return {**found, **dict.fromkeys(having(wanted, modes_of(engine.documents)), wanted)}
 
 
 def _shown(verdict: Verdict) -> dict[str, Any]:

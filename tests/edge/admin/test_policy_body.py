@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import orjson
 import pytest
 from starlette.requests import Request
 
-from gateway.edge.admin.policy_body import LARGEST, Sent, problem_of, read_body, refused
+from gateway.edge.admin.policy_body import LARGEST, Sent, problem_of, read_body, refusing
 from gateway.edge.admin.problems import Problem
 from gateway.policy.errors import PolicyError
 
@@ -62,5 +61,13 @@ def test_a_problem_says_what_to_write_instead() -> None:
     shown = problem_of(PolicyError("x", "a.b", "is 5; allowed: 1 to 3"))
     assert shown == {"path": "a.b", "message": "is 5", "hint": "allowed: 1 to 3"}
     assert problem_of(PolicyError("x", "", "is odd")) == {"path": "", "message": "is odd", "hint": None}
-    assert refused(PolicyError("x", "a", "is odd")).errors == [{"field": "body.a", "message": "is odd"}]
-    assert orjson.dumps(refused(PolicyError("x", "", "is odd")).errors)
+
+
+@pytest.mark.parametrize(
+    ("member", "path", "field"),
+    [("body", "a", "body.a"), ("body", "", "body"), ("body.document", "a.b", "body.document.a.b")],
+)
+def test_what_is_at_fault_is_named_in_the_request(member: str, path: str, field: str) -> None:
+    with pytest.raises(Problem) as raised, refusing(member):
+        raise PolicyError("x", path, "is odd")
+    assert (raised.value.status, raised.value.errors) == (422, [{"field": field, "message": "is odd"}])
