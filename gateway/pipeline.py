@@ -8,18 +8,13 @@ that nobody foresaw refuses too. `settle` runs always, once, and cannot be inter
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
-from gateway.phases.admit import Admit
 from gateway.phases.caller import Caller
-from gateway.phases.forward import Forward
-from gateway.phases.identify import Identify
-from gateway.phases.inspect import Inspect
-from gateway.phases.rewrite import Rewrite
-from gateway.phases.settle import Settle
+from gateway.upstream.reply import Reply
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +23,21 @@ class RefusableCaller(Caller, Protocol):
     """The caller as the pipeline knows it: only here is a refusal answered, so the phases see no more than `Caller`."""
 
     async def refuse(self, exchange: Exchange, refusal: Refusal) -> None: ...
+
+
+class Admission(Protocol):
+    """`admit`: reads a request, and lets it on or not."""
+
+    async def __call__(self, exchange: Exchange, caller: Caller) -> None: ...
+
+    def release(self, exchange: Exchange) -> None:
+        """The bodies of this request are sent, or will never be. Idempotent."""
+
+
+class Inspection(Protocol):
+    """`inspect`: passes an answer on."""
+
+    async def __call__(self, exchange: Exchange, reply: Reply, caller: Caller) -> None: ...
 
 
 class Pipeline:
@@ -41,12 +51,12 @@ class Pipeline:
 
     def __init__(
         self,
-        identify: Identify,
-        admit: Admit,
-        rewrite: Rewrite,
-        forward: Forward,
-        inspect: Inspect,
-        settle: Settle,
+        identify: Callable[[Exchange], Awaitable[None]],
+        admit: Admission,
+        rewrite: Callable[[Exchange], None],
+        forward: Callable[[Exchange], Awaitable[Reply]],
+        inspect: Inspection,
+        settle: Callable[[Exchange], None],
         *,
         begin: Callable[[Exchange], None] = lambda exchange: None,
         over: Callable[[Exchange], None] = lambda exchange: None,

@@ -52,13 +52,14 @@ class Gateway:
     async def running(self) -> AsyncIterator[None]:
         """Prepare the store and keep the duties going for the length of the block."""
         try:
-            await self.path.client.prepare(self.path.providers.by_name.values())
+            await self.path.client.prepare([*self.path.providers.by_name.values(), *self.path.mcp.providers])
         except ValueError as error:
             raise SettingsError([str(error)]) from None
         for warning in (await prepare(self.state.store)).warnings:
             log.warning("%s", warning)
         await self.recording.keeper.begin()
         await self.state.control.begin()
+        await self.state.token_keys.begin()
         duties = [
             asyncio.create_task(duty)
             for duty in (*self.state.duties(), self.recording.keeper.run(), *self.path.duties())

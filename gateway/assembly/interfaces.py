@@ -42,6 +42,7 @@ from gateway.edge.agents_api.pace import Pace
 from gateway.edge.asgi import App
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.dispatch import Dispatch
+from gateway.edge.mcp import MCPPlane
 from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
@@ -49,6 +50,7 @@ from gateway.model.agent import Agent
 from gateway.phases.approving import Approving
 from gateway.phases.enforcing import Enforcing
 from gateway.phases.identify import check_active
+from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
 from gateway.store.audit_query import AuditQuery
 from gateway.store.stats import Stats
@@ -109,11 +111,13 @@ class Interfaces:
         hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
         apart = "admin" in sockets
         beside = Dispatch(
-            data_plane=self._data_plane(),
+            data_plane=self._data_plane(DataPlane, self._path.pipeline),
             admin=None if apart else admin,
             probe=probes,
             allowed_hosts=hosts,
             agents=self._agents_api(),
+            mcp=self._data_plane(MCPPlane, self._path.mcp.pipeline),
+            allowed_origins=settings.cors_origins,
         )
         found = [Listener(beside, sockets["main"], context)]
         if apart:
@@ -125,9 +129,9 @@ class Interfaces:
         """What this process runs without; without its record it refuses nearly everything."""
         return [*self._state.missing(), *(["audit"] if self._recording.log.problem is not None else [])]
 
-    def _data_plane(self) -> DataPlane:
-        return DataPlane(
-            self._path.pipeline,
+    def _data_plane(self, plane: type[DataPlane], pipeline: Pipeline) -> DataPlane:
+        return plane(
+            pipeline,
             new_id=request_ids(),
             clock=time.monotonic,
             degraded=lambda: ",".join(self._state.missing()),

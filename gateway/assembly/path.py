@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.assembly.keys import known_secrets, own_keys, root_of
+from gateway.assembly.mcp import MCPPath
 from gateway.assembly.outgoing import builders, forward_phase
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
@@ -55,6 +56,7 @@ from gateway.pricing.calibration import Calibration
 from gateway.pricing.price import Price
 from gateway.pricing.table import Prices
 from gateway.settings import Secrets, Settings, SettingsError
+from gateway.settings.mcp_servers import load_mcp_servers
 from gateway.settings.policies import load_policies, policy_files_state
 from gateway.settings.prices import load_prices
 from gateway.telemetry.process import Process
@@ -103,7 +105,13 @@ class Path:
         state = self._state
         self.hearing = Hearing(self.judging.of, state.given, state.memory, self.judging.decisions)
         self.telemetry = self._telemetry(kept)
+        self.bodies = HoldBudget(max(_BODY_BYTES, settings.max_body_bytes))
+        self.identify = self._identify(kept)
+        self.forward = forward_phase(
+            settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
+        )
         self.pipeline = self._pipeline(kept)
+        self.mcp = MCPPath(settings, kept, state, recording, self)
         self.merge_providers = MergeProviders(state.made_providers, *builders(settings), self._use_providers)
 
     @property
@@ -129,16 +137,17 @@ class Path:
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these providers, prices, policies and keys. Raises SettingsError, and then changes nothing."""
         own_prices, documents, building = load_prices(settings), load_policies(settings), builders(settings)
+        self.mcp.use(settings, kept)
         self._settings = settings
         self.merge_providers.use(*building)
         self.merge_policies.use(documents, partial(_in_force, settings))
         self.prices.own = own_prices
         self.prices.forget()
-        self.pipeline.forward.own_keys = self.pipeline.identify.own_keys = own_keys(kept)
+        self.forward.own_keys = self.identify.own_keys = own_keys(kept)
 
     @property
     def providers(self) -> Providers:
-        return self.pipeline.forward.providers
+        return self.forward.providers
 
     # The parts
 
@@ -208,9 +217,8 @@ class Path:
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
-        bodies = HoldBudget(max(_BODY_BYTES, settings.max_body_bytes))
         past = self._past_calls()
-        requests = (self._judging_requests().gate, self._relayed_models(bodies).gate, past.gate)
+        requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
         judged: tuple[Gate, ...] = (*self._noting(), owing.gate, *requests, earlier.gate, self.hearing.gate)
         observers = (
             profiler.observe,
@@ -221,23 +229,21 @@ class Path:
             record.outcome,
         )
         return Pipeline(
-            self._identify(kept),
+            self.identify,
             Admit(
-                bodies,
+                self.bodies,
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
                 gates=(*known, *judged, self.reserve, record.decide),
             ),
             Rewrite(lambda exchange: self._provider_of(exchange).is_openai),
-            forward_phase(
-                settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
-            ),
+            self.forward,
             Inspect(
                 self.guard.judging(past.of),
                 HoldBudget(_HELD_BYTES),
                 self._timeouts,
                 time.monotonic,
-                self._begun,
+                self.begun,
             ),
             self._settle((*observers, self.telemetry.observe)),
             begin=self.telemetry.begin,
@@ -321,7 +327,7 @@ class Path:
 
     # What the parts ask each other
 
-    def _begun(self, exchange: Exchange) -> None:
+    def begun(self, exchange: Exchange) -> None:
         """An agent can be seen, and stopped, from the head of its first answer on: that answer may be long."""
         agent, now = exchange.agent, self._wall_clock()
         if agent is not None and not self._state.agents.has_begun(agent.agent_id, now):
@@ -333,7 +339,7 @@ class Path:
             )
 
     def _use_providers(self, providers: Providers) -> None:
-        self.pipeline.forward.providers = providers
+        self.forward.providers = providers
 
     def _provider_url(self, name: str) -> str | None:
         provider = self.providers.by_name.get(name)
@@ -369,4 +375,5 @@ def _model_of(exchange: Exchange) -> str | None:
 
 
 def _in_force(settings: Settings, documents: Sequence[Document], before: InForce) -> InForce:
-    return in_force(documents, shadow=settings.enforcement == "shadow", before=before)
+    servers = load_mcp_servers(settings).names
+    return in_force(documents, shadow=settings.enforcement == "shadow", servers=servers, before=before)

@@ -94,9 +94,11 @@ class ASGICaller:
             self._cut()
         else:
             exchange.status = refusal.status
-            dialect = DIALECTS.get(exchange.route.dialect or "")
-            body = dialect.error_body(refusal) if dialect else error_body(refusal)
-            await self.whole(refusal.status, refusal_headers(refusal), body)
+            await self.whole(refusal.status, refusal_headers(refusal), self._refusal_body(exchange, refusal))
+
+    def _refusal_body(self, exchange: Exchange, refusal: Refusal) -> bytes:
+        dialect = DIALECTS.get(exchange.route.dialect or "")
+        return dialect.error_body(refusal) if dialect else error_body(refusal)
 
     async def _rest(self) -> AsyncIterator[bytes]:
         more = True

@@ -28,6 +28,8 @@ class DataPlane:
         trusted_proxies: whose `X-Forwarded-For` is believed.
     """
 
+    _caller = ASGICaller
+
     def __init__(
         self,
         pipeline: Pipeline,
@@ -51,7 +53,7 @@ class DataPlane:
             own.append((b"x-gateway-degraded", degraded.encode()))
         fields = _fields(scope["headers"])
         connection = scope["extensions"]["leuko"]
-        caller = ASGICaller(receive, send, fields, own, connection.abort, connection.direct)
+        caller = self._caller(receive, send, fields, own, connection.abort, connection.direct)
         refusal = None
         try:
             if fields.get(b"upgrade", b"").lower() == b"websocket":

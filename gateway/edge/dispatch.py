@@ -1,13 +1,16 @@
 """Which application a path belongs to. Decided on the canonical path, so that nobody reads another one."""
 
+from collections.abc import Collection
 from urllib.parse import unquote
 
 from gateway.edge import probes
 from gateway.edge.admin.problems import Problem, answer_to
 from gateway.edge.asgi import App, Receive, Scope, Send, respond
 from gateway.edge.client import refusal_headers
+from gateway.edge.mcp import is_mcp
 from gateway.model.errors import Refusal
 from gateway.model.headers import header_value
+from gateway.wire.mcp import error_body as mcp_error_body
 from gateway.wire.openai_errors import error_body
 from gateway.wire.paths import canonical_path
 
@@ -17,12 +20,13 @@ _AGENTS = "/api/v1/"
 
 
 class Dispatch:
-    """Sends probes to the probes, `/api/v1/` to the agents' API, `/api/` and `/metrics` to the admin API, everything
-    else to the data plane.
+    """Sends probes to the probes, `/api/v1/` to the agents' API, `/api/` and `/metrics` to the admin API, `/mcp/` to
+    MCP servers, everything else to the data plane.
 
     Args:
-        data_plane, admin, agents: None where this listener does not serve it.
-        allowed_hosts: lower-case `Host` names (without port) the admin API answers to, against DNS rebinding.
+        data_plane, admin, agents, mcp: None where this listener does not serve it.
+        allowed_hosts: lower-case `Host` names (without port) that the admin API and MCP servers answer to, against DNS
+            rebinding. allowed_origins: lower-case web origins that may call MCP servers beside those.
     """
 
     def __init__(
@@ -33,10 +37,14 @@ class Dispatch:
         probe: App,
         allowed_hosts: frozenset[str],
         agents: App | None = None,
+        mcp: App | None = None,
+        allowed_origins: Collection[str] = (),
     ) -> None:
         self._data_plane = data_plane
         self._admin = admin
         self._agents = agents
+        self._mcp = mcp
+        self._allowed_origins = frozenset(allowed_origins)
         self._probe = probe
         self._allowed_hosts = allowed_hosts
 
@@ -48,7 +56,9 @@ class Dispatch:
         except Refusal as refusal:
             if scope["raw_path"].startswith(_ADMIN):
                 return await answer_to(Problem(refusal.status, refusal.message))(scope, receive, send)
-            return await respond(send, refusal.status, refusal_headers(refusal), error_body(refusal))
+            mcp = self._mcp is not None and scope["raw_path"].startswith(b"/mcp")
+            body = mcp_error_body(refusal) if mcp else error_body(refusal)
+            return await respond(send, refusal.status, refusal_headers(refusal), body)
         return await app(scope, receive, send)
 
     def _choose(self, scope: Scope) -> App:
@@ -61,6 +71,10 @@ class Dispatch:
         if path in probes.PATHS:
             scope["path"] = path
             return self._probe
+        if self._mcp is not None and is_mcp(path):
+            self._check_host(scope)
+            self._check_origin(scope)
+            return self._mcp
         if self._agents is not None and path.startswith(_AGENTS):
             scope["path"] = unquote(path)
             return self._agents
@@ -76,6 +90,14 @@ class Dispatch:
         host = (header_value(scope["headers"], b"host") or b"").decode("latin-1")
         if _name(host) not in self._allowed_hosts:
             raise Refusal("host_not_allowed", "This host name is not served here; see GATEWAY_ALLOWED_HOSTS.")
+
+    def _check_origin(self, scope: Scope) -> None:
+        """A page of another origin may not use the browser's way to this machine."""
+        origin = (header_value(scope["headers"], b"origin") or b"").decode("latin-1").lower()
+        if origin and origin not in self._allowed_origins:
+            scheme, separator, host = origin.partition("://")
+            if not separator or scheme not in ("http", "https") or _name(host) not in self._allowed_hosts:
+                raise Refusal("host_not_allowed", "Pages of this origin may not call MCP servers here.", status=403)
 
 
 def _name(host: str) -> str:

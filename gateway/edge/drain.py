@@ -50,7 +50,8 @@ class Drain:
         while self._active:
             for exchange in tuple(self._active):
                 allowed = self._stream_seconds if exchange.streaming else self._whole_seconds
-                if self._clock() >= min(began + max(0.0, allowed - _LAST_SECOND), self._hurry_at):
+                ends = began if exchange.standing else began + max(0.0, allowed - _LAST_SECOND)
+                if self._clock() >= min(ends, self._hurry_at):
                     exchange.interrupt(
                         Refusal("gateway_draining", "The gateway is stopping; try again.", retry_after=1)
                     )

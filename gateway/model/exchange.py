@@ -58,16 +58,17 @@ class Exchange:
     those it is under, `judgement` is what its calls are judged by, None where no rule is about them; `withheld` what
     the caller was told instead of calls, `owed` the results that the request has to have added for calls that were
     withheld in the answer it goes on from.
+    `mcp` is what an exchange with an MCP server is about; a `standing` answer ends only when somebody ends it.
     Each belongs to the one who sets it; to everybody else it is opaque.
     """
 
     __slots__ = (
         "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "chosen", "credential", "deadline",
         "decision", "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band",
-        "interruption", "judgement", "model", "on_tick", "output_cap", "owed", "own_headers", "patience",
+        "interruption", "judgement", "mcp", "model", "on_tick", "output_cap", "owed", "own_headers", "patience",
         "patience_kind", "plain", "plain_size", "policies", "profile", "provider", "refusal", "request",
-        "reservation", "route", "routed", "settled", "span", "started", "status", "streaming", "strips_usage", "task",
-        "touched", "unleased", "withheld",
+        "reservation", "route", "routed", "settled", "span", "standing", "started", "status", "streaming",
+        "strips_usage", "task", "touched", "unleased", "withheld",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -97,6 +98,7 @@ class Exchange:
         self.breaker_key: tuple[str, str] | None = None
         self.answer: Answer | None = None
         self.streaming = False
+        self.standing = False
         self.strips_usage = False
         self.denied: list[Denial] = []
         self.own_headers: list[tuple[bytes, bytes]] = []
@@ -110,6 +112,7 @@ class Exchange:
         """Room for what the phases note for each other."""
         self.first_content_at: float | None = None
         self.profile: Any = None
+        self.mcp: Any = None
         self.policies: Any = None
         self.judgement: Any = None
         self.withheld: str | None = None

@@ -10,6 +10,7 @@ from gateway.model.audit import AuditEntry
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
+from gateway.phases.mcp.state import MCPState
 from gateway.spool.errors import AuditUnavailable
 
 _LONGEST = 300  # characters of a path, a model's or tool's name, a reason
@@ -130,14 +131,23 @@ class Record:
 
 
 def _what(exchange: Exchange) -> tuple[str, str]:
-    """Action and resource: a model is called, or a path is relayed."""
+    """Action and resource: a model or a tool is called, or a path is relayed."""
     ask = exchange.ask
     if ask is not None:
         return "call:model", ask.model or ""
     request = exchange.request
+    if exchange.mcp is not None:
+        return _of_server(exchange.mcp, request.method)
     if exchange.route.dialect is not None and exchange.route.reads_request:
         return "call:model", ""  # refused before its body was read
     return f"relay:{request.method.lower()[:32]}", request.path
+
+
+def _of_server(state: MCPState, http_method: str) -> tuple[str, str]:
+    """A tool of an MCP server is called, or a message goes there."""
+    if state.calls:
+        return "call:tool", f"{state.server.name}/{state.calls[0].call.name}"
+    return "relay:mcp", f"{state.server.name}/{state.method or http_method.lower()}"
 
 
 def _result(failure: Refusal | ClientGone | None, status: int) -> str:

@@ -138,6 +138,9 @@ class Reserve:
 
     def _demand(self, exchange: Exchange, plan: Plan, output: Output | None) -> tuple[Demand, Price | None]:
         ask = exchange.ask
+        if exchange.mcp is not None:
+            conversation = getattr(exchange.profile, "conversation", None)
+            return Demand(offers_tools=bool(exchange.mcp.released), conversation=conversation), None
         if ask is None:
             if plan.estimated is not None and _may_generate(exchange):
                 raise unpriceable(plan.estimated, f"what {exchange.request.method} {exchange.request.path} uses")

@@ -17,8 +17,9 @@ from pydantic import (
     StringConstraints,
     field_validator,
 )
-from pydantic import ValidationInfo as Info
 
+from gateway.settings.mcp_servers import EndpointUrl, MCPServerGiven
+from gateway.settings.named_keys import with_named_key
 from gateway.settings.sections import Documents, DurationOrOff, JWTSettings, Networks, Retention, Webhooks
 from gateway.settings.shapes import (
     Bytes,
@@ -87,24 +88,6 @@ class ProviderSettings(BaseModel):
     upstream_ca_file: ExistingFile | None = None
 
 
-def _provider(value: object, info: Info) -> object:
-    """A URL alone stands for a provider with that URL; a named variable is read here, by the context's `secret`."""
-    if isinstance(value, str):
-        value = {"url": value}
-    if info.context is None or not isinstance(value, dict):
-        return value
-    if "api_key" in value:
-        raise ValueError("holds an API key: put it into an environment variable and name that in api_key_env")
-    name = value.get("api_key_env")
-    if not isinstance(name, str):
-        return value
-    secret = info.context["secret"](name)
-    problem = "is not set" if secret is None else header_problem(secret)
-    if problem is not None:
-        raise ValueError(f"api_key_env names {name}, which {problem}")
-    return {**value, "api_key": secret}
-
-
 def _name(value: str) -> str:
     if _NAME.fullmatch(value) is None:
         raise ValueError("is not a name of a-z, 0-9, _ and -")
@@ -112,7 +95,7 @@ def _name(value: str) -> str:
 
 
 ProviderName = Annotated[str, AfterValidator(_name)]
-Provider = Annotated[ProviderSettings, BeforeValidator(_provider)]
+Provider = Annotated[ProviderSettings, BeforeValidator(with_named_key)]
 
 
 class Settings(BaseModel):
@@ -131,12 +114,16 @@ class Settings(BaseModel):
     tls_key_file: ExistingFile | None = setting(None, "private key (PEM) of the certificate", _FILE)
     allowed_hosts: HostNames = setting(
         (),
-        "host names that admin requests may be addressed to, beside loopback and `GATEWAY_HOST`",
+        "host names that requests to the admin API and MCP servers may be addressed to, beside loopback and "
+        "`GATEWAY_HOST`",
         f"host names: {_LIST}",
         shown="none further",
     )
     cors_origins: Origins = setting(
-        (), "web origins that may call the admin API", f"origins such as https://example.com: {_LIST}", shown="none"
+        (),
+        "web origins that may call the admin API and MCP servers",
+        f"origins such as https://example.com: {_LIST}",
+        shown="none",
     )
     max_body_bytes: Bytes = setting(
         32 * 2**20, "largest body of a judged route", "a number of bytes, at least 1", shown="33554432 (32 MiB)"
@@ -193,6 +180,17 @@ class Settings(BaseModel):
     )
     upstream_proxy: ProxyUrl | None = setting(None, "HTTP proxy on the way to providers", _URL, secret=True)
     upstream_ca_file: ExistingFile | None = setting(None, "certificates (PEM) trusted for providers", _FILE)
+
+    mcp_servers: dict[ProviderName, MCPServerGiven] = setting(
+        {},
+        'MCP servers behind `/mcp/{name}` as JSON: `{"files":"https://…/mcp"}`, or with `url` and `api_key_env`',
+        "a JSON object from names ([a-z0-9_-]) to URLs or objects",
+        shown="none",
+    )
+    mcp_upstream_url: EndpointUrl | None = setting(None, "the MCP server `default`, also at `/mcp`", _URL, shown="none")
+    mcp_allow_unverified: bool = setting(
+        False, "whether callers without a proof of who they are may use MCP servers; on loopback only", "true or false"
+    )
 
     propagate_trace: bool = setting(True, "whether W3C trace context travels on to providers", "true or false")
 
@@ -277,7 +275,7 @@ class Settings(BaseModel):
 
     notices: tuple[str, ...] = Field(default=(), description="What whoever starts the gateway should read.")
 
-    @field_validator("timeouts", "providers", "jwt", "retention", mode="before")
+    @field_validator("timeouts", "providers", "mcp_servers", "jwt", "retention", mode="before")
     @classmethod
     def _read_json(cls, value: object) -> object:
         return json_object(value)

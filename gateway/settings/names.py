@@ -4,18 +4,15 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 PREFIX = "GATEWAY_"
-_UNPREFIXED = frozenset({"llm_upstream_url", "llm_upstream_api_key", "ingest_api_key", "log_level", "log_format"})
+_UNPREFIXED = frozenset(
+    {"llm_upstream_url", "llm_upstream_api_key", "mcp_upstream_url", "ingest_api_key", "log_level", "log_format"}
+)
 _ALIASES = {"admin_key": ("ADMIN_API_KEY",)}
 
 OPTIONS = {"workers": "--workers", "stub": "--stub", "stub_script": "--stub-script"}
 """Settings that exist on the command line only."""
 
-RESERVED = (
-    "GATEWAY_CAPTURE_CONTENT",
-    "GATEWAY_MCP_ALLOW_UNVERIFIED",
-    "GATEWAY_MCP_SERVERS",
-    "MCP_UPSTREAM_URL",
-)
+RESERVED = ("GATEWAY_CAPTURE_CONTENT",)
 """Names of later versions: accepted with a warning, so that one configuration serves two adjacent versions."""
 
 OURS_ELSEWHERE = ("GATEWAY_URL",)

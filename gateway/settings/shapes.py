@@ -84,6 +84,12 @@ def http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def endpoint_url(url: str) -> str:
+    """The same of one endpoint: a slash at its end counts."""
+    http_url(url)
+    return url
+
+
 def webhook_url(url: str) -> str:
     """A receiver's address: http or https; what tells it from others may stand in a query."""
     url = _url(url, ("http", "https"))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings import names
+from gateway.settings.mcp_servers import MCPServerSettings
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError, did_you_mean, env_name, in_file, spellings
 from gateway.settings.sections import JWTSettings, Retention, WebhookSettings
@@ -24,6 +25,7 @@ _PLAINER = {"missing": "is required", "float_parsing": "is not a number"}
 _NESTED: dict[str, type[BaseModel]] = {
     "timeouts": Timeouts,
     "providers": ProviderSettings,
+    "mcp_servers": MCPServerSettings,
     "jwt": JWTSettings,
     "retention": Retention,
     "webhooks": WebhookSettings,
@@ -228,6 +230,13 @@ def _contradictions(settings: Settings, key: Callable[[str], str]) -> list[str]:
         problems.append(f"{key('admin_port')}: {s.admin_port} is {key('port')} too; allowed: {allowed('admin_port')}")
     if s.stub and not s.listens_on_loopback:
         problems.append(f"--stub: {key('host')} is {s.host}; allowed: with a loopback address such as 127.0.0.1 only")
+    if s.mcp_allow_unverified and not s.listens_on_loopback:
+        problems.append(
+            f"{key('mcp_allow_unverified')}: {key('host')} is {s.host}; allowed: with a loopback address such as "
+            "127.0.0.1 only"
+        )
+    if s.mcp_upstream_url is not None and "default" in s.mcp_servers:
+        problems.append(f"{key('mcp_upstream_url')}, {key('mcp_servers')}.default: the same server twice; give one")
     if s.stub_script is not None and not s.stub:
         problems.append("--stub-script: there is no stub model to read it; allowed: together with --stub")
     if s.redis_url is not None:

@@ -10,6 +10,7 @@ _PATHS = {
     "responses": "/v1/responses",
     "messages": "/v1/messages",
     "embeddings": "/v1/embeddings",
+    "mcp": "/mcp/{server}",
 }
 
 

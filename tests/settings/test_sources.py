@@ -182,12 +182,11 @@ def test_an_unknown_variable_of_ours_is_refused_and_others_are_not_looked_at() -
 
 
 def test_names_of_later_versions_are_accepted_with_a_warning(config: Path) -> None:
-    config.write_text("mcp_servers: {}\n")
-    settings = load(config, {"GATEWAY_CAPTURE_CONTENT": "true", "MCP_UPSTREAM_URL": "http://m"})
+    config.write_text("capture_content: true\n")
+    settings = load(config, {"GATEWAY_CAPTURE_CONTENT": "true"})
     assert settings.notices == (
-        "gateway.yaml: mcp_servers: not used by this version",
+        "gateway.yaml: capture_content: not used by this version",
         "GATEWAY_CAPTURE_CONTENT: not used by this version",
-        "MCP_UPSTREAM_URL: not used by this version",
     )
 
 

@@ -16,6 +16,8 @@ from gateway.store.identities import Identities
 from gateway.store.registry import Attributes, NameTaken
 
 AgentId = Annotated[str, Path(max_length=200)]
+_MCP = "mcp:"
+"""What the names of MCP servers start with among those of providers."""
 
 
 class NewAgent(Body):
@@ -229,8 +231,8 @@ class _Shown:
             "last_seen": rfc3339(record.last_seen),
             "models": list(record.models),
             "tools": list(record.tools),
-            "providers": list(record.providers),
-            "mcp_servers": [],
+            "providers": [name for name in record.providers if not name.startswith(_MCP)],
+            "mcp_servers": [name.removeprefix(_MCP) for name in record.providers if name.startswith(_MCP)],
             "client": record.client,
             "address": record.address,
             "credential": record.credential,

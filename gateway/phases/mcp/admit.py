@@ -1,0 +1,79 @@
+"""admit, for MCP: reads what was posted, then the gates decide what of it may go on."""
+
+from collections.abc import Sequence
+
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.phases.admit import Gate
+from gateway.phases.caller import Caller
+from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.upstream.decode import decode
+from gateway.wire.interdiction import HoldBudget
+from gateway.wire.mcp import INTENT_KEY, INVALID_REQUEST, MCPRefusal
+from gateway.wire.mcp_agreement import check_agreement
+from gateway.wire.mcp_messages import Body, call_of, read_body
+
+_INTENT = b"x-intent-token"
+
+
+class AdmitMCP:
+    """Sets `body`, `calls` and `intent` of `exchange.mcp`, then asks the gates in order.
+
+    Args:
+        bodies: bytes of bodies that the process may hold together, until their servers answer.
+        limit: bytes of a body, as sent and once decoded.
+    """
+
+    def __init__(self, bodies: HoldBudget, *, limit: int, gates: Sequence[Gate] = ()) -> None:
+        self._bodies = bodies
+        self._limit = limit
+        self._gates = tuple(gates)
+
+    async def __call__(self, exchange: Exchange, caller: Caller) -> None:
+        if exchange.request.method == "POST":
+            await self._read(exchange, caller, state_of(exchange))
+        for gate in self._gates:
+            waiting = gate(exchange)
+            if waiting is not None:
+                await waiting
+
+    def release(self, exchange: Exchange) -> None:
+        """The body of this request is sent, or will never be. Idempotent."""
+        self._bodies.give(exchange.body_bytes)
+        exchange.body_bytes = 0
+
+    async def _read(self, exchange: Exchange, caller: Caller, state: MCPState) -> None:
+        fields = exchange.request.fields
+        self._hold(exchange, min(int(fields.get(b"content-length", b"0")), self._limit))
+        received = await caller.body(self._limit)
+        encoding = exchange.request.header(b"content-encoding")
+        plain = received if encoding is None else decode(received, encoding, limit=self._limit)
+        self._hold(exchange, len(received) + (0 if plain is received else len(plain)))
+        exchange.body = exchange.plain = plain
+        body = read_body(plain)
+        state.body, state.forwarded = body, body.messages
+        check_agreement(state.era, fields, body)
+        asking = [message for message in body.messages if message.is_call]
+        state.calls = tuple(
+            [Asked(message, call_of(message, index, state.server.name)) for index, message in enumerate(asking)]
+        )
+        state.released = list(state.calls)
+        state.intent = _intent(fields.get(_INTENT), body)
+
+    def _hold(self, exchange: Exchange, size: int) -> None:
+        if not self._bodies.take(size - exchange.body_bytes):
+            raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
+        exchange.body_bytes = size
+
+
+def _intent(header: bytes | None, body: Body) -> str | None:
+    """The intent token of a request, in its head or its body. Raises MCPRefusal for two that differ."""
+    found = set() if header is None else {header.decode("latin-1").strip()}
+    for message in body.messages:
+        if (token := message.meta.get(INTENT_KEY)) is not None:
+            if type(token) is not str:
+                raise MCPRefusal(INVALID_REQUEST, f"`_meta[{INTENT_KEY!r}]` must be text.")
+            found.add(token)
+    if len(found) > 1:
+        raise MCPRefusal(INVALID_REQUEST, "Two different intent tokens; send one.")
+    return found.pop() if found else None

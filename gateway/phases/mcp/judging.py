@@ -1,0 +1,102 @@
+"""judging, for MCP: what the policies say of each `tools/call`, before it goes to the server."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.model.agent import Agent
+from gateway.model.errors import Refusal
+from gateway.model.exchange import Exchange
+from gateway.model.verdict import Judge, Ruling, Wait, Withhold
+from gateway.phases.judged_call import Judgement
+from gateway.phases.judging_requests import EXECUTION, plans_only, wants_plan
+from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.policy.engine import Engine
+from gateway.wire.mcp import denied_result, error_of, planned_result
+
+_BY_POLICY = frozenset({"tool_call_denied", "approval_required"})
+"""Refusals that answer one call; all others stop the whole request before anything is sent."""
+_LONGEST_WAIT = 3600.0
+
+
+class JudgingCalls:
+    """A gate, after those that learn about the tools and before those that count.
+
+    Args:
+        engine_of: the policies that an exchange is judged by, from end to end.
+        judge_of: who judges, once `exchange.judgement` is set; see `Judging.of` and `Guard.judging`.
+        modes: the mode of each document for an agent at this moment.
+        clock: seconds since the epoch. monotonic: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        engine_of: Callable[[Exchange], Engine],
+        judge_of: Callable[[Exchange], Judge],
+        *,
+        modes: Callable[[Agent], Mapping[str, str]],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._engine_of = engine_of
+        self._judge_of = judge_of
+        self._modes = modes
+        self._clock = clock
+        self._monotonic = monotonic
+
+    async def gate(self, exchange: Exchange) -> None:
+        """Set `released` and `answers`. Raises Refusal where nothing may be sent."""
+        state, agent = state_of(exchange), exchange.agent
+        if agent is None or not state.calls:
+            return
+        judgement = self._judgement(exchange, agent, state)
+        exchange.judgement = judgement
+        planned = judgement is not None and judgement.planned
+        judge, released = self._judge_of(exchange), []
+        for asked in state.calls:
+            if asked.message.id in state.answers:
+                continue  # an earlier gate has said what becomes of it
+            answer = await self._answer(exchange, judge, asked, planned=planned)
+            if answer is None:
+                released.append(asked)
+            elif asked.message.id is not None:
+                state.answers[asked.message.id] = answer
+        state.released = released
+        if exchange.denied:
+            exchange.own_headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
+
+    def _judgement(self, exchange: Exchange, agent: Agent, state: MCPState) -> Judgement | None:
+        """What the calls are judged by; None where no rule is about the agent."""
+        wanted = wants_plan(exchange.request.fields.get(EXECUTION))
+        rules = self._engine_of(exchange).of(agent)
+        if not wanted and rules.idle and rules.idle_requests:
+            return None
+        conversation = getattr(exchange.profile, "conversation", None) or ""
+        judgement = Judgement(agent, rules, state.tools, None, conversation, wanted)
+        judgement.planned = wanted or plans_only(rules, judgement.facts(self._clock(), self._modes(agent)))
+        return judgement
+
+    async def _answer(self, exchange: Exchange, judge: Judge, asked: Asked, *, planned: bool) -> dict[str, Any] | None:
+        """What the caller gets for a call that is not let through; None where it is."""
+        state, id = state_of(exchange), asked.message.id
+        assert id is not None
+        said = judge([asked.call])
+        ruling = await self._awaited(exchange, said) if isinstance(said, Wait) else said
+        if isinstance(ruling, Refusal):
+            if ruling.code not in _BY_POLICY:
+                raise ruling
+            return error_of(ruling, id)
+        if not isinstance(ruling, Withhold):
+            return None
+        exchange.denied.extend(ruling.denied)
+        if planned and not ruling.denied:
+            return planned_result(id, state.era, ruling.text)
+        return denied_result(id, state.era, ruling.text, ruling.denied)
+
+    async def _awaited(self, exchange: Exchange, wait: Wait) -> Ruling:
+        """The ruling. It is not the caller or the server that is slow, so the exchange's own times stand still."""
+        exchange.wait_for("first_byte", float("inf"), self._monotonic())
+        exchange.deadline = self._monotonic() + _LONGEST_WAIT
+        try:
+            return await wait.ruling()
+        except Refusal as refusal:
+            return refusal

@@ -1,0 +1,75 @@
+"""What the phases of one MCP exchange tell each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gateway.model.exchange import Exchange
+from gateway.model.tool_call import ToolCall
+from gateway.model.value import value
+from gateway.upstream.mcp_servers import MCPServer
+from gateway.wire.mcp import Era, RequestId
+from gateway.wire.mcp_messages import Body, Message
+from gateway.wire.mcp_stream import Edit
+
+
+@value
+class Asked:
+    """A `tools/call` of the request, and the call in it."""
+
+    message: Message
+    call: ToolCall
+
+
+class MCPState:
+    """`exchange.mcp`, from `identify` on.
+
+    Attributes:
+        session: the server's own id of the session; None outside of one.
+        body: what was posted; None of other methods, and until it is read.
+        calls: every call in it, `released` those that go to the server.
+        answers: what the gateway itself answers, by the id of the request; these do not go to the server.
+        forwarded: the messages that do.
+        added: what the gateway says in the `_meta` of a request, by its id.
+        tools: definitions by name that calls are held to; None where nobody knows any.
+        edits: change what the server says, in order.
+        intent: the intent token that came with the request.
+        observers: told of every answer of the server, by the id of the request.
+        tool_errors: calls that failed there.
+    """
+
+    __slots__ = (
+        "added", "answers", "body", "calls", "edits", "era", "forwarded", "intent", "observers", "released", "server",
+        "session", "tool_errors", "tools",
+    )  # fmt: skip
+
+    def __init__(self, server: MCPServer, era: Era) -> None:
+        self.server = server
+        self.era = era
+        self.session: str | None = None
+        self.body: Body | None = None
+        self.calls: tuple[Asked, ...] = ()
+        self.released: list[Asked] = []
+        self.answers: dict[RequestId, dict[str, Any]] = {}
+        self.forwarded: tuple[Message, ...] = ()
+        self.added: dict[RequestId, dict[str, Any]] = {}
+        self.tools: Any = None
+        self.edits: list[Edit] = []
+        self.intent: str | None = None
+        self.observers: list[Callable[[dict[str, Any]], None]] = []
+        self.tool_errors = 0
+
+    @property
+    def method(self) -> str | None:
+        """The method of a message that came alone."""
+        return None if self.body is None or self.body.batch else self.body.messages[0].method
+
+    @property
+    def request_id(self) -> RequestId | None:
+        """The id that a refusal of the whole request answers."""
+        return None if self.body is None or self.body.batch else self.body.messages[0].id
+
+
+def state_of(exchange: Exchange) -> MCPState:
+    """The state of an exchange that has passed `identify`."""
+    state: MCPState = exchange.mcp
+    return state

@@ -1,0 +1,117 @@
+"""What an MCP server answers, whole or as a stream of events: read while it passes. With nothing to change, what comes
+out is what went in, byte for byte.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+
+from gateway.model.errors import Refusal
+from gateway.wire.mcp import RequestId, error_event
+from gateway.wire.mcp_messages import dumps
+from gateway.wire.sse import FrameSplitter, FrameTooLong, parse
+
+FRAME_LIMIT = 64 * 1024 * 1024
+"""Bytes of one event: a result may hold files."""
+
+HEARTBEAT = b":\n"
+"""A comment line without the blank line after it, which some clients take for an event."""
+
+Edit = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Sees every message of a server; gives back another one to be sent in its place, None for it to pass as it is."""
+
+Observe = Callable[[dict[str, Any]], None]
+"""Sees every answer of a server, as it came."""
+
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+
+
+class Answers:
+    """Reads messages from a server.
+
+    Args:
+        waiting: ids of the requests that are not answered yet. edit: None: nothing is ever changed.
+
+    Attributes:
+        waiting: those that are not answered by now.
+    """
+
+    def __init__(self, waiting: Iterable[RequestId], observe: Observe, edit: Edit | None = None) -> None:
+        self.waiting = list(waiting)
+        self._observe = observe
+        self._edit = edit
+
+    def read(self, data: bytes) -> bytes | None:
+        """Read one JSON document: a message, or an array of them. What to send instead, None to leave it."""
+        if self._edit is None and b'"result"' not in data and b'"error"' not in data and b"\\u" not in data:
+            return None  # notifications and requests of the server
+        try:
+            document = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return None  # whatever it is, it is no answer
+        several = type(document) is list
+        messages = document if several else [document]
+        changed = [self._look(message) for message in messages]
+        if all(one is None for one in changed):
+            return None
+        put = [new if new is not None else old for new, old in zip(changed, messages, strict=True)]
+        return dumps(put if several else put[0])
+
+    def _look(self, message: Any) -> dict[str, Any] | None:
+        if type(message) is not dict:
+            return None
+        if "method" not in message:
+            if (id := message.get("id")) in self.waiting:
+                self.waiting.remove(id)
+            self._observe(message)
+        return self._edit(message) if self._edit is not None else None
+
+
+class EventStream:
+    """One stream of events. Only whole events leave, so that an event of the gateway may stand between any two."""
+
+    def __init__(self, answers: Answers, *, limit: int = FRAME_LIMIT) -> None:
+        self.answers = answers
+        self._splitter = FrameSplitter(limit)
+
+    @property
+    def pending(self) -> bool:
+        """Whether an event has begun to arrive."""
+        return self._splitter.pending
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may leave now. Raises Refusal `upstream_invalid` for an event that is too long."""
+        try:
+            frames = self._splitter.feed(chunk)
+        except FrameTooLong:
+            raise Refusal("upstream_invalid", "The MCP server sent an event that is too long.") from None
+        return b"".join([self._passed(frame) for frame in frames])
+
+    def close(self) -> bytes:
+        """What is left at the end, complete or not."""
+        rest = self._splitter.rest
+        return self._passed(rest) if rest else b""
+
+    def error(self, refusal: Refusal) -> bytes:
+        """How the stream ends that a refusal cuts: every request that waits is answered with it."""
+        return error_event(refusal, self.answers.waiting)
+
+    def _passed(self, frame: bytes) -> bytes:
+        _, data, has_data = parse(frame)
+        changed = self.answers.read(data) if has_data else None
+        return frame if changed is None else with_data(frame, changed)
+
+
+def with_data(frame: bytes, data: bytes) -> bytes:
+    """The event with this data, one line, in place of its own; every other line as it is."""
+    out, put = [], False
+    for line in _LINE.findall(frame):
+        if line.startswith(b"data") and line[4:5] in (b":", b"\r", b"\n", b""):
+            if not put:
+                out.append(b"data: " + data + line[len(line.rstrip(b"\r\n")) :])
+            put = True
+        else:
+            out.append(line)
+    return b"".join(out)
