@@ -237,7 +237,7 @@ class Agents:
         records = []
         for reply in replies:
             if isinstance(reply, StoreError):
-                raise reply
+                raise reply.again()
             if reply:
                 records.append(_record(reply))
         return tuple(records)

@@ -145,7 +145,7 @@ class Approvals:
             calls = [((self._keys.approval(id), self._keys.approval_arguments(id)), ()) for id in some]
             for approval_id, reply in zip(some, await self._connection.scripts("read_approval", calls), strict=True):
                 if isinstance(reply, StoreError):
-                    raise reply
+                    raise reply.again()
                 now, arguments, *flat = reply
                 texts = [part.decode() for part in flat]
                 fields = dict(zip(texts[::2], texts[1::2], strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.ledger.chain import decode, leaf_hash
 from gateway.ledger.frame import HEADER, frames
 from gateway.store.connection import Connection
+from gateway.store.errors import StoreError
 
 _PAGE = 4  # entries of a stream fetched at once, each with some hundred records at most
 _CHAINS = 10_000
@@ -82,8 +83,8 @@ class AuditCopy:
         for chain, flat in zip(
             ids, await self._connection.scripts("read_hash", [([keys.audit_head(c)], ()) for c in ids]), strict=True
         ):
-            if isinstance(flat, Exception):
-                raise flat
+            if isinstance(flat, StoreError):
+                raise flat.again()
             fields = dict(zip(flat[::2], (v.decode() for v in flat[1::2]), strict=True))
             if fields:
                 size, time = int(fields[b"size"]), int(fields[b"time"])

@@ -109,7 +109,7 @@ class Connection:
             try:
                 futures.append(self.submit(call) if isinstance(call, ScriptCall) else self._submit_script(name, *call))
             except StoreUnavailable as error:
-                refusal = error
+                refusal = error.again()
                 break
         for future in futures:
             reply = await future
@@ -215,5 +215,5 @@ def _say_how_to_name_it(node: Node, call: Call, reply: ResponseError) -> bool:
 
 def _unwrap(reply: Any) -> Any:
     if isinstance(reply, StoreError):
-        raise reply
+        raise reply.again()
     return reply

@@ -13,9 +13,19 @@
 Messages name hosts, files and numbers of this machine: they are for logs and the operator, never for a caller.
 """
 
+from copy import copy
+from typing import Self
+
 
 class StoreError(Exception):
     """Anything that went wrong between the gateway and its Redis."""
+
+    def again(self) -> Self:
+        """To raise instead of one that came as a reply: a variable that held what is raised would be held by it.
+
+        Such a circle keeps all that its frames know, whole batches of commands, until the collector's next full look.
+        """
+        return copy(self)
 
 
 class StoreUnavailable(StoreError):

@@ -104,6 +104,8 @@ class Lane:
             if self._stream is not None and not self._stale and self.connected and self._stream.intact:
                 return
             await self.close()
+        except StoreUnavailable:
+            raise
         except Exception as error:
             # Broad because redis-py raises what its transport does.
             raise failure(error, sent=False) from error
@@ -121,6 +123,8 @@ class Lane:
         try:
             self.sent_at = asyncio.get_running_loop().time()
             return await self._converse(self._stream, calls)
+        except StoreUnavailable:
+            raise
         except Exception as error:
             # Broad because garbage makes the parser raise nearly anything, and it all means the same: out of step.
             raise failure(error, sent=True) from error

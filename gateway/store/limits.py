@@ -146,7 +146,7 @@ class Limits:
             if not isinstance(reply, StoreError):
                 return reply  # type: ignore[no-any-return]
             said = reply
-        raise said
+        raise said.again()
 
     def settle(self, reservation: Reservation, used: tuple[int, ...]) -> None:
         """Note what was used, for each claim; -1 leaves what was set aside. Redis hears of it soon."""

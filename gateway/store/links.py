@@ -6,6 +6,7 @@ own for replies, because its owner bounds whole batches.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from copy import copy
 from typing import Any, TypeVar
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -137,7 +138,7 @@ async def answers(questions: Iterable[Coroutine[Any, Any, Answer]], *, patience:
         await asyncio.gather(*waiting, return_exceptions=True)
     found = [task.result() for task in tasks if not task.cancelled() and task.exception() is None]
     if not found:
-        raise error or StoreUnavailable("connection", "nobody to ask", sent=False)
+        raise copy(error or StoreUnavailable("connection", "nobody to ask", sent=False))  # as `StoreError.again`
     return found
 
 

@@ -111,7 +111,7 @@ class Registry:
             forgotten = []
             for name, reply in zip(names, replies, strict=True):
                 if isinstance(reply, StoreError):
-                    raise reply
+                    raise reply.again()
                 if reply[0]:
                     forgotten.append(name)
                     await execute("ZREM", keys.credential(reply[1].decode()), name)

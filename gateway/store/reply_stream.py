@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import hiredis
@@ -10,6 +11,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import InvalidResponse
 
 from gateway.store.errors import StoreUnavailable
+from gateway.store.links import failure
 
 _MORE = object()
 
@@ -25,7 +27,7 @@ class ReplyStream(asyncio.Protocol):
         self._replies: list[Any] = []
         self._expected = 0
         self._waiting: asyncio.Future[list[Any]] | None = None
-        self._broken: Exception | None = None
+        self._broken: StoreUnavailable | None = None
 
     @property
     def intact(self) -> bool:
@@ -39,7 +41,7 @@ class ReplyStream(asyncio.Protocol):
             Exception: what broke the stream, or an error reply that means there is no connection.
         """
         if self._broken is not None:
-            raise self._broken
+            raise self._broken.again()
         self._replies, self._expected = [], count
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(b"".join(commands))
@@ -47,14 +49,15 @@ class ReplyStream(asyncio.Protocol):
         self._waiting = None
         for reply in replies:
             if isinstance(reply, Disconnected):
-                raise reply
+                raise copy(reply)  # as `StoreError.again`
         return replies
 
     def fail(self, error: Exception) -> None:
         """Use it no more; who waits hears why."""
-        self._broken = self._broken or error
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(error)
+        self._broken = self._broken or failure(error, sent=True).again()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
 
     def data_received(self, data: bytes) -> None:
         """As asyncio has it."""
@@ -70,7 +73,7 @@ class ReplyStream(asyncio.Protocol):
                     return
                 self._replies.append(reply)
         except Exception as error:  # broad because garbage makes the parser raise nearly anything
-            self.fail(error)
+            self.fail(failure(error, sent=True))
             return
         if self._reader.has_data():
             self.fail(StoreUnavailable("garbage", "more replies than commands"))

@@ -132,7 +132,7 @@ class UsageLog:
         sums: dict[str, dict[str, int]] = {}
         for reply in replies:
             if isinstance(reply, StoreError):
-                raise reply
+                raise reply.again()
             _add(sums, reply)
         records = [UsageRecord(name or None, **row) for name, row in sums.items()]
         return sorted(records, key=lambda record: (-record.cost, -record.requests, record.name or ""))

@@ -1,10 +1,12 @@
 """Whatever callers invent, names, keys, models, paths, leaves no trace in the memory of the gateway."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.faults.census import census, culprits
 from tests.faults.figures import Figures, Stopwatch
@@ -21,7 +23,9 @@ from tests.faults.world import (
     request,
     resident,
     settled,
+    until,
 )
+from tests.support.circles import errors_in_circles
 from tests.support.redis import RedisServer
 
 
@@ -72,6 +76,28 @@ async def test_nothing_in_the_process_grows_with_what_callers_invent(
     assert culprits(before, after, bound) == []
     more = {name: count - types_before[name] for name, count in types_after.items()}
     assert not {name: count for name, count in more.items() if count > 2 * bound}
+
+
+async def test_requests_that_redis_is_too_late_for_leave_nothing_to_the_collector(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """It looks seldom, and each such error would hold a batch of commands until then."""
+    link = redis.Redis.from_url(redis_url)
+    policies = json.dumps([{"name": "all", "limits": {"requests_per_minute": 1000}}])
+    async with (
+        providing(Provider) as (url, _),
+        inside(redis_url, url, tmp_path, policies=policies) as (gateway, where),
+        Pool(where) as pool,
+    ):
+        await ask_inventively(pool, range(40))
+        gateway.state.store._way._op_timeout = 0.02
+        with errors_in_circles() as held:
+            link.client_pause(1000)
+            answers = await asyncio.gather(*(pool.ask(inventive(number)) for number in range(200)))
+            assert {answer.status for answer in answers} <= {200, 503} and gateway.state.store.trips
+            gateway.state.store._way._op_timeout = 2.0
+            await until(lambda: gateway.state.store.healthy and not gateway.path.active)
+    assert held == []
 
 
 @pytest.mark.usefixtures("frozen")

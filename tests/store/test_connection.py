@@ -2,13 +2,14 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
 from gateway.store.connection import Connection
 from gateway.store.errors import CommandRefused, StoreUnavailable
 from tests.store.faults import FaultProxy
+from tests.support.circles import errors_in_circles
 from tests.support.redis import RedisServer
 
 
@@ -163,6 +164,27 @@ async def test_a_storm_of_cancellations_never_mixes_replies(redis_url: str) -> N
         assert connection.healthy
     finally:
         await connection.close()
+
+
+async def test_what_came_too_late_leaves_nothing_to_the_collector(redis_url: str) -> None:
+    async with FaultProxy(redis_url) as proxy:
+        connection = Connection(f"redis://127.0.0.1:{proxy.port}", op_timeout=0.05)
+        await connection.reach()
+        proxy.delay = 0.2
+        with errors_in_circles() as held:
+            asked: list[Awaitable[object]] = []
+            for _ in range(20):
+                asked.append(connection.execute("GET", "a"))
+                asked.append(connection.script("read_hash", ["k"]))
+                asked.append(connection.scripts("read_hash", [(["k"], ())] * 3))
+            told = {type(one) for one in await asyncio.gather(*asked, return_exceptions=True)}
+            assert StoreUnavailable in told
+            asked.clear()
+            while connection.serving:
+                await connection.scripts("read_hash", [(["k"], ())])
+            await connection.scripts("read_hash", [(["k"], ())])  # not even asked: Redis was given up
+        await connection.close()
+    assert held == []
 
 
 async def test_a_queue_that_is_full_refuses_instead_of_growing(own_redis: RedisServer) -> None:
