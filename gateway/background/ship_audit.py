@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+from copy import copy as clone
 from pathlib import Path
 
 from gateway.ledger.frame import Damaged
@@ -71,11 +72,17 @@ class ShipAudit:
         earliest = await asyncio.to_thread(_earliest, directory)
         if first < earliest:
             return Follower(directory, earliest)
-        records = await asyncio.to_thread(follower.read_framed, upto, _BATCH)
+        ahead = clone(follower)  # where Redis does not take them, this one still stands before them
+        records = await asyncio.to_thread(ahead.read_framed, upto, _BATCH)
         if not records:
-            return follower
+            return ahead
         have = await self._copy.ship(directory.name, first, records, earliest)
-        return follower if have == follower.seq else Follower(directory, have)
+        if have == ahead.seq:
+            return ahead
+        if have < first:
+            return Follower(directory, have)
+        follower.seq = have  # what was sent before came there after all: not from the start of the segment again
+        return follower
 
     async def _tell(self) -> None:
         audit, now = self._audit, asyncio.get_running_loop().time()

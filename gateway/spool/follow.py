@@ -4,12 +4,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.ledger.frame import HEADER, frames
+from gateway.ledger.frame import HEADER, MAX_PAYLOAD, Damaged, frames
 from gateway.spool.files import SegmentFile, segments
+
+_BLOCK = 256 * 1024
+"""Bytes read at once: whoever is far behind must not hold all that lies before him."""
 
 
 class Follower:
-    """Reads from record `seq` on, and remembers where it stands, so that nothing is read twice."""
+    """Reads from record `seq` on, and remembers where it stands, so that nothing is read twice.
+
+    `seq` may be set to a later number: the records before it are left out.
+    """
 
     def __init__(self, directory: Path, seq: int = 0) -> None:
         self.seq = seq
@@ -73,9 +79,22 @@ class Follower:
     def _read_segment(self, upto: int, found: list[bytes]) -> None:
         assert self._segment is not None
         end = _end(self._directory, self._segment)
+        block = _BLOCK
         with self._segment.path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read(os.fstat(file.fileno()).st_size - self._offset)
+            size = os.fstat(file.fileno()).st_size
+            while self._offset < size and self.seq < upto and self._number != end:
+                at = file.seek(self._offset)
+                data = file.read(min(block, size - at))
+                try:
+                    self._take(data, upto, end, found)
+                except Damaged as error:
+                    if not error.torn or at + len(data) == size or (self._offset == at and block > MAX_PAYLOAD):
+                        raise
+                    # The block ends within a record. One that is larger than the block needs a larger one.
+                    block = _BLOCK if self._offset > at else HEADER.size + MAX_PAYLOAD
+
+    def _take(self, data: bytes, upto: int, end: int | None, found: list[bytes]) -> None:
+        """The records in a block that begins where this stands."""
         at = self._offset
         for frame in frames(data):
             if self._number >= self.seq:

@@ -1,15 +1,18 @@
 """The copy in Redis has every record once, whatever happened to Redis or to the process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from gateway.background import ship_audit
 from gateway.background.ship_audit import ShipAudit
 from gateway.spool.audit import Audit
+from gateway.spool.follow import Follower
 from gateway.store.audit_copy import AuditCopy
 from gateway.store.connection import Connection
+from gateway.store.errors import StoreUnavailable
 from tests.spool.keeping import NOW, audit_at, entry, keeping
 from tests.support.waiting import until
 
@@ -63,6 +66,39 @@ async def test_a_redis_that_was_emptied_is_filled_again(tmp_path: Path, copy: Au
         await ship.ship()
         await ship.ship()
         assert await numbers(copy, audit.chain) == list(range(audit.durable_size))[::-1]
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_after_a_late_answer_shipping_goes_on_where_it_stood(
+    tmp_path: Path, copy: AuditCopy, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    began: list[int] = []
+
+    class Watched(Follower):
+        def __init__(self, directory: Path, seq: int = 0) -> None:
+            began.append(seq)
+            super().__init__(directory, seq)
+
+    async def late(chain: str, first: int, records: Sequence[bytes], earliest: int = 0) -> int:
+        if written:
+            await given(chain, first, records, earliest)
+        raise StoreUnavailable("timeout")
+
+    monkeypatch.setattr(ship_audit, "Follower", Watched)
+    given = copy.ship
+    async with keeping(audit_at(tmp_path)) as audit:
+        ship = ShipAudit(audit, copy)
+        await fill(audit, 20)
+        await ship.ship()
+        await fill(audit, 20, 100)
+        with monkeypatch.context() as patch:
+            patch.setattr(copy, "ship", late)
+            with pytest.raises(StoreUnavailable):
+                await ship.ship()
+        await fill(audit, 20, 200)
+        await ship.ship()
+        assert await numbers(copy, audit.chain) == list(range(audit.durable_size))[::-1]
+    assert began == [0]
 
 
 async def test_what_a_killed_process_did_not_ship_its_successor_does(tmp_path: Path, copy: AuditCopy) -> None:
