@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.policy.clauses import Tool
-from gateway.policy.constraints.compiling import READ_CONVERSATION
+from gateway.policy.constraints.compiling import READ_CONVERSATION, constraints_in
 from gateway.policy.document import Document
 
 
@@ -21,21 +21,16 @@ def without_arguments(document: Document) -> Document:
 
 def conversational(arguments: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Any]]:
     """The constraints that `decidable` leaves out, by their place."""
-    found: list[tuple[str, Any]] = []
+    return [
+        (f"{at}.{name}", written)
+        for argument, constraints in arguments.items()
+        for name, written, at in constraints_in(constraints, argument, _inside)
+        if name in READ_CONVERSATION
+    ]
 
-    def look(place: str, constraints: Mapping[str, Any]) -> None:
-        for name, written in constraints.items():
-            if name in READ_CONVERSATION:
-                found.append((f"{place}.{name}", written))
-            elif name == "items" and isinstance(written, Mapping):
-                look(f"{place}[]", written)
-            elif name == "properties" and isinstance(written, Mapping):
-                for member, inner in written.items():
-                    look(f"{place}.{member}", inner)
 
-    for argument, constraints in arguments.items():
-        look(argument, constraints)
-    return found
+def _inside(at: str, member: str | None) -> str:
+    return f"{at}[]" if member is None else f"{at}.{member}"
 
 
 def _with_tools(document: Document, tools: list[Tool]) -> Document:
@@ -53,9 +48,9 @@ def _decidable(constraints: Mapping[str, Any]) -> dict[str, Any]:
     for name, written in constraints.items():
         if name in READ_CONVERSATION:
             continue
-        if name == "items" and isinstance(written, Mapping):
+        if name == "items":
             written = _decidable(written)
-        elif name == "properties" and isinstance(written, Mapping):
+        elif name == "properties":
             written = {member: _decidable(inner) for member, inner in written.items()}
         found[name] = written
     return found

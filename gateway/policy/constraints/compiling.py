@@ -1,7 +1,7 @@
 """All constraints of one argument as one closure."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from gateway.policy.constraints import commands, hosts, origins, sums
 from gateway.policy.constraints.plain import PLAIN
@@ -20,6 +20,7 @@ MAKERS: Mapping[str, Make] = {
     "properties": lambda wanted, where: _properties(wanted, where),
 }
 READ_CONVERSATION = frozenset({"provenance", "from_step"})
+At = TypeVar("At")
 
 
 def compiled(wanted: Mapping[str, Any], where: Where) -> Holds:
@@ -72,17 +73,24 @@ def _properties(wanted: Mapping[str, Mapping[str, Any]], where: Where) -> Holds:
     return holds
 
 
-def constraints_in(wanted: Mapping[str, Any], where: Where) -> Iterator[tuple[str, Any, Where]]:
-    """Every constraint, nested ones too, with its demand and its place."""
+def constraints_in(
+    wanted: Mapping[str, Any], at: At, inside: Callable[[At, str | None], At]
+) -> Iterator[tuple[str, Any, At]]:
+    """Every constraint, nested ones too, with its demand and its place.
+
+    Args:
+        inside: the place of a member of the value at a place, or (None) of its items.
+    """
     for name, demand in wanted.items():
-        yield name, demand, where
+        yield name, demand, at
         if name == "items":
-            yield from constraints_in(demand, where)
+            yield from constraints_in(demand, inside(at, None), inside)
         elif name == "properties":
             for member, demands in demand.items():
-                yield from constraints_in(demands, where.inside(member))
+                yield from constraints_in(demands, inside(at, member), inside)
 
 
 def counts_in(wanted: Mapping[str, Any], where: Where) -> Iterator[Count]:
     """What these constraints have counted."""
-    return (sums.count_of(demand, at) for name, demand, at in constraints_in(wanted, where) if name == "sum_max")
+    found = constraints_in(wanted, where, Where.inside)
+    return (sums.count_of(demand, at) for name, demand, at in found if name == "sum_max")

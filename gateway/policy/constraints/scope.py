@@ -35,8 +35,10 @@ class Where:
     argument: str
     names: Names
 
-    def inside(self, member: str) -> "Where":
-        """The place of a member of this value."""
+    def inside(self, member: str | None) -> "Where":
+        """The place of a member of this value; all its items (None) count together, at its own."""
+        if member is None:
+            return self
         return Where(self.document, self.tool, f"{self.argument}.{member}", self.names)
 
 

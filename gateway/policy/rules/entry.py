@@ -28,7 +28,7 @@ class Entry:
                 name: (wanted, Where(document, tool.name, name, names)) for name, wanted in tool.arguments.items()
             }
             self.constraints = {name: compiled(wanted, where) for name, (wanted, where) in demands.items()}
-            found = [one for wanted, where in demands.values() for one in constraints_in(wanted, where)]
+            found = [one for wanted, where in demands.values() for one in constraints_in(wanted, where, Where.inside)]
             self.counts = tuple(count for wanted, where in demands.values() for count in counts_in(wanted, where))
             self.demands = frozenset(name for name, _, _ in found)
         self.rule = f"tools/{tool.name}"

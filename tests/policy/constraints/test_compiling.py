@@ -77,7 +77,12 @@ def test_what_is_wrong_is_said_so_that_a_model_can_act_on_it() -> None:
 def test_nested_constraints_and_what_they_count_are_found() -> None:
     money = {"value": 5, "per": "day"}
     wanted = {"items": {"properties": {"sum": {"sum_max": money}}}, "max_length": 2}
-    assert [name for name, _, _ in constraints_in(wanted, WHERE)] == ["items", "properties", "sum_max", "max_length"]
+    assert [name for name, _, _ in constraints_in(wanted, WHERE, Where.inside)] == [
+        "items",
+        "properties",
+        "sum_max",
+        "max_length",
+    ]
     assert [count.key for count in counts_in(wanted, WHERE)] == ["ops:sum:pay:a.sum"]
 
 
