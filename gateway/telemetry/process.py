@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gateway.telemetry import names
 from gateway.telemetry.instruments import Histogram, Instrument, Observed
 
 _LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -24,19 +25,15 @@ class Process:
     def __init__(self, clock: Callable[[], float], tick: float = 0.5) -> None:
         self._clock = clock
         self._tick = tick
-        self._lag = Histogram(
-            "leuko.event_loop.lag", "s", "How late the event loop comes to what is due.", bounds=_LAGS
-        )
+        self._lag = Histogram(names.EVENT_LOOP_LAG, "s", "How late the event loop comes to what is due.", bounds=_LAGS)
         self._late = self._lag.child({})
 
     def instruments(self) -> Iterator[Instrument]:
         yield self._lag
-        yield Observed("process.cpu.time", "counter", "s", "Processor time used.", lambda: [({}, sum(os.times()[:2]))])
+        yield Observed(names.CPU_TIME, "counter", "s", "Processor time used.", lambda: [({}, sum(os.times()[:2]))])
+        yield Observed(names.MEMORY_USAGE, "gauge", "By", "Resident memory.", lambda: [({}, float(resident_bytes()))])
         yield Observed(
-            "process.memory.usage", "gauge", "By", "Resident memory.", lambda: [({}, float(resident_bytes()))]
-        )
-        yield Observed(
-            "process.open_file_descriptor.count",
+            names.OPEN_FILES,
             "gauge",
             "{count}",
             "Open descriptors, connections among them.",

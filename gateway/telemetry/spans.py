@@ -188,9 +188,9 @@ def _decisions(exchange: Exchange, at: int) -> Iterator[Event]:
     """What the gateway refused: the request, or calls in the answer. Rules are named, reasons are for the caller."""
     failure = exchange.failure
     if isinstance(failure, Refusal) and not failure.code.startswith("upstream_"):
-        yield Event(names.DECISION_EVENT, {names.DECISION: "deny", "leuko.rule": failure.code}, at)
+        yield Event(names.DECISION_EVENT, {names.DECISION: "deny", names.RULE: failure.code}, at)
     for denial in exchange.denied:
-        yield Event(names.DECISION_EVENT, {names.DECISION: "deny", "leuko.rule": denial.rule}, at)
+        yield Event(names.DECISION_EVENT, {names.DECISION: "deny", names.RULE: denial.rule}, at)
 
 
 def _provider_failed(exchange: Exchange) -> bool:

@@ -106,23 +106,21 @@ def upkeep(
     """
     losses = Losses()
     store.on_change.append(losses)
-    yield Observed("leuko.build", "gauge", "{build}", "1, by version.", lambda: [({"version": version}, 1)])
-    yield _gauge("leuko.redis.up", "{boolean}", "Whether Redis serves: 1 or 0.", lambda: store.healthy)
-    yield _counter("leuko.redis.losses", "{loss}", "How often Redis was lost.", lambda: losses.count)
-    yield _gauge("leuko.vitals.pending", "{agent}", "Agents whose numbers wait to be written.", lambda: writer.pending)
-    yield _counter(
-        "leuko.vitals.dropped", "{exchange}", "Exchanges whose numbers were not kept.", lambda: writer.dropped
-    )
+    yield Observed(names.BUILD, "gauge", "{build}", "1, by version.", lambda: [({"version": version}, 1)])
+    yield _gauge(names.REDIS_UP, "{boolean}", "Whether Redis serves: 1 or 0.", lambda: store.healthy)
+    yield _counter(names.REDIS_LOSSES, "{loss}", "How often Redis was lost.", lambda: losses.count)
+    yield _gauge(names.VITALS_PENDING, "{agent}", "Agents whose numbers wait to be written.", lambda: writer.pending)
+    yield _counter(names.VITALS_DROPPED, "{exchange}", "Exchanges whose numbers were not kept.", lambda: writer.dropped)
     yield from _record(audit)
     yield Observed(
-        "leuko.degraded",
+        names.DEGRADED_PARTS,
         "gauge",
         "{boolean}",
         "What the gateway runs without: 1 or 0.",
         lambda: _among([*missing(), *(["audit"] if audit.problem else [])], "what", DEGRADED),
     )
     yield Observed(
-        "leuko.agents.blocked",
+        names.AGENTS_BLOCKED,
         "gauge",
         "{agent}",
         "Agents that may not pass, by state.",
@@ -133,13 +131,13 @@ def upkeep(
 def guarding(guard: Guard) -> Iterator[Instrument]:
     """What passed and what did not for want of state."""
     yield _counter(
-        "leuko.guard.opened", "{request}", "Requests let through without the shared state.", lambda: guard.opened
+        names.GUARD_OPENED, "{request}", "Requests let through without the shared state.", lambda: guard.opened
     )
     yield _counter(
-        "leuko.guard.closed", "{refusal}", "Requests and calls refused without the shared state.", lambda: guard.closed
+        names.GUARD_CLOSED, "{refusal}", "Requests and calls refused without the shared state.", lambda: guard.closed
     )
     yield _counter(
-        "leuko.guard.evasions", "{request}", "Requests with a blocked agent's credential.", lambda: guard.evasions
+        names.GUARD_EVASIONS, "{request}", "Requests with a blocked agent's credential.", lambda: guard.evasions
     )
 
 
@@ -195,12 +193,12 @@ def shipping(audit: Audit, shipped: Number) -> Iterator[Instrument]:
 
 def _record(audit: Audit) -> Iterator[Instrument]:
     yield _gauge(
-        "leuko.audit.up", "{boolean}", "Whether the audit record can be written: 1 or 0.", lambda: not audit.problem
+        names.AUDIT_UP, "{boolean}", "Whether the audit record can be written: 1 or 0.", lambda: not audit.problem
     )
-    yield _counter("leuko.audit.failures", "{failure}", "Failed writes of the audit record.", lambda: audit.failures)
-    yield _counter("leuko.audit.records", "{record}", "Records written by this process.", lambda: audit.size)
+    yield _counter(names.AUDIT_FAILURES, "{failure}", "Failed writes of the audit record.", lambda: audit.failures)
+    yield _counter(names.AUDIT_RECORDS, "{record}", "Records written by this process.", lambda: audit.size)
     yield _gauge(
-        "leuko.audit.unsynced",
+        names.AUDIT_UNSYNCED,
         "{record}",
         "Records written and not yet safe from a power loss.",
         lambda: audit.size - audit.durable_size,
