@@ -11,6 +11,7 @@ from typing import Any
 import anthropic
 import httpx
 import openai
+import pytest
 import yaml
 
 from gateway.sdk import CreatedAgent, GatewayClient
@@ -142,3 +143,4 @@ def _outcome(
 
 Way = Callable[[Deployment, CreatedAgent, Tools, str, dict[str, Any]], Outcome]
 WAYS: tuple[Way, ...] = (by_enforce, by_chat, by_responses, by_messages)
+each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

@@ -1,14 +1,14 @@
 """An assistant for the people on call: six prompts, and what its model makes of each."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from gateway.sdk import CreatedAgent
 from tests.scenarios import tools
-from tests.scenarios.deployment import WAYS, Deployment, Way, deployed
-from tests.support.redis import RedisServer
+from tests.scenarios.deployment import Deployment, Way, each_way
+
+POLICY, TEAM = "ops.yaml", "on-call"
 
 PROMPTS: tuple[tuple[str, str, dict[str, Any], bool], ...] = (
     ("How is the API doing?", "run_command", {"command": "tail -n 20 /sim/logs/api.log"}, True),
@@ -34,18 +34,7 @@ COMMANDS: tuple[tuple[str, bool], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def world(shared_redis: RedisServer) -> Iterator[Deployment]:
-    with deployed(shared_redis, "ops.yaml") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def agent(world: Deployment) -> CreatedAgent:
-    return world.agent("on-call")
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@each_way
 @pytest.mark.parametrize(("prompt", "tool", "arguments", "allowed"), PROMPTS, ids=[one[0] for one in PROMPTS])
 def test_prompt(
     world: Deployment,

@@ -1,6 +1,5 @@
 """An SRE assistant in NORMAL and EMERGENCY: the same call is another matter when the house is on fire."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -8,9 +7,10 @@ import pytest
 
 from gateway.sdk import CreatedAgent, PolicyViolationError
 from tests.scenarios import tools
-from tests.scenarios.deployment import WAYS, Deployment, Way, deployed
+from tests.scenarios.deployment import WAYS, Deployment, Way, each_way
 from tests.support.gateway import eventually
-from tests.support.redis import RedisServer
+
+POLICY, TEAM = "sre.yaml", "sre"
 
 SCENARIOS: tuple[tuple[str, str, str, dict[str, Any], bool], ...] = (
     ("looking is always allowed", "NORMAL", "get_service_status", {"service": "web-server"}, True),
@@ -26,18 +26,7 @@ SCENARIOS: tuple[tuple[str, str, str, dict[str, Any], bool], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def world(shared_redis: RedisServer) -> Iterator[Deployment]:
-    with deployed(shared_redis, "sre.yaml") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def agent(world: Deployment) -> CreatedAgent:
-    return world.agent("sre")
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@each_way
 @pytest.mark.parametrize(("name", "mode", "tool", "arguments", "allowed"), SCENARIOS, ids=[one[0] for one in SCENARIOS])
 def test_scenario(
     world: Deployment,
@@ -57,7 +46,7 @@ def test_scenario(
         assert outcome.text
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@each_way
 @pytest.mark.parametrize("tool", ["deleteDatabase", "Delete-Database", "delete_database", "DELETE_DATABASE"])
 def test_no_other_way_of_writing_it_deletes_a_database(
     world: Deployment, agent: CreatedAgent, way: Way, tool: str
@@ -66,7 +55,7 @@ def test_no_other_way_of_writing_it_deletes_a_database(
     assert not way(world, agent, tools.SRE, tool, {"name": "users"}).allowed
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@each_way
 def test_a_mode_that_flips_in_a_conversation_counts_from_the_next_decision(
     world: Deployment, agent: CreatedAgent, way: Way
 ) -> None:
