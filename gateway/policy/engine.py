@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
+from gateway.model.bounded import make_room
 from gateway.policy.actions import normal
 from gateway.policy.by_agent import ByAgent
 from gateway.policy.constraints.compiling import READ_CONVERSATION
@@ -26,6 +27,7 @@ from gateway.policy.schemas import Schemas
 from gateway.policy.verdict import Count, RequestVerdict, Verdict
 
 _MOST_SHADOWED = 16
+_MOST_ALIKE = 1_000
 
 
 class Engine:
@@ -56,6 +58,8 @@ class Engine:
         ]
         self._judged: list[Guarded] = sorted(compiled, key=lambda judged: judged.rules.level)
         self._rules = ByAgent(self._rules_of)
+        # Most agents are under the same documents: they share the rules, which take kilobytes.
+        self._alike: dict[tuple[int, ...], Rules] = {}
 
     def of(self, agent: Agent) -> "Rules":
         """What holds for this agent."""
@@ -63,7 +67,12 @@ class Engine:
 
     def _rules_of(self, agent: Agent) -> "Rules":
         matching = [judged for judged in self._judged if is_about(judged.rules.document.match, agent)]
-        return Rules(matching, self._names, self._schemas, shadow=self._shadow)
+        documents = tuple(map(id, matching))
+        rules = self._alike.get(documents)
+        if rules is None:
+            make_room(self._alike, _MOST_ALIKE)
+            rules = self._alike[documents] = Rules(matching, self._names, self._schemas, shadow=self._shadow)
+        return rules
 
 
 class Rules:

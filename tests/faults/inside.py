@@ -15,7 +15,7 @@ from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 from gateway.identity import fingerprint
 from gateway.phases import profile, record, refine
-from gateway.policy import by_agent
+from gateway.policy import by_agent, engine
 from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
 from gateway.store import agents, credentials, limits, verified
@@ -29,6 +29,7 @@ CACHES = (
     (data_plane, "_CACHED_PATHS"),
     (breaker, "_KEYS"),
     (by_agent, "_REMEMBERED"),
+    (engine, "_MOST_ALIKE"),
     (profile, "_KNOWN_LIMIT"),
     (profile, "_REMEMBERED_LIMIT"),
     (record, "_MOST_RESOURCES"),
