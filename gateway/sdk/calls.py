@@ -1,5 +1,5 @@
-"""What is sent for each call, how its answer is read, and what is tried again. Does no I/O: each call is a generator
-that yields what to do and is sent what came of it.
+"""What is sent for each call, how its answer is read, and what is tried again. Does no I/O: `steps` is a
+generator that yields what to do and is sent what came of it.
 """
 
 import json
@@ -63,31 +63,31 @@ class Failure:
 
 
 T = TypeVar("T")
-Call = Generator[Ask | Pause, Answer | Failure | None, T]
+Call = Generator[Ask, Any, T]
+"""Is sent the JSON of each answer."""
+Steps = Generator[Ask | Pause, Answer | Failure | None, T]
 Rule = str | Mapping[str, Any]
 Time = str | datetime
 
 
-def create_agent(
-    name: str, owner_team: str | None, environment: str | None, *, as_admin: bool, retries: int
-) -> Call[CreatedAgent]:
+def create_agent(name: str, owner_team: str | None, environment: str | None, *, as_admin: bool) -> Call[CreatedAgent]:
     """With the admin key an agent is made and then given a key; else it is registered with the ingest key."""
     body = {"name": name, "owner_team": owner_team, "environment": environment}
     given = {member: value for member, value in body.items() if value is not None}
     if not as_admin:
-        made = yield from _asked(Ask("POST", f"{_AGENTS}/agents/register", "agent", given), retries)
+        made = yield Ask("POST", f"{_AGENTS}/agents/register", "agent", given)
         return CreatedAgent(made["agent_id"], made["api_key"])
-    made = yield from _asked(Ask("POST", f"{_ADMIN}/agents", "admin", given), retries)
+    made = yield Ask("POST", f"{_ADMIN}/agents", "admin", given)
     agent_id: str = made["agent_id"]
     path = f"{_ADMIN}/agents/{quote(agent_id, safe='')}/keys"
-    key = yield from _asked(Ask("POST", path, "admin"), retries)
+    key = yield Ask("POST", path, "admin")
     return CreatedAgent(agent_id, key["api_key"])
 
 
-def set_policy(agent_id: str, allow: Sequence[Rule], deny: Sequence[Rule], *, retries: int) -> Call[dict[str, Any]]:
+def set_policy(agent_id: str, allow: Sequence[Rule], deny: Sequence[Rule]) -> Call[dict[str, Any]]:
     body = {"allow": [_rule(rule) for rule in allow], "deny": [_rule(rule) for rule in deny]}
     path = f"{_ADMIN}/agents/{quote(agent_id, safe='')}/policy"
-    kept: dict[str, Any] = yield from _asked(Ask("PUT", path, "admin", body), retries)
+    kept: dict[str, Any] = yield Ask("PUT", path, "admin", body)
     return kept
 
 
@@ -99,13 +99,11 @@ def enforce(
     arguments: Any,
     intent_token: str | None,
     session: str | None,
-    *,
-    retries: int,
 ) -> Call[Decision]:
     asked: dict[str, Any] = {"action": action, "resource": resource}
     more = {"context": context, "tool": tool, "arguments": arguments, "intent_token": intent_token}
     asked |= {member: value for member, value in more.items() if value is not None}
-    said = yield from _asked(Ask("POST", f"{_AGENTS}/enforce", "agent", asked, session=session), retries)
+    said = yield Ask("POST", f"{_AGENTS}/enforce", "agent", asked, session=session)
     return Decision(
         tool or action,
         said["allowed"] is True,
@@ -124,12 +122,10 @@ def log_action(
     result: str,
     context: Mapping[str, Any] | None,
     metadata: Mapping[str, Any] | None,
-    *,
-    retries: int,
 ) -> Call[str]:
     body: dict[str, Any] = {"action": action, "resource": resource, "allowed": allowed, "result": result}
     body |= {"context": context or {}, "metadata": metadata or {}}
-    kept = yield from _asked(Ask("POST", f"{_AGENTS}/logs", "agent", body), retries)
+    kept = yield Ask("POST", f"{_AGENTS}/logs", "agent", body)
     entry: str = kept["entry"]
     return entry
 
@@ -141,8 +137,6 @@ def logs(
     start_time: Time | None,
     end_time: Time | None,
     limit: int,
-    *,
-    retries: int,
 ) -> Call[list[dict[str, Any]]]:
     """What any agent did as the audit record has it (`agent_id`, with the admin key), else what this one reported."""
     given = {"agent_id": agent_id, "action": action, "allowed": None if allowed is None else str(allowed).lower()}
@@ -151,7 +145,7 @@ def logs(
     path, found = f"{_AGENTS}/logs" if agent_id is None else f"{_ADMIN}/audit", list[dict[str, Any]]()
     while len(found) < limit:
         params["limit"] = str(min(_PAGE, limit - len(found)))
-        page = yield from _asked(Ask("GET", path, "agent" if agent_id is None else "admin", params=params), retries)
+        page = yield Ask("GET", path, "agent" if agent_id is None else "admin", params=params)
         found += page["items"]
         if page["next_cursor"] is None:
             break
@@ -168,7 +162,19 @@ def _time(time: Time | None) -> str | None:
     return time.astimezone().isoformat() if isinstance(time, datetime) else time
 
 
-def _asked(ask: Ask, retries: int) -> Call[Any]:
+def steps(call: Call[T], retries: int) -> Steps[T]:
+    """What to do for a call, in turn. Raises GatewayError."""
+    came: Any = None
+    while True:
+        try:
+            ask = call.send(came)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        came = yield from _asked(ask, retries)
+
+
+def _asked(ask: Ask, retries: int) -> Steps[Any]:
     """The answer's JSON. Raises GatewayError."""
     for attempt in range(retries + 1):
         came = yield ask

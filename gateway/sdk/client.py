@@ -89,12 +89,11 @@ class GatewayClient(_Base):
 
     def create_agent(self, name: str, *, owner_team: str | None = None, environment: str | None = None) -> CreatedAgent:
         """A new agent and its key. Raises InvalidRequest (409) if another has the name."""
-        asked = calls.create_agent(name, owner_team, environment, as_admin=self._as_admin(), retries=self._retries)
-        return self._run(asked)
+        return self._run(calls.create_agent(name, owner_team, environment, as_admin=self._as_admin()))
 
     def set_policy(self, agent_id: str, *, allow: Sequence[Rule] = (), deny: Sequence[Rule] = ()) -> dict[str, Any]:
         """Replace what the agent may and may not do: actions such as `"read:*"`, or `{"action", "resource"}`."""
-        return self._run(calls.set_policy(agent_id, allow, deny, retries=self._retries))
+        return self._run(calls.set_policy(agent_id, allow, deny))
 
     def enforce(
         self,
@@ -115,8 +114,7 @@ class GatewayClient(_Base):
             context: recorded with the decision.
             session: the conversation, as in `X-Agent-Session`, for what a policy counts in each.
         """
-        asked = calls.enforce(action, resource, context, tool, arguments, intent_token, session, retries=self._retries)
-        return self._run(asked)
+        return self._run(calls.enforce(action, resource, context, tool, arguments, intent_token, session))
 
     def log_action(
         self,
@@ -129,8 +127,7 @@ class GatewayClient(_Base):
         metadata: Mapping[str, Any] | None = None,
     ) -> str:
         """Report what was done; the id of the audit entry."""
-        asked = calls.log_action(action, resource, allowed, result, context, metadata, retries=self._retries)
-        return self._run(asked)
+        return self._run(calls.log_action(action, resource, allowed, result, context, metadata))
 
     def logs(
         self,
@@ -143,8 +140,7 @@ class GatewayClient(_Base):
         limit: int = 100,
     ) -> list[dict[str, Any]]:
         """The latest audit entries first: of any agent (with the admin key), else what this agent reported."""
-        asked = calls.logs(agent_id, action, allowed, start_time, end_time, limit, retries=self._retries)
-        return self._run(asked)
+        return self._run(calls.logs(agent_id, action, allowed, start_time, end_time, limit))
 
     def close(self) -> None:
         """Close the connections; whoever asks again opens new ones."""
@@ -160,10 +156,10 @@ class GatewayClient(_Base):
         self.close()
 
     def _run(self, call: Call[T]) -> T:
-        came: Answer | Failure | None = None
+        steps, came = calls.steps(call, self._retries), None
         while True:
             try:
-                step = call.send(came)
+                step = steps.send(came)
             except StopIteration as done:
                 result: T = done.value
                 return result
@@ -198,14 +194,13 @@ class AsyncGatewayClient(_Base):
         self, name: str, *, owner_team: str | None = None, environment: str | None = None
     ) -> CreatedAgent:
         """As GatewayClient.create_agent."""
-        asked = calls.create_agent(name, owner_team, environment, as_admin=self._as_admin(), retries=self._retries)
-        return await self._run(asked)
+        return await self._run(calls.create_agent(name, owner_team, environment, as_admin=self._as_admin()))
 
     async def set_policy(
         self, agent_id: str, *, allow: Sequence[Rule] = (), deny: Sequence[Rule] = ()
     ) -> dict[str, Any]:
         """As GatewayClient.set_policy."""
-        return await self._run(calls.set_policy(agent_id, allow, deny, retries=self._retries))
+        return await self._run(calls.set_policy(agent_id, allow, deny))
 
     async def enforce(
         self,
@@ -219,8 +214,7 @@ class AsyncGatewayClient(_Base):
         session: str | None = None,
     ) -> Decision:
         """As GatewayClient.enforce."""
-        asked = calls.enforce(action, resource, context, tool, arguments, intent_token, session, retries=self._retries)
-        return await self._run(asked)
+        return await self._run(calls.enforce(action, resource, context, tool, arguments, intent_token, session))
 
     async def log_action(
         self,
@@ -233,8 +227,7 @@ class AsyncGatewayClient(_Base):
         metadata: Mapping[str, Any] | None = None,
     ) -> str:
         """As GatewayClient.log_action."""
-        asked = calls.log_action(action, resource, allowed, result, context, metadata, retries=self._retries)
-        return await self._run(asked)
+        return await self._run(calls.log_action(action, resource, allowed, result, context, metadata))
 
     async def logs(
         self,
@@ -247,8 +240,7 @@ class AsyncGatewayClient(_Base):
         limit: int = 100,
     ) -> list[dict[str, Any]]:
         """As GatewayClient.logs."""
-        asked = calls.logs(agent_id, action, allowed, start_time, end_time, limit, retries=self._retries)
-        return await self._run(asked)
+        return await self._run(calls.logs(agent_id, action, allowed, start_time, end_time, limit))
 
     async def close(self) -> None:
         """Close the connections; whoever asks again opens new ones."""
@@ -265,10 +257,10 @@ class AsyncGatewayClient(_Base):
     async def _run(self, call: Call[T]) -> T:
         import asyncio
 
-        came: Answer | Failure | None = None
+        steps, came = calls.steps(call, self._retries), None
         while True:
             try:
-                step = call.send(came)
+                step = steps.send(came)
             except StopIteration as done:
                 result: T = done.value
                 return result

@@ -41,11 +41,11 @@ def went(call: Any, *came: Answer | Failure) -> tuple[list[Ask], list[float], An
 
 
 def log(retries: int = 2) -> Any:
-    return calls.log_action("a:b", "r", True, "success", None, None, retries=retries)
+    return calls.steps(calls.log_action("a:b", "r", True, "success", None, None), retries)
 
 
 def read(retries: int = 2) -> Any:
-    return calls.logs(None, None, None, None, None, 10, retries=retries)
+    return calls.steps(calls.logs(None, None, None, None, None, 10), retries)
 
 
 @pytest.mark.parametrize("came", [UNSENT, Answer(429, b"", "2")])
@@ -116,7 +116,7 @@ def test_the_fields_at_fault_are_said() -> None:
 def test_pages_are_read_until_there_are_enough() -> None:
     first = Answer(200, b'{"items": [{"n": 1}], "next_cursor": "c1"}')
     second = Answer(200, b'{"items": [{"n": 2}, {"n": 3}], "next_cursor": "c2"}')
-    asked, _, found = went(calls.logs(None, None, False, None, None, 3, retries=0), first, second)
+    asked, _, found = went(calls.steps(calls.logs(None, None, False, None, None, 3), 0), first, second)
     assert [entry["n"] for entry in found] == [1, 2, 3]
     assert [(ask.params or {}).get("cursor") for ask in asked] == [None, "c1"]
     assert [(ask.params or {})["limit"] for ask in asked] == ["3", "2"]
@@ -124,5 +124,5 @@ def test_pages_are_read_until_there_are_enough() -> None:
 
 
 def test_an_agent_id_is_one_part_of_the_path() -> None:
-    asked, _, _ = went(calls.set_policy("a/../b", [], [], retries=0), Answer(200, b"{}"))
+    asked, _, _ = went(calls.steps(calls.set_policy("a/../b", [], []), 0), Answer(200, b"{}"))
     assert asked[0].path == "/api/gateway/agents/a%2F..%2Fb/policy"
