@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# The tests of a file share gateways, so a file stays with one worker.
-WHOLE := $(if $(ARGS),,--numprocesses logical --dist loadfile --durations 25 --cov --cov-report=term --cov-fail-under=90)
+# The tests of a file share gateways, so a file stays with one worker, and those of a directory, so files keep their order.
+WHOLE := $(if $(ARGS),,--numprocesses logical --dist loadfile --no-loadscope-reorder --durations 25 --cov --cov-report=term --cov-fail-under=90)
 
 .PHONY: run up down logs test lint format bench profile faults lock clean
 .DEFAULT_GOAL := run

@@ -8,3 +8,11 @@ from tests.support.redis_sets import own_cluster, sentinels, shared_cluster
 pytest.register_assert_rewrite("tests.support.expectations")  # it asserts in place of tests
 
 __all__ = ["own_cluster", "own_redis", "redis_url", "sentinels", "shared_cluster", "shared_redis"]
+
+# These rooms need no process and no server: their many short files come last, so that none of the long ones does.
+QUICK = tuple(f"tests/{room}/" for room in ("identity", "ledger", "model", "policy", "pricing", "wire"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long starts first; otherwise one worker would wait for the other at the end."""
+    items.sort(key=lambda item: item.nodeid.startswith(QUICK))
