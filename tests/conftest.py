@@ -1,7 +1,10 @@
 """Fixtures every test may use; each comes from one module of `tests.support`."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.support.prepared import end_prepared
 from tests.support.redis import own_redis, redis_url, shared_redis
 from tests.support.redis_sets import own_cluster, sentinels, shared_cluster
 
@@ -16,3 +19,10 @@ QUICK = tuple(f"tests/{room}/" for room in ("identity", "ledger", "model", "poli
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long starts first; otherwise one worker would wait for the other at the end."""
     items.sort(key=lambda item: item.nodeid.startswith(QUICK))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ended() -> Iterator[None]:
+    """The last thing to go, and before coverage is put together."""
+    yield
+    end_prepared()

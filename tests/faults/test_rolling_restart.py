@@ -10,7 +10,7 @@ import pytest
 from tests.faults.balancer import Balancer
 from tests.faults.figures import Figures, Stopwatch
 from tests.faults.world import Pool, address, chat, request, settled, until
-from tests.support.gateway import GatewayProcess, start_gateway
+from tests.support.gateway import GatewayProcess, fork_gateway
 from tests.support.raw_http import RawConnection
 
 EVENTS = 20
@@ -84,7 +84,7 @@ async def roll(redis_url: str, *, count: int, restarts: int, streams: int, askin
     """Replace `restarts` of `count` replicas in turn, under so many endless streams and askers."""
 
     def start() -> GatewayProcess:
-        return start_gateway("--stub", env={"GATEWAY_REDIS_URL": redis_url})
+        return fork_gateway("--stub", env={"GATEWAY_REDIS_URL": redis_url})
 
     seen, stops = Seen(), []
     replicas = list(await asyncio.gather(*(asyncio.to_thread(start) for _ in range(count))))

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from tests.faults.figures import Stopwatch
-from tests.support.gateway import ADMIN_KEY, GatewayProcess, start_gateway
+from tests.support.gateway import ADMIN_KEY, GatewayProcess, fork_gateway
 from tests.support.raw_http import RawConnection, Response
 from tests.support.upstream import Script, ThreadedUpstream
 
@@ -28,7 +28,7 @@ async def gateway_process(redis_url: str, *args: str, upstream: str = "", **env:
     given = {"GATEWAY_REDIS_URL": redis_url, **env}
     if upstream:
         given["LLM_UPSTREAM_URL"] = upstream
-    gateway = await asyncio.to_thread(start_gateway, *args, env=given)
+    gateway = await asyncio.to_thread(fork_gateway, *args, env=given)
     try:
         yield gateway
     except BaseException:
