@@ -93,7 +93,7 @@ def _allowed_by_mode(documents: Sequence[Guarded], call: Call) -> Decision | Non
     for judged in documents:
         rules = judged.rules
         for mode in rules.allowing_modes(call.facts):
-            position = mode.allow.first(call.targets_of(rules.name), call.server)
+            position = call.allowed_at(mode.allow, rules.name)
             if position is not None:
                 return Decision(True, rules, f"modes/{mode.name}/allow/{position}", f"allowed in mode {mode.name}")
     return None
@@ -102,7 +102,7 @@ def _allowed_by_mode(documents: Sequence[Guarded], call: Call) -> Decision | Non
 def _allowed(documents: Sequence[Guarded], call: Call) -> Decision | None:
     for judged in documents:
         rules = judged.rules
-        position = rules.allow.first(call.targets_of(rules.name), call.server)
+        position = call.allowed_at(rules.allow, rules.name)
         if position is not None:
             return Decision(True, rules, f"allow/{position}", f"{rules.allow.all[position].text} is allowed")
         if own := call.entries.get(rules.name):

@@ -62,7 +62,10 @@ def _allowing(judged: Guarded, call: Call) -> Iterator[Looked]:
 def _listed(
     judged: Guarded, call: Call, section: str, patterns: Patterns, effect: str, off: str = ""
 ) -> Iterator[Looked]:
-    fitting = set(patterns.fitting(call.targets_of(judged.name), call.server))
+    if effect == "allow":
+        fitting = set(call.allowing(patterns, judged.name))
+    else:
+        fitting = set(patterns.fitting(call.targets_of(judged.name), call.server))
     for position, pattern in enumerate(patterns.all):
         matched = position in fitting and not off
         yield Looked(f"{judged.name}/{section}/{position}", effect, matched, off or pattern.text)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from gateway.model.bounded import make_room
 from gateway.policy.actions import named_server, normal, split_server
+from gateway.policy.look_alikes import plain_letters
 
 _REMEMBERED = 10_000
 _LONGEST = 200
@@ -15,6 +16,7 @@ class Names:
     def __init__(self, servers: Collection[str] = ()) -> None:
         self._servers = tuple(servers)
         self._known: dict[str, tuple[str | None, str]] = {}
+        self._plain: dict[str, str] = {}
 
     def of(self, tool: str) -> tuple[str | None, str]:
         """The server that a client's prefix names, and the tool's name in normal form."""
@@ -25,6 +27,17 @@ class Names:
             if len(tool) <= _LONGEST:
                 make_room(self._known, _REMEMBERED)
                 self._known[tool] = known
+        return known
+
+    def plain(self, tool: str) -> str:
+        """The tool's own name in normal form, in the letters that it shows to a reader."""
+        known = self._plain.get(tool)
+        if known is None:
+            # Again: some letters look like another one only once they are small.
+            known = plain_letters(normal(plain_letters(split_server(tool, self._servers)[1])))
+            if len(tool) <= _LONGEST:
+                make_room(self._plain, _REMEMBERED)
+                self._plain[tool] = known
         return known
 
     def server_of(self, namespace: str) -> str:

@@ -1,19 +1,16 @@
 """From a question to a call as the guards see it."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gateway.policy.actions import normal
+from gateway.policy.look_alikes import plain_resource
 from gateway.policy.names import Names
 from gateway.policy.question import Facts, Question
 from gateway.policy.rules.call import Call
 from gateway.policy.rules.entry import Entry
 from gateway.policy.rules.patterns import Target
 from gateway.policy.rules.ruleset import Ruleset
-
-_SLASHES = re.compile("/{2,}")
-_SCHEME = re.compile("[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
 
 
 def prepare(
@@ -22,7 +19,8 @@ def prepare(
     """What the question is in the eyes of each document: of the tool if it names one, else of the action.
 
     A document that maps the tool to an action or a resource sees that and nothing else. One that does not sees the
-    tool's own name, and what the others map it to: nobody can rename a tool out of another document's rules.
+    tool's own name, and what the others map it to: nobody can rename a tool out of another document's rules. All of
+    them also see it in its plain form, as a lenient reader would.
     """
     server, name = names.of(question.tool)
     if question.server is not None:
@@ -31,10 +29,20 @@ def prepare(
     if about_action:
         name = normal(question.action or "")
     own: Target = (name, question.resource or "")
+    asked = (question.action if about_action else question.tool) or ""
+    plain_name = name if asked.isascii() else names.plain(asked)
+    plain: dict[Target, Target] = {}
+
+    def readings(target: Target) -> tuple[Target, ...]:
+        action, resource = target
+        form = plain[target] = (plain_name if action == name else action, plain_resource(resource))
+        return (target,) if form == target else (target, form)
+
     arguments = arguments_of(question)
     entries: dict[str, Sequence[Entry]] = {}
     mapped: dict[str, tuple[Target, ...]] = {}
     unnamed: dict[str, str] = {}
+    posing: dict[str, str] = {}
     for rules in documents:
         if not rules.entries.all:
             continue
@@ -45,21 +53,15 @@ def prepare(
             if isinstance(target, str):
                 unnamed[rules.name] = target
             elif target is not None:
-                mapped[rules.name] = _readings(target)
-    others = _readings(own)
+                mapped[rules.name] = readings(target)
+        elif plain_name != name and (alike := rules.entries.of(plain_name, server, is_action=about_action)):
+            posing[rules.name] = alike[0].rule
+    others = readings(own)
     if mapped:
         others = tuple(dict.fromkeys((*others, *(target for targets in mapped.values() for target in targets))))
-    return Call(question, facts, own[0], server, others, entries, mapped, unnamed, arguments, untrusted)
-
-
-def _readings(target: Target) -> tuple[Target, ...]:
-    """Also as file systems read it: `//etc` is `/etc` to them."""
-    action, resource = target
-    if "//" not in resource:
-        return (target,)
-    scheme = _SCHEME.match(resource)
-    start = scheme.end() if scheme is not None else 0
-    return (target, (action, resource[:start] + _SLASHES.sub("/", resource[start:])))
+    if all(target == form for target, form in plain.items()):
+        plain.clear()
+    return Call(question, facts, own[0], server, others, entries, mapped, unnamed, arguments, untrusted, plain, posing)
 
 
 def _mapped(

@@ -2,6 +2,7 @@
 
 import re
 
+from gateway.policy.look_alikes import is_overcoded
 from gateway.policy.rules.call import Call, Check, Found
 from gateway.policy.rules.ruleset import Ruleset
 
@@ -18,9 +19,14 @@ def guard(rules: Ruleset) -> Check | None:
     def check(call: Call) -> Found | None:
         if document in call.unnamed:
             return Found(call.unnamed[document], "the argument that names its resource is missing")
+        if document in call.posing:
+            return Found(call.posing[document], "its name only looks like that of this tool")
         for _, resource in call.targets_of(document):
             if resource and has_dot_segment(resource):
                 return Found("resource", "its resource has a dot segment")
+        for _, resource in call.plain.values():
+            if is_overcoded(resource):
+                return Found("resource", "its resource is encoded again and again")
         return None
 
     speaks = clauses.always_blocked or clauses.allow or clauses.deny or clauses.modes or clauses.tools
