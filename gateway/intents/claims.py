@@ -25,10 +25,10 @@ class Step:
         id: its name within the intent; `after` of other steps and the counter of uses refer to it.
         tool, server: the tool's own name and the MCP server's; None: on any server, or none.
         arguments: exactly these arguments, and no others; None: `constraints` alone decide.
-        constraints: by argument, what policy documents may demand of one; arguments that are not named may be
-            anything. None: no demands.
+        constraints: by argument, the vocabulary of policy documents; an argument that is not named is not allowed,
+            one that is named need not be there. None: no demands.
         max_uses: calls, from 1.
-        after: steps that must each have been used before.
+        after: ids of steps that must each have been used before, by whoever holds the intent or one narrowed from it.
     """
 
     id: str

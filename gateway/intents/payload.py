@@ -82,7 +82,7 @@ def read_intent(payload: Mapping[str, Any], issuer: str, audience: str) -> Inten
         jti=_text(payload, "jti"),
         agent_id=agents[0],
         principal=_optional(payload, "sub"),
-        steps=_steps(payload.get("authorization_details")),
+        steps=_steps(payload.get("authorization_details"), narrowed=bool(parents)),
         issued=issued,
         expires=expires,
         not_before=_time(payload, "nbf"),
@@ -131,12 +131,13 @@ def _present(members: dict[str, Any]) -> dict[str, Any]:
     return {name: member for name, member in members.items() if member is not None}
 
 
-def _steps(details: object) -> tuple[Step, ...]:
+def _steps(details: object, *, narrowed: bool) -> tuple[Step, ...]:
     if not isinstance(details, list) or not 0 < len(details) <= MOST_STEPS:
         raise _malformed("authorization_details")
     steps = tuple(_step(_object(detail, "authorization_details")) for detail in details)
     ids = {step.id for step in steps}
-    if len(ids) != len(steps) or not all(ids.issuperset(step.after) for step in steps):
+    # A narrower intent may wait for steps that only its parent has.
+    if len(ids) != len(steps) or not (narrowed or all(ids.issuperset(step.after) for step in steps)):
         raise _malformed("authorization_details")
     return steps
 

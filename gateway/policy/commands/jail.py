@@ -58,6 +58,32 @@ def inside(patterns: Sequence[str]) -> list[str]:
     return [pattern.removesuffix("**") + "?*/**" if pattern.endswith("/**") else pattern for pattern in patterns]
 
 
+def covers(pattern: str, narrower: str) -> bool:
+    """Whether every path that fits `narrower` certainly fits `pattern`; False where this is not plain to see."""
+    if pattern == narrower:
+        return True
+    if pattern.startswith("/") != narrower.startswith("/"):
+        return False
+    wide, narrow = _plain(pattern), _plain(narrower)
+    if wide in ("/**", "**"):  # every absolute path, every relative one
+        return True
+    if wide.endswith("/") and "*" in wide:
+        return False
+    above, tree = wide.removesuffix("/**"), wide.endswith("/**")
+    wanted, given = above.rstrip("/").split("/"), narrow.rstrip("/").split("/")
+    if len(given) < len(wanted) or (len(given) > len(wanted) and not tree):
+        return False
+    return all(map(_segment_covers, wanted, given))
+
+
+def _segment_covers(pattern: str, narrower: str) -> bool:
+    if "**" in pattern or "**" in narrower:
+        return False  # it may take the slash beside it along, or not
+    if pattern in ("*", narrower):
+        return True
+    return not set("*?") & set(narrower) and bool(_compiled(pattern).fullmatch(narrower))
+
+
 def _outside(patterns: Sequence[str]) -> str:
     return f"a path is outside {', '.join(patterns) or 'every allowed directory'}"
 
@@ -101,12 +127,16 @@ def _looks_alike(path: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> "re2._Regexp[str]":
-    text = pattern.removeprefix("./") if len(pattern) > 2 else pattern
+    text = _plain(pattern)
     if text == "/**":
         return re2.compile(_ANYTHING)
     directory = text.endswith("/**")
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", text.removesuffix("/**") if directory else text.rstrip("/"))
     return re2.compile("".join(map(_piece, pieces)) + (f"(?:/{_ANYTHING})?" if directory else ""))
+
+
+def _plain(pattern: str) -> str:
+    return pattern.removeprefix("./") if len(pattern) > 2 else pattern
 
 
 def _piece(piece: str) -> str:

@@ -52,8 +52,7 @@ def _canonical(host: str) -> str | None:
 
 def make(wanted: list[str], where: Where) -> Holds:
     """A list of hosts, all of which must fit, is as good as one."""
-    names = frozenset(_pattern(one) for one in wanted if not one.startswith("*."))
-    under = tuple(one[1:].lower() for one in wanted if one.startswith("*."))
+    names, under = _exact(wanted), _under(wanted)
     phrase = f"names a host other than {', '.join(wanted[:10])}"
 
     def fits(value: Any) -> bool:
@@ -64,6 +63,23 @@ def make(wanted: list[str], where: Where) -> Holds:
         return None if all(map(fits, value if isinstance(value, list) else (value,))) else phrase
 
     return holds
+
+
+def covers(wanted: list[str], narrower: list[str]) -> bool:
+    """Whether every host that fits one of `narrower` fits one of `wanted`."""
+    names, under = _exact(wanted), _under(wanted)
+    return all(host in names or host.endswith(under) for host in _exact(narrower)) and all(
+        suffix.endswith(under) for suffix in _under(narrower)
+    )
+
+
+def _exact(wanted: list[str]) -> frozenset[str]:
+    return frozenset(_pattern(one) for one in wanted if not one.startswith("*."))
+
+
+def _under(wanted: list[str]) -> tuple[str, ...]:
+    """What the names that `*.` stands for end with."""
+    return tuple(one[1:].lower() for one in wanted if one.startswith("*."))
 
 
 def _pattern(written: str) -> str:

@@ -1,11 +1,12 @@
 import posixpath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policy.commands import path_problem
-from gateway.policy.commands.jail import pattern_problem
+from gateway.policy.commands.jail import covers, pattern_problem
+from tests.policy.constraints.vocabulary import path_patterns
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,51 @@ def test_it_never_raises(path: str, patterns: list[str]) -> None:
 )
 def test_a_shell_pattern_fits_where_all_it_may_stand_for_does(pattern: str, path: str, fits: bool) -> None:
     assert (pattern_problem(path, [pattern]) is None) is fits
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    path_patterns, path_patterns, st.lists(st.sampled_from(["sim", "a", "ab", "b", ".x"]), max_size=4), st.booleans()
+)
+def test_what_a_covered_pattern_lets_through_the_wider_one_does(
+    wide: str, narrow: str, segments: list[str], absolute: bool
+) -> None:
+    fitting = iter(segments)
+    filled = "".join(next(fitting, "a") if c in "*?" else c for c in narrow)
+    if covers(wide, narrow):
+        for path in (
+            filled,
+            "/".join(segments) or ".",
+            "/" * absolute + "/".join(segments),
+            narrow.removesuffix("/**"),
+        ):
+            if path_problem(path, [narrow]) is None:
+                assert path_problem(path, [wide]) is None, (wide, narrow, path)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "wanted"),
+    [
+        ("/**", "/", True),
+        ("**", "a/**/b", True),
+        ("**", "/a", False),
+        ("/a/**", "/a", True),
+        ("/a/**", "/a/", True),
+        ("/a/**", "/a/**", True),
+        ("/a/**", "/a/*/b/**", True),
+        ("/a/**", "/a/../b", True),  # lets nothing through
+        ("/a/**", "/ab", False),
+        ("/a/**", "/**", False),
+        ("/a/**/", "/a/**", False),
+        ("/a/*", "/a/b*", True),
+        ("/a/*", "/a/**", False),
+        ("/a/*", "/a", False),
+        ("/a/b*", "/a/bc", True),
+        ("/a/b*", "/a/b?", False),
+        ("/*/**", "/a/**", True),
+        ("./a/**", "a/b", True),
+        ("a*/**", "a**/b", False),
+    ],
+)
+def test_one_pattern_covers_another(wide: str, narrow: str, wanted: bool) -> None:
+    assert covers(wide, narrow) is wanted
