@@ -4,6 +4,7 @@ What can be decided in memory is decided at once; a ruling takes its time only w
 count together.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -156,7 +157,8 @@ class Judging:
             return {}
         if self._approving is None:
             raise Refusal("approval_required", f"{asking[0].sentence()}: a person has to approve it, and none can.")
-        asked = [await self._approving.ask(one.verdict, self._pending(exchange, judgement, one)) for one in asking]
+        waiting = _apart([self._pending(exchange, judgement, one) for one in asking])
+        asked = [await self._approving.ask(one.verdict, what) for one, what in zip(asking, waiting, strict=True)]
         return dict(zip((id(one.call) for one in asking), await self._approving.hold(asked), strict=True))
 
     def _pending(self, exchange: Exchange, judgement: Judgement, judged: Judged) -> Pending:
@@ -248,6 +250,19 @@ class Judging:
         if isinstance(ruling, Refusal):
             exchange.denied.extend(denials)
         return ruling
+
+
+def _apart(waiting: Sequence[Pending]) -> list[Pending]:
+    """Equal calls of one turn are approved one by one, each once: so all of them can be used in the same turn."""
+    seen, found = Counter[tuple[str, str]](), list[Pending]()
+    for one in waiting:
+        call = (one.tool, one.args_hash)
+        if place := seen[call]:
+            told = f"{one.reason} (call {place + 1} of equal ones in one turn)"
+            one = replace(one, args_hash=f"{one.args_hash}/{place}", reason=told)
+        seen[call] += 1
+        found.append(one)
+    return found
 
 
 def _no_state() -> Refusal:

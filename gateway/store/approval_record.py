@@ -25,7 +25,8 @@ class Pending:
     Attributes:
         arguments: of the call, as a JSON document or as text.
         conversation: a hint at the conversation it came up in.
-        args_hash: a keyed hash of the exact arguments: an approval counts for these alone.
+        args_hash: a keyed hash of the exact arguments: an approval counts for these alone. Of equal calls of one turn
+            the second has `/1` behind it, and so on: an approval counts for one of them.
         deviation: of what is to be healed.
     """
 

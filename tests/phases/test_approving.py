@@ -1,6 +1,7 @@
 """Calls that a person has to approve, on the whole path, with the approvals of a real Redis."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from gateway.store.approvals import Approvals, TooManyPending
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from tests.support.judging import SERVICE, TOOL, Made, Remembering, World, judged_path
-from tests.support.upstream import ScriptedUpstream, json_answer
+from tests.support.upstream import ScriptedUpstream, answer, json_answer
 
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 HOLD = OnDeny("hold", 10)
@@ -218,3 +219,39 @@ async def test_a_call_that_needs_approval_only_since_another_was_approved_does_n
         await approvals.decide([second.approval_id], "rejected", by="root")
         said = await waiting
     assert said.status_code == 403 and "a person rejected it" in said.text
+
+
+@streamed
+@pytest.mark.parametrize("times", [2, 3])
+async def test_equal_calls_of_one_turn_are_approved_one_by_one_and_leave_together(
+    redis_url: str, times: int, stream: bool
+) -> None:
+    call = {"type": "function", "function": {"name": TOOL, "arguments": '{"service": "a"}'}}
+    turn = [{"index": place, "id": f"c{place}", **call} for place in range(times)]
+    async with (
+        ScriptedUpstream(_turn(turn, stream=stream)) as upstream,
+        asking(redis_url, Made({TOOL: APPROVAL}), upstream=upstream.url) as (world, approvals),
+    ):
+        for approved in range(times):
+            said = await world.ask(stream=stream, model="gpt-4o")
+            assert "tool_calls" not in said.text
+            waiting = (await approvals.page("pending"))[0]
+            assert len(waiting) == times - approved
+            await approvals.decide([waiting[0].approval_id], "approved", by="root")
+        assert (await world.ask(stream=stream, model="gpt-4o")).text.count('"c') >= times
+        # Each counts once, for one of them.
+        assert "tool_calls" not in (await world.ask(stream=stream, model="gpt-4o")).text
+        assert len((await approvals.page("pending"))[0]) == times
+        left = [entry for entry in world.entries.all if entry.allowed and not entry.metadata.get("withheld")]
+        assert len({entry.metadata["approval_id"] for entry in left}) == len(left) == times
+
+
+def _turn(calls: list[dict[str, Any]], *, stream: bool) -> bytes:
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "tool_calls"}
+    if not stream:
+        message = {"role": "assistant", "content": None, "tool_calls": calls}
+        return json_answer({"id": "a", "object": "chat.completion", "choices": [{**choice, "message": message}]})
+    delta = {"role": "assistant", "tool_calls": calls}
+    chunk = {"id": "a", "object": "chat.completion.chunk", "choices": [{**choice, "delta": delta}]}
+    body = b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
+    return answer(200, body, [("content-type", "text/event-stream")])
