@@ -93,6 +93,7 @@ class Pipeline:
             self.admit.release(exchange)
             self.settle(exchange)
             self._over(exchange)
+            _forget_the_way(exchange.failure)
 
     async def _phases(self, exchange: Exchange, caller: Caller) -> None:
         await self.identify(exchange)
@@ -117,6 +118,12 @@ class Pipeline:
                 raise
         except ClientGone as gone:
             exchange.failure = gone
+
+
+def _forget_the_way(failure: BaseException | None) -> None:
+    """The frames that a failure came through know the exchange that keeps it: both would wait for the collector."""
+    if failure is not None:
+        failure.__traceback__ = failure.__context__ = failure.__cause__ = None
 
 
 def _interrupted(exchange: Exchange) -> bool:

@@ -11,7 +11,7 @@ import redis
 from tests.faults.census import census, culprits
 from tests.faults.figures import Figures, Stopwatch
 from tests.faults.inside import inside, quiet, small_caches
-from tests.faults.providers import Provider, providing
+from tests.faults.providers import WHOLE, Provider, providing
 from tests.faults.world import (
     AT_A_TIME,
     MIB,
@@ -97,6 +97,36 @@ async def test_requests_that_redis_is_too_late_for_leave_nothing_to_the_collecto
             assert {answer.status for answer in answers} <= {200, 503} and gateway.state.store.trips
             gateway.state.store._way._op_timeout = 2.0
             await until(lambda: gateway.state.store.healthy and not gateway.path.active)
+    assert held == []
+
+
+class Failing(Provider):
+    def answer(self) -> None:
+        self.transport.write(WHOLE[:60])
+        self.transport.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits", "status"),
+    [
+        pytest.param(Provider, {"requests_per_minute": 0}, 429, id="refused"),
+        pytest.param(Failing, {"requests_per_minute": 1000}, 502, id="failed"),
+    ],
+)
+async def test_requests_that_end_badly_leave_nothing_to_the_collector(
+    redis_url: str, tmp_path: Path, kind: type[Provider], limits: dict[str, int], status: int
+) -> None:
+    policies = json.dumps([{"name": "all", "limits": limits}])
+    async with (
+        providing(kind) as (url, _),
+        inside(redis_url, url, tmp_path, policies=policies) as (gateway, where),
+        Pool(where) as pool,
+    ):
+        await pool.ask(inventive(2))
+        with errors_in_circles() as held:
+            answers = [await pool.ask(inventive(number)) for number in range(2, 42, 4)]
+            assert {answer.status for answer in answers} == {status}
+            await until(lambda: not gateway.path.active)
     assert held == []
 
 
