@@ -53,7 +53,7 @@ class CallTokens:
             kept.append(([self._key(agent_id, call.call_id)], [orjson.dumps(data), LONGEST_CALL]))
         for reply in await self._connection.scripts("keep_value", kept):
             if not isinstance(reply, list):
-                raise reply
+                raise reply.again()
 
     async def get(self, agent_id: str, call_id: str, *, audience: str) -> CallClaims | None:
         """The claims of this agent's latest call of that id; None if there was none in the last minute.
