@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter
 
+from gateway.assembly.intents import IntentOperations
 from gateway.assembly.keys import ingest_key
 from gateway.assembly.path import Path
 from gateway.assembly.policies import PolicyOperations
@@ -95,6 +96,10 @@ class Interfaces:
             trusted_proxies=settings.trusted_proxies,
         )
 
+        self._intents = IntentOperations(
+            settings, state, path, access=self._access, lifecycle=self._lifecycle, pace=self._pace
+        )
+
     def use(self, kept: Secrets) -> None:
         """From now on these keys."""
         self._access.use(kept.admin_key.get_secret_value())
@@ -116,6 +121,7 @@ class Interfaces:
             probe=probes,
             allowed_hosts=hosts,
             agents=self._agents_api(),
+            jwks=self._intents.jwks,
             mcp=self._data_plane(MCPPlane, self._path.mcp.pipeline),
             allowed_origins=settings.cors_origins,
         )
@@ -148,20 +154,26 @@ class Interfaces:
             clock=self._clock,
             new_id=request_ids(),
         )
-        routers = [register.router(state.identities), reports, self._enforce(), self._logs()]
+        routers = [
+            register.router(state.identities),
+            reports,
+            self._enforce(),
+            self._logs(),
+            *self._intents.of_agents(),
+        ]
         return agents_application(access=self._agents_access, routers=routers)
+
+    async def _lifecycle(self, agent: Agent) -> None:
+        """Raises Refusal for an agent that may do nothing now."""
+        check_active(agent, self._state.identities.rules)
+        await self._path.guard.admit(agent)
 
     def _enforce(self) -> APIRouter:
         state, path, rules = self._state, self._path, self._state.identities.rules
-
-        async def lifecycle(agent: Agent) -> None:
-            check_active(agent, rules)
-            await path.guard.admit(agent)
-
         enforcing = Enforcing(
             lambda: path.policies.current.engine,
             path.judging.decisions,
-            lifecycle=lifecycle,
+            lifecycle=self._lifecycle,
             modes=state.modes,
             memories=state.memory,
             approving=Approving(state.approvals),
@@ -241,6 +253,7 @@ class Interfaces:
                 notify=state.events.notify,
             ),
             audit.router(self._recording.keeper.copy, self._recording.keeper),
+            *self._intents.of_operators(),
             admin_keys.router(state.admin_keys, clock=self._clock),
             events.router(state.events, self._access, stopping=self._stopping),
         ]

@@ -37,6 +37,7 @@ from gateway.phases.inspect import Inspect
 from gateway.phases.judging import Judging
 from gateway.phases.judging_requests import JudgingRequests
 from gateway.phases.note_requests import NoteRequests
+from gateway.phases.note_results import NoteResults
 from gateway.phases.owing import Owing
 from gateway.phases.past_calls import PastCalls
 from gateway.phases.policies import InForce, Policies, in_force
@@ -219,7 +220,8 @@ class Path:
         known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
         past = self._past_calls()
         requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
-        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, *requests, earlier.gate, self.hearing.gate)
+        results = NoteResults(lambda exchange: self.policies.of(exchange).engine, state.results_seen)
+        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, *requests, earlier.gate, self.hearing.gate, results)
         observers = (
             profiler.observe,
             refine.observe,

@@ -20,6 +20,7 @@ from gateway.store.admin_keys import AdminKeys
 from gateway.store.agents import Agents
 from gateway.store.answer_notes import AnswerNotes
 from gateway.store.approvals import Approvals
+from gateway.store.call_tokens import CallTokens
 from gateway.store.calls import CallLog
 from gateway.store.connection import Connection
 from gateway.store.control import Control
@@ -28,13 +29,17 @@ from gateway.store.credentials import Credentials
 from gateway.store.events import Events
 from gateway.store.forms import Forms
 from gateway.store.given_calls import GivenCalls
+from gateway.store.grants import Grants
 from gateway.store.identities import Identities
+from gateway.store.intents import Intents
+from gateway.store.key_ring import SharedKeyRing
 from gateway.store.limits import Limits
 from gateway.store.memory import ActionMemory
 from gateway.store.modes import Modes
 from gateway.store.policies import MadePolicies
 from gateway.store.providers import MadeProviders
 from gateway.store.quarantine import Quarantine
+from gateway.store.results_seen import ResultsSeen
 from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
 from gateway.store.vitals import Kept
@@ -86,6 +91,7 @@ class State:
         self.limits = Limits(self.store, clock=monotonic)
         self.events = Events(self.store, clock=clock)
         self._begin_judging(settings, root, clock)
+        self._begin_intents(root, clock, monotonic)
         self.webhooks = _sender(self.approvals, self.store)
         self.use(settings)
 
@@ -97,6 +103,15 @@ class State:
         self.memory = ActionMemory(self.store, root)
         self.given = GivenCalls(self.store, root, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
+
+    def _begin_intents(self, root: bytes, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        """What agents declare, and what proves it."""
+        seal = Seal(root, "token keys", secrets.token_bytes)
+        self.token_keys = SharedKeyRing(self.control, seal, clock=clock, random_bytes=secrets.token_bytes)
+        self.intents = Intents(self.store, self.control, clock=clock)
+        self.call_tokens = CallTokens(self.store, clock=clock)
+        self.grants = Grants(self.store)
+        self.results_seen = ResultsSeen(self.store, clock=monotonic)
 
     def use(self, settings: Settings) -> None:
         """From now on these webhooks; all else stays as it was started."""

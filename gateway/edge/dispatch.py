@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from urllib.parse import unquote
 
+from gateway.edge import jwks as public_keys
 from gateway.edge import probes
 from gateway.edge.admin.problems import Problem, answer_to
 from gateway.edge.asgi import App, Receive, Scope, Send, respond
@@ -24,7 +25,7 @@ class Dispatch:
     MCP servers, everything else to the data plane.
 
     Args:
-        data_plane, admin, agents, mcp: None where this listener does not serve it.
+        data_plane, admin, agents, mcp, jwks: None where this listener does not serve it.
         allowed_hosts: lower-case `Host` names (without port) that the admin API and MCP servers answer to, against DNS
             rebinding. allowed_origins: lower-case web origins that may call MCP servers beside those.
     """
@@ -37,12 +38,14 @@ class Dispatch:
         probe: App,
         allowed_hosts: frozenset[str],
         agents: App | None = None,
+        jwks: App | None = None,
         mcp: App | None = None,
         allowed_origins: Collection[str] = (),
     ) -> None:
         self._data_plane = data_plane
         self._admin = admin
         self._agents = agents
+        self._jwks = jwks
         self._mcp = mcp
         self._allowed_origins = frozenset(allowed_origins)
         self._probe = probe
@@ -71,6 +74,8 @@ class Dispatch:
         if path in probes.PATHS:
             scope["path"] = path
             return self._probe
+        if path == public_keys.PATH and self._jwks is not None:
+            return self._jwks
         if self._mcp is not None and is_mcp(path):
             self._check_host(scope)
             self._check_origin(scope)

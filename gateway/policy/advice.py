@@ -27,8 +27,6 @@ def _unused(clauses: Clauses) -> Iterator[tuple[str, str]]:
     """What is read and has no effect yet."""
     if clauses.hold_new_tools:
         yield "new_tools", "is not used by this version"
-    if clauses.mint != "always":
-        yield "intents.mint", "is not used by this version"
     for tool in clauses.tools:
         if tool.grant == "required":
             yield f"tools.{tool.name}.grant", "is not used by this version"

@@ -13,6 +13,7 @@ from gateway.policy.deciding import Decision, Guarded, decide, denials, verdict
 from gateway.policy.document import Document
 from gateway.policy.explaining import Looked, looked
 from gateway.policy.matching import is_about
+from gateway.policy.minting import Effect, Minting
 from gateway.policy.names import Names
 from gateway.policy.preparing import prepare
 from gateway.policy.question import Facts, Question
@@ -47,8 +48,8 @@ class Engine:
     ) -> None:
         self.documents = tuple(documents)
         self._shadow = shadow
-        self._servers = frozenset(servers)
-        if before is not None and before._servers != self._servers:
+        self.servers = frozenset(servers)
+        if before is not None and before.servers != self.servers:
             before = None  # names are read in another way
         self._names: Names = before._names if before is not None else Names(servers)
         self._schemas: Schemas = before._schemas if before is not None else Schemas()
@@ -85,6 +86,7 @@ class Rules:
         judges_models: whether a rule in force is about models.
         traces: whether it matters who said a value.
         governs: whether some tools have rules of their own; see `governing`.
+        minting: what is said of intents.
     """
 
     def __init__(self, documents: Sequence[Guarded], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
@@ -100,6 +102,7 @@ class Rules:
         # What a document in shadow calls untrusted taints nothing that one in force would then deny.
         self.untrusted = self._distrusted or self._marked
         self.governs = bool(entries)
+        self.minting = Minting(self._enforced)
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
@@ -139,6 +142,17 @@ class Rules:
         call = self._prepared(question, facts)
         decision = decide(self._enforced, call)
         return self._verdict(decision, call)
+
+    def judge_step(self, question: Question, facts: Facts) -> Verdict:
+        """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""
+        facts = replace(facts, declaring=True)
+        if question.arguments is None:
+            return self.minting.judge(self._prepared(question, facts))
+        return self.judge_call(question, facts)
+
+    def effect_of(self, question: Question, facts: Facts) -> Effect:
+        """What a call of the tool does, as far as the documents in force and its name tell."""
+        return self.minting.effect(self._prepared(question, facts))
 
     def judge_request(self, ask: Ask, size: int, facts: Facts) -> RequestVerdict:
         """What becomes of a request of `size` bytes."""

@@ -70,6 +70,7 @@ class Facts:
         tools: what the request offered, by name, and `namespace/name` where it has one; None where nobody can know.
         transcript: the conversation; None where there is none.
         memory: None where no rule asks for it.
+        declaring: the call is a step of an intent that is being declared: it needs no intent itself.
     """
 
     agent: Agent
@@ -78,6 +79,7 @@ class Facts:
     tools: Mapping[str, OfferedTool] | None = None
     transcript: Transcript | None = None
     memory: Memory | None = None
+    declaring: bool = False
 
 
 def offered_as(question: Question, tools: Mapping[str, OfferedTool]) -> OfferedTool | None:
