@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.model.answer import Answer
-from gateway.model.errors import Refusal
+from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers, header_value
 from gateway.model.verdict import Judge, Ruling, Wait, Withhold
@@ -20,7 +20,7 @@ from gateway.wire import DIALECTS, stored_lists
 from gateway.wire.dialect import Dialect, UnreadableFrame
 from gateway.wire.interdiction import HoldBudget, Interdiction
 from gateway.wire.refusal_text import unreadable
-from gateway.wire.strict_json import has_duplicates
+from gateway.wire.strict_json import dumps, exact, has_duplicates
 
 _WHOLE_LIMIT = 64 * 1024 * 1024
 _HEARTBEAT_SECONDS = 15
@@ -90,11 +90,14 @@ class Inspect:
         document = _document(body)
         answer = exchange.answer = _read(dialect, document, body)
         if answer.calls:
+            if (told := _exact(document, body)) is not document:
+                document, answer = told, _read(dialect, told, body)
+                exchange.answer = answer
             rulings = await self._rulings(exchange, answer)
             if rulings:
                 exchange.denied.extend(d for ruling in rulings.values() for d in ruling.denied)
                 exchange.withheld = next(iter(rulings.values())).text
-                body = orjson.dumps(dialect.withhold(document, rulings))
+                body = dumps(dialect.withhold(document, rulings))
                 if exchange.denied:
                     headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
         await caller.whole(reply.status, headers, body)
@@ -102,7 +105,8 @@ class Inspect:
     async def _list(self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers) -> None:
         """What a provider has stored, where rules are about the calls in it."""
         body, headers = await _plain(reply, headers)
-        document, kind, withheld, count = _document(body), stored_lists.kind_of(exchange.route.path), [], 0
+        document = _exact(_document(body), body)
+        kind, withheld, count = stored_lists.kind_of(exchange.route.path), [], 0
         assert kind is not None
         for element in _elements(kind, document):
             answer = _read(DIALECTS[element.dialect], element.answer, None)
@@ -111,7 +115,7 @@ class Inspect:
                 withheld.append((element, rulings))
                 count += sum(len(ruling.denied) for ruling in rulings.values())
         if withheld:
-            body = orjson.dumps(stored_lists.without(kind, document, withheld))
+            body = dumps(stored_lists.without(kind, document, withheld))
             headers.append((b"x-gateway-denied", b"%d" % count))
         await caller.whole(reply.status, headers, body)
 
@@ -334,3 +338,12 @@ def _document(body: bytes) -> dict[str, Any]:
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         pass
     raise Refusal("upstream_invalid", "The provider's answer is not a JSON object with one meaning.")
+
+
+def _exact(document: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """The answer with the numbers that the agent would read, which may be longer than those that were read first."""
+    try:
+        told: dict[str, Any] = exact(body, document)
+    except UnreadableRequest:
+        raise Refusal("upstream_invalid", "The provider's answer holds a number that cannot be judged.") from None
+    return told

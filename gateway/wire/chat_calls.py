@@ -6,11 +6,9 @@ one way, the call gets a `problem`: what was judged must be what is executed.
 
 from typing import Any
 
-import orjson
-
 from gateway.model.tool_call import ToolCall
 from gateway.wire.dialect import CALLS_LIMIT, UnreadableFrame
-from gateway.wire.strict_json import read_arguments
+from gateway.wire.strict_json import dumps, read_arguments
 
 # The member that holds a call of this type, and in it the member that holds what the model wrote.
 _WRITTEN = {"function": "arguments", "custom": "input"}
@@ -80,7 +78,7 @@ class _Draft:
         if len(self._unknown) > 1 or self._shape is not None:
             problem = problem or "its type is not known and it came in parts"
         item = self._unknown[0]
-        return ToolCall(kind, kind, orjson.dumps(item).decode(), item, problem, self.id, turn)
+        return ToolCall(kind, kind, dumps(item).decode(), item, problem, self.id, turn)
 
     def _set_type(self, value: str | None) -> None:
         if self._type not in (None, value) and value is not None:

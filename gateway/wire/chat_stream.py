@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.model.answer import Answer
-from gateway.model.errors import Refusal
+from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 from gateway.wire import openai_errors, tolerant
@@ -19,7 +19,7 @@ from gateway.wire.chat_refusal import StreamRefusal, choices_of, has_call
 from gateway.wire.dialect import ERROR, PLAIN, STREAM_END, Signal, Signals, UnreadableFrame
 from gateway.wire.hidden import hides_named_calls
 from gateway.wire.openai_usage import read_usage, strip_usage
-from gateway.wire.strict_json import has_duplicates
+from gateway.wire.strict_json import exact, has_duplicates
 
 _ASIDES = ("refusal", "reasoning_content", "reasoning")
 _PARTS = ("content", "reasoning_details")
@@ -67,6 +67,7 @@ class ChatReader:
         delicate = b"_call" in data.lower() or (b"\\" in data and b"\\u00" in data)
         if delicate:
             _check_one_meaning(data, document)
+            document = _exact(data, document)
         if type(document) is not dict:
             return PLAIN
         self._document = document
@@ -194,6 +195,13 @@ def note(answer: Answer, document: dict[str, Any]) -> None:
     if "usage" in document and document["usage"] is not None:
         answer.usage = read_usage(document["usage"]) or answer.usage
         answer.service_tier = tolerant.text(document.get("service_tier")) or answer.service_tier
+
+
+def _exact(data: bytes, document: Any) -> Any:
+    try:
+        return exact(data, document)
+    except UnreadableRequest:
+        raise UnreadableFrame("a number of thousands of digits") from None
 
 
 def _check_one_meaning(data: bytes, document: Any) -> None:

@@ -5,15 +5,13 @@ It must never take a call for a hosted one in doubt: an unknown `*_tool_use` is 
 
 from typing import Any
 
-import orjson
-
 from gateway.model.answer import Usage
 from gateway.model.ask import OfferedTool
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Withhold
 from gateway.wire import governed, tolerant
 from gateway.wire.refusal_text import denied_members
-from gateway.wire.strict_json import read_arguments
+from gateway.wire.strict_json import dumps, read_arguments
 
 _HOSTED = frozenset({"server_tool_use", "mcp_tool_use"})
 _CALLING = frozenset({None, "tool_use", "pause_turn"})
@@ -40,7 +38,7 @@ def as_call(block: dict[str, Any], streamed: str = "") -> ToolCall:
             problem = "its arguments are given twice and differ"
     elif start is None or isinstance(start, dict):
         parsed = start or {}
-        text = orjson.dumps(parsed).decode()
+        text = dumps(parsed).decode()
     else:
         parsed, problem = None, "its arguments are not a JSON object"
     if not (isinstance(name, str) and name):
@@ -80,7 +78,7 @@ def text_chars(block: dict[str, Any]) -> int:
     """Characters a block says or proposes."""
     said = sum(len(text) for key in ("text", "thinking") if isinstance(text := block.get(key), str))
     proposed = block.get("input")
-    return said + (len(orjson.dumps(proposed)) if isinstance(proposed, dict) else 0)
+    return said + (len(dumps(proposed)) if isinstance(proposed, dict) else 0)
 
 
 def offered_tool(tool: dict[str, Any], path: str) -> OfferedTool:

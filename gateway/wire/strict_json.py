@@ -26,7 +26,7 @@ KEY_LIMIT = 64 * 1024
 _LARGE = 64 * 1024  # bytes of a body from which on sizes are looked at
 _CONTAINERS = frozenset({dict, list})
 
-_LONG_NUMBER = re.compile(r"[0-9]{19}")
+_LONG_NUMBER_BYTES = re.compile(rb"[0-9]{19}")
 
 # One string, also one that the body breaks off: it matches at every quote, so that finding all takes linear time.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -75,6 +75,28 @@ def loads(body: bytes) -> Any:
     if has_duplicates(body, document):
         raise _duplicate(first_duplicate(body))
     return document
+
+
+def exact(body: bytes, document: Any) -> Any:
+    """`document`, which orjson has read from `body`, with whole numbers as they are written: orjson rounds those that
+    need more than 64 bits, and two that differ must not be taken for one another.
+
+    Raises UnreadableRequest for a number of more digits than Python reads, which are 4,300.
+    """
+    if _LONG_NUMBER_BYTES.search(body) is None:
+        return document
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise UnreadableRequest("The body has a whole number of more than 4,300 digits.") from None
+
+
+def dumps(value: Any) -> bytes:
+    """JSON without white space; also of whole numbers that need more than 64 bits, which orjson does not write."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def has_duplicates(body: bytes, document: Any) -> bool:
@@ -191,14 +213,13 @@ def _check_names(members: dict[str, Any], prefix: str) -> None:
 def read_arguments(text: str) -> tuple[dict[str, Any] | None, str | None]:
     """A call's arguments text: (arguments, None), or (None, why they cannot be read). Empty text is no arguments.
 
-    Whole numbers are exact, however long: two that differ must not be taken for one another.
+    Whole numbers are exact; see `exact`.
     """
     if not text:
         return {}, None
     try:
-        arguments = loads(text.encode())
-        if _LONG_NUMBER.search(text) is not None:  # orjson rounds those that need more than 64 bits
-            arguments = json.loads(text)
+        body = text.encode()
+        arguments = exact(body, loads(body))
     except UnreadableRequest as error:
         if error.code == "duplicate_key":
             return None, "its arguments name a key twice"

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
 from gateway.model.errors import UnreadableRequest
 from gateway.wire import strict_json
 from gateway.wire.dialect import UnreadableFrame
@@ -17,7 +15,7 @@ def load(data: bytes, names_of_calls: Iterable[bytes]) -> dict[str, Any] | None:
         names_of_calls: what data must contain to carry a part of a call, backslashes of escaped names included.
     """
     try:
-        event = strict_json.loads(data)
+        event = strict_json.exact(data, strict_json.loads(data))
     except UnreadableRequest:
         event = None
     if isinstance(event, dict):
@@ -29,4 +27,4 @@ def load(data: bytes, names_of_calls: Iterable[bytes]) -> dict[str, Any] | None:
 
 def frame(event: dict[str, Any]) -> bytes:
     """An event as its frame: the `event` name is its `type`."""
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), strict_json.dumps(event))

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.model.errors import Refusal
 from gateway.model.tool_call import ToolCall
-from gateway.model.verdict import Denial, Ruling, Withhold, allow_all
+from gateway.model.verdict import RELEASE, Denial, Ruling, Withhold, allow_all
 from gateway.phases import inspect
 from gateway.pipeline import Pipeline
 from gateway.wire.chat_stream import ChatReader
@@ -362,3 +362,28 @@ async def test_a_stream_that_comes_frame_by_frame_ends_in_band_when_its_judge_re
     assert not leaks(said.text)
     assert "[DONE]" not in said.text
     assert seen.vitals.error_type == ("tool_call_denied" if what == "refusal" else "internal_error")
+
+
+NUMBER = "123456789012345678901234567890"
+
+
+@pytest.mark.parametrize("written", [NUMBER, "9" * 5000])
+async def test_a_number_in_a_whole_call_is_judged_as_it_leaves(written: str) -> None:
+    block = {"type": "tool_use", "id": "t", "name": "pay", "input": {"amount": 0}}
+    message = {"id": "m", "type": "message", "role": "assistant", "content": [block], "stop_reason": "tool_use"}
+    body = json.dumps(message).replace('"amount": 0', f'"amount": {written}').encode()
+    judged: list[Any] = []
+
+    def judge(calls: Sequence[ToolCall]) -> Ruling:
+        judged.extend(call.parsed for call in calls)
+        return RELEASE
+
+    async with (
+        ScriptedUpstream(answer(200, body, [("content-type", "application/json")])) as upstream,
+        running_path(upstream.url, judge=judge) as path,
+    ):
+        said = await path.client.post("/v1/messages", json={"model": "m", "messages": [], "max_tokens": 1})
+    if written == NUMBER:
+        assert (said.content, judged) == (body, [{"amount": int(NUMBER)}])
+    else:
+        assert (said.status_code, judged) == (502, [])

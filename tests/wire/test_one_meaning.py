@@ -6,6 +6,7 @@ every byte. What a plain client makes of the bytes that leave must be what was j
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from gateway.model.verdict import RELEASE, Ruling
 from gateway.wire import DIALECTS
 from gateway.wire.dialect import UnreadableFrame
 from gateway.wire.refusal_text import unreadable
+from gateway.wire.strict_json import dumps
 from tests.support.transcripts import Run
 
 NAME = "send_mail"
@@ -255,3 +257,70 @@ def test_whole_answers_are_judged_as_streams_are(dialect: str, text: str) -> Non
     run, _ = _sent(dialect, [text])
     (streamed,) = run.reader.calls(0)
     assert (streamed.problem is None, streamed.parsed) == (call.problem is None, call.parsed)
+
+
+LONG = "123456789012345678901234567890"
+
+
+def _told_whole(dialect: str) -> bytes:
+    """An answer whose call has a number that no double holds, in an object and not in a text."""
+    if dialect == "messages":
+        block = {"type": "tool_use", "id": "t", "name": NAME, "input": {"to": 0}}
+        answer: dict[str, Any] = {"id": "m", "type": "message", "content": [block], "stop_reason": "tool_use"}
+    elif dialect == "responses":
+        item = {"type": "shell_call", "id": "s", "call_id": "c", "action": {"to": 0}}
+        answer = {"id": "r", "status": "completed", "output": [item]}
+    else:
+        call = {"id": "c", "type": NAME, NAME: {"to": 0}}
+        answer = {"id": "x", "choices": [{"index": 0, "message": {"tool_calls": [call]}}]}
+    return json.dumps(answer).replace('"to": 0', f'"to": {LONG}').encode()
+
+
+def _told_streamed(dialect: str) -> Iterator[bytes]:
+    answer = json.loads(_told_whole(dialect).replace(LONG.encode(), b"7731"))
+    if dialect == "messages":
+        yield _frame({"type": "message_start", "message": {**answer, "content": []}}, "message_start")
+        (block,) = answer["content"]
+        yield _frame({"type": "content_block_start", "index": 0, "content_block": block}, "content_block_start")
+        yield _frame({"type": "content_block_stop", "index": 0}, "content_block_stop")
+        yield _frame({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}, "message_delta")
+        yield _frame({"type": "message_stop"}, "message_stop")
+    elif dialect == "responses":
+        (item,) = answer["output"]
+        yield _frame({"type": "response.output_item.done", "output_index": 0, "item": item})
+        yield _frame({"type": "response.completed", "response": answer})
+    else:
+        ((call,),) = [choice["message"]["tool_calls"] for choice in answer["choices"]]
+        delta = {"tool_calls": [{"index": 0, **call}]}
+        yield _frame({"id": "x", "choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]})
+        yield b"data: [DONE]\n\n"
+
+
+def _number(call: ToolCall) -> object:
+    told = call.parsed
+    for key in ("action", NAME):
+        told = told.get(key, told)
+    return told["to"]
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_number_past_64_bits_in_an_object_is_judged_as_the_number_that_leaves(dialect: str) -> None:
+    body = _told_whole(dialect)
+    document = json.loads(body)
+    ((call,),) = DIALECTS[dialect].read_answer(document, body).calls.values()
+    assert _number(call) == int(LONG) and LONG in call.arguments
+    refused = unreadable([replace(call, problem="x")])
+    assert LONG.encode() not in dumps(DIALECTS[dialect].withhold(document, {0: refused}))
+
+    stream = b"".join(_told_streamed(dialect)).replace(b"7731", LONG.encode())
+    run = Run(DIALECTS[dialect], _judge, [stream])
+    assert run.out == stream, run.machine.failure
+    ((streamed,),) = run.judged
+    assert _number(streamed) == int(LONG)
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_number_of_thousands_of_digits_in_an_object_does_not_leave(dialect: str) -> None:
+    stream = b"".join(_told_streamed(dialect)).replace(b"7731", b"9" * 5000)
+    run = Run(DIALECTS[dialect], _judge, [stream])
+    assert run.judged == [] and b"9" * 5000 not in run.out

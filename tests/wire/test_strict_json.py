@@ -270,3 +270,14 @@ def test_arguments_are_an_object_or_a_problem(text: str, expected: tuple[Any, st
 
 def test_a_large_text_is_no_container() -> None:
     assert loads(b'"%b"' % (b"x" * 100_000)) == "x" * 100_000
+
+
+def test_whole_numbers_are_read_and_written_exactly_however_long() -> None:
+    body = b'{"a":123456789012345678901234567890,"b":[18446744073709551616,0.5],"c":"\xc3\xa9"}'
+    told = strict_json.exact(body, orjson.loads(body))
+    assert told == json.loads(body)
+    assert strict_json.dumps(told) == body
+    short = {"a": 1}
+    assert strict_json.exact(b'{"a":1}', short) is short
+    with pytest.raises(UnreadableRequest):
+        strict_json.exact(b"9" * 5000, 1.0)
