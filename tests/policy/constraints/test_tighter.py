@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.policy.constraints.compiling import MAKERS, compiled
 from gateway.policy.constraints.scope import Where
 from gateway.policy.constraints.tighter import tighter
+from tests.policy.constraints import vocabulary
 from tests.policy.constraints.vocabulary import NAMES, VALUES, constraints, demand_of, narrowed, scopes
 
 WHERE = Where("ops", "pay", "a", NAMES)
@@ -144,6 +145,19 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
 @pytest.mark.parametrize(("child", "parent", "wanted"), PAIRS)
 def test_what_is_tighter(child: dict[str, Any], parent: dict[str, Any], wanted: bool) -> None:
     assert tighter(child, parent) is wanted
+
+
+def test_no_pair_of_the_table_s_constraints_is_taken_for_tighter_that_lets_more_through() -> None:
+    every = [one for child, parent, _ in PAIRS for one in (child, parent) if "eval" not in one]
+    passing = [[_passes(one, value, program) for value in VALUES for program in (False, True)] for one in every]
+    for child, narrow in zip(every, passing, strict=True):
+        for parent, wide in zip(every, passing, strict=True):
+            if tighter(child, parent):
+                assert all(wider for narrower, wider in zip(narrow, wide, strict=True) if narrower), (child, parent)
+
+
+def _passes(demands: Any, value: Any, program: bool) -> bool:
+    return compiled(demands, WHERE)(value, vocabulary.scope(program=program)) is None
 
 
 @settings(max_examples=300, deadline=None)

@@ -24,7 +24,8 @@ VALUES: list[Any] = [
     "ls /sim", "ls", "cat /sim/a", "cat /sim/a/b", "rm -r /sim/a", "grep x /sim/a/b", "find /sim -name x",
     'await tools.exec_command({cmd: "cat /sim/a"})', -1, 0, 1, 1.0, 2, 2.5, 7, 10, 1e16, 10**16, True, False, None,
     [], {}, ["a"], [1], [1.0, 2], ["a", "ab"], ["/sim/a"], ["/sim/a", "/other"], ["cat", "/sim/a"],
-    ["sh", "-c", "ls /sim"], ["https://a.com"], {"a": 1}, {"a": 1.0}, {"a": "b"}, {"b": ["a"]}, {"a": "DE123456", "b": 2}, [{"a": 1}], [[1]],
+    ["sh", "-c", "ls /sim"], ["https://a.com"],
+    {"a": 1}, {"a": 1.0}, {"a": "b"}, {"b": ["a"]}, {"a": "DE123456", "b": 2}, [{"a": 1}], [[1]],
 ]  # fmt: skip
 values = st.sampled_from(VALUES)
 
@@ -105,14 +106,14 @@ def _nudged(name: str, demand: Any) -> Any:
     if name == "items":
         return narrowed(demand)
     if name == "properties":
-        return st.fixed_dictionaries({}, optional={member: narrowed(inner) for member, inner in demand.items()})
+        return demand_of(name) | st.fixed_dictionaries({}, optional={key: narrowed(one) for key, one in demand.items()})
     if name in ("enum", "provenance", "path_in", "host_in") and isinstance(demand, list):
         return st.lists(st.sampled_from(demand), min_size=1, max_size=3) | st.just(demand) | _plain[name]
     return st.just(demand) | _plain[name]
 
 
 scopes = st.builds(
-    lambda transcript, program, untrusted, spent: lambda: _scope(transcript, program, untrusted, spent),
+    lambda transcript, program, untrusted, spent: lambda: scope(transcript, program, untrusted, spent),
     st.sampled_from(_CONVERSATIONS),
     st.booleans(),
     st.sampled_from([(), ("fetch",)]),
@@ -121,6 +122,9 @@ scopes = st.builds(
 """Each makes the same scope again and again: judging leaves traces in one."""
 
 
-def _scope(transcript: Any, program: bool, untrusted: Any, spent: float) -> Scope:
+def scope(
+    transcript: Any = _CONVERSATIONS[1], program: bool = False, untrusted: Any = ("fetch",), spent: float = 0.0
+) -> Scope:
+    """In a conversation where some values come from somewhere."""
     memory = Remembered(spent={f"ops:sum:pay:{place}": spent for place in ("a", "a.a", "a.b")}, tainted={"xx999999"})
     return Scope(facts(memory=memory, transcript=transcript), NAMES, program, untrusted)
