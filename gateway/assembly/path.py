@@ -221,7 +221,7 @@ class Path:
         past = self._past_calls()
         requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
         results = NoteResults(lambda exchange: self.policies.of(exchange).engine, state.results_seen)
-        judged: tuple[Gate, ...] = (*self._noting(), owing.gate, *requests, earlier.gate, self.hearing.gate, results)
+        judged: tuple[Gate, ...] = (*self._noting(), *requests, owing.gate, earlier.gate, self.hearing.gate, results)
         observers = (
             profiler.observe,
             refine.observe,

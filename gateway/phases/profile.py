@@ -37,11 +37,12 @@ class Profile:
     """What was found. `history` is there until the request is sent; the rest stays.
 
     `reported` is how many tools failed and how many calls were repeated, as this request says. `base` is the agent as
-    identified from the head; `chained` whether a later request may refer to the answer by its id.
+    identified from the head; `chained` whether a later request may refer to the answer by its id; `named` the name of a
+    conversation that the provider keeps.
     """
 
     __slots__ = (
-        "base", "body_key", "chained", "conversation", "history",
+        "base", "body_key", "chained", "conversation", "history", "named",
         "prompt_hash", "reported", "retries", "tools_hash", "turn",
     )  # fmt: skip
 
@@ -56,6 +57,7 @@ class Profile:
         self.retries = 0
         self.body_key: _BodyKey | None = None
         self.chained = False
+        self.named: str | None = None
 
     def forget_text(self) -> None:
         """The answer does not need what was asked, and may take minutes."""
@@ -141,6 +143,7 @@ class Profiler:
         profile.reported = (history.tool_errors, history.repeated_calls)
         if history.system:
             profile.prompt_hash = self._prompt_hash(history.system)
+        profile.named = history.name
         if ask.tools:
             profile.tools_hash = self._tools_hash(ask)
         turn = history.turn

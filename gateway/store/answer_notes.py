@@ -37,9 +37,13 @@ class AnswerNotes:
         self._writing.wake()
 
     async def find(self, agent_id: str, answer_id: str) -> bytes | None:
-        """None if Redis does not know, or does not answer."""
+        """What was remembered last; None if Redis does not know, or does not answer."""
+        key = self._key(agent_id, answer_id)
+        for (name,), (told, _) in reversed(self._pending):
+            if name == key and isinstance(told, bytes):
+                return told
         try:
-            found: bytes | None = await self._connection.execute("GET", self._key(agent_id, answer_id))
+            found: bytes | None = await self._connection.execute("GET", key)
         except StoreError:
             return None
         return found

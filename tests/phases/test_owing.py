@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import RELEASE, Denial, Ruling, Withhold
 from gateway.phases.owing import Owing
@@ -129,3 +130,89 @@ async def test_an_answer_that_was_made_in_the_background_is_remembered_when_it_i
         ask = {"model": "m", "input": [], "previous_response_id": "resp_1"}
         await path.client.post("/v1/responses", json=ask, headers=KEY)
     assert upstream.requests[1].json()["input"] == [RESULT]
+
+
+NAMED = {"model": "m", "conversation": "conv_1"}
+ANSWERED = {"id": "resp_2", "object": "response", "status": "completed", "output": []}
+
+
+@pytest.mark.parametrize("conversation", ["conv_1", {"id": "conv_1"}], ids=["text", "object"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_the_next_request_of_a_named_conversation_reports_the_refusal_once(
+    conversation: Any, stream: bool
+) -> None:
+    owing = Owing()
+    first = streamed(RESPONSE) if stream else json_answer(RESPONSE)
+    asks = [{**NAMED, "conversation": conversation, "input": "x", "stream": stream}]
+    asks += [{**NAMED, "conversation": name, "input": "Go on"} for name in ("conv_2", conversation, conversation)]
+    async with (
+        ScriptedUpstream([first, json_answer(ANSWERED)]) as upstream,
+        running_path(upstream.url, judge=withhold, gates=(owing.gate,), observers=(owing.observe,)) as path,
+    ):
+        for number, ask in enumerate(asks, 1):
+            await path.client.post("/v1/responses", json=ask, headers=KEY)
+            await path.sightings.settled(number)
+    said = [request.json()["input"] for request in upstream.requests]
+    assert said == ["x", "Go on", [RESULT, {"role": "user", "content": "Go on"}], "Go on"]
+
+
+async def test_a_request_that_failed_still_owes_its_results() -> None:
+    owing = Owing()
+    failed = json_answer({"error": {"message": "busy"}}, 503)
+    async with (
+        ScriptedUpstream([json_answer(RESPONSE), failed, json_answer(ANSWERED)]) as upstream,
+        running_path(upstream.url, judge=withhold, gates=(owing.gate,), observers=(owing.observe,)) as path,
+    ):
+        for number in (1, 2, 3):
+            await path.client.post("/v1/responses", json={**NAMED, "input": []}, headers=KEY)
+            await path.sightings.settled(number)
+    assert [request.json()["input"] for request in upstream.requests] == [[], [RESULT], [RESULT]]
+
+
+async def test_workers_that_share_a_conversation_know_what_is_owed_and_what_was_reported(redis_url: str) -> None:
+    connection = Connection(redis_url, op_timeout=5, connect_timeout=5)
+    kept = AnswerNotes(connection, connection.keys.withheld)
+    one, other = Owing(kept), Owing(kept)
+
+    def judged(exchange: Exchange) -> None:
+        exchange.judgement = "rules are about the agent"
+
+    async with ScriptedUpstream([json_answer(RESPONSE), json_answer(ANSWERED)]) as upstream:
+        for owing in (one, other, one, other):
+            gates, observers = (judged, owing.gate), (owing.observe,)
+            async with running_path(upstream.url, judge=withhold, gates=gates, observers=observers) as path:
+                await path.client.post("/v1/responses", json={**NAMED, "input": []}, headers=KEY)
+                await path.sightings.settled()
+    assert [request.json()["input"] for request in upstream.requests] == [[], [RESULT], [], []]
+    await kept.flush()
+    async with ScriptedUpstream(json_answer(RESPONSE)) as upstream:
+        for owing in (other, one):
+            gates, observers = (judged, owing.gate), (owing.observe,)
+            async with running_path(upstream.url, judge=withhold, gates=gates, observers=observers) as path:
+                await path.client.post("/v1/responses", json={**NAMED, "input": []}, headers=KEY)
+                await path.sightings.settled()
+                await kept.flush()
+    await connection.close()
+    assert [request.json()["input"] for request in upstream.requests] == [[], [RESULT]]
+
+
+async def test_without_rules_a_named_conversation_costs_no_look_at_redis() -> None:
+    looked: list[str] = []
+
+    class Kept:
+        def remember(self, agent_id: str, answer_id: str, told: bytes) -> None:
+            looked.append(answer_id)
+
+        async def find(self, agent_id: str, answer_id: str) -> bytes | None:
+            looked.append(answer_id)
+            return None
+
+    owing = Owing(Kept())
+    async with (
+        ScriptedUpstream(json_answer(ANSWERED)) as upstream,
+        running_path(upstream.url, gates=(owing.gate,), observers=(owing.observe,)) as path,
+    ):
+        for number in (1, 2):
+            await path.client.post("/v1/responses", json={**NAMED, "input": []}, headers=KEY)
+            await path.sightings.settled(number)
+    assert looked == []
