@@ -211,7 +211,7 @@ async def stands_still(value: Callable[[], int]) -> int:
 
 
 def fields(number: int) -> bytes:
-    return b"".join(b"x-%d: y\r\n" % n for n in range(number))
+    return b"".join(map(b"x-%d: y\r\n".__mod__, range(number)))
 
 
 FLOODS = {

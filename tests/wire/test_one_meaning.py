@@ -104,9 +104,10 @@ def _judge(calls: Sequence[ToolCall]) -> Ruling:
     return unreadable(calls) if any(call.problem for call in calls) else RELEASE
 
 
-def _sent(dialect: str, parts: Sequence[str], name: str = NAME) -> tuple[Run, bytes]:
+def _sent(dialect: str, parts: Sequence[str], name: str = NAME, size: int = 1) -> tuple[Run, bytes]:
+    """A stream of these parts of arguments, sent in pieces of so many bytes."""
     stream = b"".join(STREAMS[dialect](parts, name))
-    return Run(DIALECTS[dialect], _judge, [stream[at : at + 1] for at in range(len(stream))]), stream
+    return Run(DIALECTS[dialect], _judge, [stream[at : at + size] for at in range(0, len(stream), size)]), stream
 
 
 def _nothing_left(dialect: str, run: Run) -> bool:
@@ -167,9 +168,9 @@ def _object(draw: st.DrawFn, values: list[str] | None = None) -> str:
 
 @pytest.mark.parametrize("dialect", STREAMS)
 @settings(max_examples=60, deadline=None)
-@given(text=_object())
-def test_arguments_cut_at_every_character_are_judged_as_a_client_reads_them(dialect: str, text: str) -> None:
-    run, stream = _sent(dialect, list(text))
+@given(text=_object(), size=st.integers(1, 40))
+def test_arguments_cut_at_every_character_are_judged_as_a_client_reads_them(dialect: str, text: str, size: int) -> None:
+    run, stream = _sent(dialect, list(text), size=size)
     try:
         expected = json.loads(text, object_pairs_hook=_pairs)
     except _Twice:
