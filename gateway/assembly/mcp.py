@@ -9,6 +9,7 @@ from gateway.phases.mcp.forward import ForwardMCP
 from gateway.phases.mcp.identify import IdentifyMCP
 from gateway.phases.mcp.inspect import InspectMCP
 from gateway.phases.mcp.judging import JudgingCalls
+from gateway.phases.mcp.presenting import PresentingCalls
 from gateway.phases.mcp.rewrite import RewriteMCP
 from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.settle import SettleMCP
@@ -28,28 +29,16 @@ class MCPPath:
     """Everything an exchange with an MCP server passes."""
 
     def __init__(self, settings: Settings, kept: Secrets, state: "State", recording: "Recording", path: "Path") -> None:
-        sessions = Sessions(root_of(kept))
-        wall_clock = time.time  # noqa: TID251 - vitals and decisions are dated by the wall clock
-        profiler = Profiler(root_of(kept), clock=time.monotonic)
+        self._state, self._recording, self._path = state, recording, path
+        self._sessions = Sessions(root_of(kept))
+        self._profiler = Profiler(root_of(kept), clock=time.monotonic)
+        self._wall_clock = time.time  # noqa: TID251 - vitals and decisions are dated by the wall clock
         self.identify = IdentifyMCP(
             path.identify,
             load_mcp_servers(settings),
-            sessions,
+            self._sessions,
             unverified=settings.mcp_allow_unverified,
-            gates=(profiler,),
-        )
-        self.judging = JudgingCalls(
-            lambda exchange: path.policies.of(exchange).engine,
-            path.guard.judging(path.judging.of),
-            modes=state.modes.of,
-            clock=wall_clock,
-            monotonic=time.monotonic,
-        )
-        record = recording.phase
-        self.admit = AdmitMCP(
-            path.bodies,
-            limit=settings.max_body_bytes,
-            gates=(path.guard, self.judging.gate, path.reserve, record.decide),
+            gates=(self._profiler,),
         )
         self.forward = ForwardMCP(
             path.client,
@@ -59,22 +48,7 @@ class MCPPath:
             propagate_trace=settings.propagate_trace,
             outgoing=path.telemetry.outgoing,
         )
-        self.pipeline = Pipeline(
-            self.identify,
-            self.admit,
-            RewriteMCP(),
-            self.forward,
-            InspectMCP(sessions, time.monotonic, path.begun),
-            SettleMCP(
-                state.credentials,
-                clock=time.monotonic,
-                wall_clock=wall_clock,
-                observers=(profiler.observe, path.reserve.settle, record.outcome, path.telemetry.observe),
-            ),
-            begin=path.telemetry.begin,
-            over=path.telemetry.over,
-            active=path.active,
-        )
+        self.pipeline = self._pipeline(settings)
 
     def use(self, settings: Settings, kept: Secrets) -> None:
         """From now on these servers and keys. Raises SettingsError, and then changes nothing."""
@@ -85,3 +59,50 @@ class MCPPath:
     def providers(self) -> tuple[Provider, ...]:
         """What connects to the servers."""
         return tuple([server.provider for server in self.identify.servers.by_name.values()])
+
+    # The parts
+
+    def _pipeline(self, settings: Settings) -> Pipeline:
+        path = self._path
+        return Pipeline(
+            self.identify,
+            self._admit(settings),
+            RewriteMCP(),
+            self.forward,
+            InspectMCP(self._sessions, time.monotonic, path.begun),
+            self._settle(),
+            begin=path.telemetry.begin,
+            over=path.telemetry.over,
+            active=path.active,
+        )
+
+    def _admit(self, settings: Settings) -> AdmitMCP:
+        """The gates in order: what is known of tools goes before `judging`, what counts goes after it."""
+        path = self._path
+        presenting = PresentingCalls(path.presenting)
+        gates = (path.guard, presenting.gate, self._judging().gate, path.reserve, self._recording.phase.decide)
+        return AdmitMCP(path.bodies, limit=settings.max_body_bytes, gates=gates)
+
+    def _judging(self) -> JudgingCalls:
+        path = self._path
+        return JudgingCalls(
+            lambda exchange: path.policies.of(exchange).engine,
+            path.guard.judging(path.judging.of),
+            modes=self._state.modes.of,
+            clock=self._wall_clock,
+            monotonic=time.monotonic,
+        )
+
+    def _settle(self) -> SettleMCP:
+        path = self._path
+        return SettleMCP(
+            self._state.credentials,
+            clock=time.monotonic,
+            wall_clock=self._wall_clock,
+            observers=(
+                self._profiler.observe,
+                path.reserve.settle,
+                self._recording.phase.outcome,
+                path.telemetry.observe,
+            ),
+        )

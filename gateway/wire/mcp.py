@@ -24,6 +24,7 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 OWN_KEYS = "io.leuko/"
 """What names of the gateway's own members of `_meta` start with."""
 INTENT_KEY = "io.leuko/intent"
+CALL_KEY = "io.leuko/call"
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -53,13 +54,21 @@ class MCPRefusal(Refusal):
 
     Args:
         rpc: the JSON-RPC code.
+        headers: further response headers, lower-case names.
         data: members of the error's `data`.
     """
 
     def __init__(
-        self, rpc: int, message: str, *, code: str = "invalid_request", status: int = 400, **data: Any
+        self,
+        rpc: int,
+        message: str,
+        *,
+        code: str = "invalid_request",
+        status: int = 400,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        **data: Any,
     ) -> None:
-        super().__init__(code, message, status=status)
+        super().__init__(code, message, status=status, headers=headers)
         self.rpc = rpc
         self.data = data
 

@@ -1,5 +1,6 @@
 """admit, for MCP: reads what was posted, then the gates decide what of it may go on."""
 
+import re
 from collections.abc import Sequence
 
 from gateway.model.errors import Refusal
@@ -14,6 +15,7 @@ from gateway.wire.mcp_agreement import check_agreement
 from gateway.wire.mcp_messages import Body, call_of, read_body
 
 _INTENT = b"x-intent-token"
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
 
 
 class AdmitMCP:
@@ -45,6 +47,7 @@ class AdmitMCP:
     async def _read(self, exchange: Exchange, caller: Caller, state: MCPState) -> None:
         fields = exchange.request.fields
         self._hold(exchange, min(int(fields.get(b"content-length", b"0")), self._limit))
+        _check_charset(fields.get(b"content-type", b""))
         received = await caller.body(self._limit)
         encoding = exchange.request.header(b"content-encoding")
         plain = received if encoding is None else decode(received, encoding, limit=self._limit)
@@ -53,9 +56,13 @@ class AdmitMCP:
         body = read_body(plain)
         state.body, state.forwarded = body, body.messages
         check_agreement(state.era, fields, body)
-        asking = [message for message in body.messages if message.is_call]
+        asking = [(message.id, message) for message in body.messages if message.is_call]
         state.calls = tuple(
-            [Asked(message, call_of(message, index, state.server.name)) for index, message in enumerate(asking)]
+            [
+                Asked(id, message, call_of(message, index, state.server.name))
+                for index, (id, message) in enumerate(asking)
+                if id is not None  # it always has one: see `read_body`
+            ]
         )
         state.released = list(state.calls)
         state.intent = _intent(fields.get(_INTENT), body)
@@ -64,6 +71,13 @@ class AdmitMCP:
         if not self._bodies.take(size - exchange.body_bytes):
             raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
         exchange.body_bytes = size
+
+
+def _check_charset(content_type: bytes) -> None:
+    """Raise MCPRefusal for a body that its server might read as other text than the one that is judged here."""
+    for charset in _CHARSET.findall(content_type):
+        if charset.lower() not in (b"utf-8", b"utf8"):
+            raise MCPRefusal(INVALID_REQUEST, "The body must be in UTF-8.", status=415)
 
 
 def _intent(header: bytes | None, body: Body) -> str | None:

@@ -56,7 +56,8 @@ class IdentifyMCP:
         request = exchange.request
         server = self._server(request.path, named=agent.verified)
         if request.method not in _METHODS:
-            raise MCPRefusal(INVALID_REQUEST, f"{request.method[:32]} has no meaning here.", status=405)
+            allow = ((b"allow", ", ".join(_METHODS).encode()),)
+            raise MCPRefusal(INVALID_REQUEST, f"{request.method[:32]} has no meaning here.", status=405, headers=allow)
         state = exchange.mcp = MCPState(server, era_of(request.headers, request.fields))
         exchange.provider = f"mcp:{server.name}"
         sealed = request.fields.get(SESSION)

@@ -48,8 +48,11 @@ class InspectMCP:
     async def __call__(self, exchange: Exchange, reply: Reply, caller: Caller) -> None:
         state = state_of(exchange)
         exchange.first_byte_at = self._clock()
-        if reply.status in (401, 403) and not isinstance(reply, Own) and state.server.api_key is not None:
-            raise Refusal("upstream_unavailable", f"MCP server `{state.server.name}` refused the gateway's credential.")
+        if reply.status == 401:  # of the gateway: a caller that took it for its own would begin to ask for tokens there
+            raise Refusal(
+                "upstream_unavailable",
+                f"MCP server `{state.server.name}` does not take the gateway's credential (`api_key_env`).",
+            )
         exchange.status = reply.status
         answered = 200 <= reply.status < 300
         if answered:
@@ -83,8 +86,7 @@ class InspectMCP:
             changed = _answers(state).read(body) if body and not isinstance(reply, Own) else None
             body = body if changed is None else changed
             if state.answers:
-                reply_status, headers, body = 200, _json(headers), _merged(body, state.answers)
-                exchange.status = reply_status
+                exchange.status, headers, body = 200, _json(headers), _merged(body, state.answers)
         await caller.whole(exchange.status, headers, body)
 
     async def _stream(

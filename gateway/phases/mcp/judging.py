@@ -53,13 +53,13 @@ class JudgingCalls:
         planned = judgement is not None and judgement.planned
         judge, released = self._judge_of(exchange), []
         for asked in state.calls:
-            if asked.message.id in state.answers:
+            if asked.id in state.answers:
                 continue  # an earlier gate has said what becomes of it
             answer = await self._answer(exchange, judge, asked, planned=planned)
             if answer is None:
                 released.append(asked)
-            elif asked.message.id is not None:
-                state.answers[asked.message.id] = answer
+            else:
+                state.answers[asked.id] = answer
         state.released = released
         if exchange.denied:
             exchange.own_headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
@@ -77,8 +77,7 @@ class JudgingCalls:
 
     async def _answer(self, exchange: Exchange, judge: Judge, asked: Asked, *, planned: bool) -> dict[str, Any] | None:
         """What the caller gets for a call that is not let through; None where it is."""
-        state, id = state_of(exchange), asked.message.id
-        assert id is not None
+        state, id = state_of(exchange), asked.id
         said = judge([asked.call])
         ruling = await self._awaited(exchange, said) if isinstance(said, Wait) else said
         if isinstance(ruling, Refusal):

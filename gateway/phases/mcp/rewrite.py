@@ -1,8 +1,11 @@
 """rewrite, for MCP: takes out the calls that were not let through, and what is said to the gateway or in its name."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from gateway.model.exchange import Exchange
 from gateway.phases.mcp.state import MCPState, state_of
-from gateway.wire.mcp_messages import Body, with_meta, write_body
+from gateway.wire.mcp_messages import Body, Message, with_meta, write_body
 
 
 class RewriteMCP:
@@ -16,9 +19,14 @@ class RewriteMCP:
 
 def _rewrite(exchange: Exchange, state: MCPState, body: Body) -> None:
     kept = [message for message in body.messages if not (message.is_request and message.id in state.answers)]
-    state.forwarded = tuple([with_meta(message, state.added.get(message.id, {})) for message in kept])  # type: ignore
+    state.forwarded = tuple([with_meta(one, _added(state, one)) for one in kept])
     same = len(kept) == len(body.messages)
     if same and all(new is old for new, old in zip(state.forwarded, kept, strict=True)):
         return
     exchange.body = write_body(state.forwarded, batch=body.batch) if kept else b""
     exchange.changed = True
+
+
+def _added(state: MCPState, message: Message) -> Mapping[str, Any]:
+    """What the gateway says to the server of this message."""
+    return state.added.get(message.id, {}) if message.id is not None and message.is_request else {}

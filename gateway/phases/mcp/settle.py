@@ -41,14 +41,15 @@ class SettleMCP:
         if agent is None:
             return
         vitals = self._vitals(exchange, agent)
-        self._sightings.seen(
-            agent,
-            vitals,
-            client=exchange.request.header(b"user-agent"),
-            address=exchange.request.client,
-            tools=(),
-            ok=exchange.first_byte_at is not None and 200 <= exchange.status < 300,
-        )
+        if exchange.request.method == "POST" and not exchange.standing:  # else nothing is done, and none of it quickly
+            self._sightings.seen(
+                agent,
+                vitals,
+                client=exchange.request.header(b"user-agent"),
+                address=exchange.request.client,
+                tools=(),
+                ok=exchange.first_byte_at is not None and 200 <= exchange.status < 300,
+            )
         for observe in self._observers:
             try:
                 observe(exchange, vitals)

@@ -1,6 +1,6 @@
 """What the phases of one MCP exchange tell each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.model.exchange import Exchange
@@ -14,8 +14,9 @@ from gateway.wire.mcp_stream import Edit
 
 @value
 class Asked:
-    """A `tools/call` of the request, and the call in it."""
+    """A `tools/call` of the request, its id, and the call in it."""
 
+    id: RequestId
     message: Message
     call: ToolCall
 
@@ -31,6 +32,7 @@ class MCPState:
         forwarded: the messages that do.
         added: what the gateway says in the `_meta` of a request, by its id.
         tools: definitions by name that calls are held to; None where nobody knows any.
+        definition_hashes: of the pinned definitions, by the name of the tool.
         edits: change what the server says, in order.
         intent: the intent token that came with the request.
         observers: told of every answer of the server, by the id of the request.
@@ -38,8 +40,8 @@ class MCPState:
     """
 
     __slots__ = (
-        "added", "answers", "body", "calls", "edits", "era", "forwarded", "intent", "observers", "released", "server",
-        "session", "tool_errors", "tools",
+        "added", "answers", "body", "calls", "definition_hashes", "edits", "era", "forwarded", "intent", "observers",
+        "released", "server", "session", "tool_errors", "tools",
     )  # fmt: skip
 
     def __init__(self, server: MCPServer, era: Era) -> None:
@@ -53,6 +55,7 @@ class MCPState:
         self.forwarded: tuple[Message, ...] = ()
         self.added: dict[RequestId, dict[str, Any]] = {}
         self.tools: Any = None
+        self.definition_hashes: Mapping[str, str] = {}
         self.edits: list[Edit] = []
         self.intent: str | None = None
         self.observers: list[Callable[[dict[str, Any]], None]] = []

@@ -1,0 +1,25 @@
+"""What is known of an exchange before and after its body is read."""
+
+from gateway.phases.mcp.state import MCPState
+from gateway.upstream.mcp_servers import MCPServer
+from gateway.wire.mcp import Era
+from gateway.wire.mcp_messages import read_body
+
+SERVER = MCPServer("files", "http://127.0.0.1:1/mcp")
+
+
+def test_before_the_body_nothing_is_asked() -> None:
+    state = MCPState(SERVER, Era.HANDSHAKE)
+    assert state.method is None and state.request_id is None and state.calls == ()
+
+
+def test_a_message_that_came_alone_has_a_method_and_an_id() -> None:
+    state = MCPState(SERVER, Era.HANDSHAKE)
+    state.body = read_body(b'{"jsonrpc":"2.0","id":7,"method":"ping"}')
+    assert (state.method, state.request_id) == ("ping", 7)
+
+
+def test_a_batch_has_neither() -> None:
+    state = MCPState(SERVER, Era.HANDSHAKE)
+    state.body = read_body(b'[{"jsonrpc":"2.0","id":7,"method":"ping"}]')
+    assert (state.method, state.request_id) == (None, None)
