@@ -81,7 +81,10 @@ class ASGICaller:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         self._started = True
-        fields = [*headers, (b"content-length", b"%d" % len(body)), *self._own]
+        fields = headers + self._own
+        if self.direct is not None and self.direct.answer(status, fields, body):
+            return
+        fields.append((b"content-length", b"%d" % len(body)))
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
         await self._send({"type": "http.response.body", "body": body})
 

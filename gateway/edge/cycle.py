@@ -23,6 +23,8 @@ _STATUS_LINES = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode())
     for status, phrase in [(s, next((h.phrase for h in http.HTTPStatus if h == s), "")) for s in range(200, 600)]
 }
+_BODILESS = (204, 304)
+_FRAMING = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 _FAILED = error_body(Refusal("internal_error", "The gateway failed to answer this request."))
 
 
@@ -151,6 +153,22 @@ class RequestCycle:
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
 
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Send a whole response at once, its length added; names are lower-case. False if `send` has to do it: while
+        the client is slow, and where the application says something about framing or there may be no body."""
+        unusual = self.started or self.gone or self._wire.write_paused or self._head_only or status in _BODILESS
+        if unusual or not _FRAMING.isdisjoint([name for name, _ in headers]):
+            return False
+        keep_alive = self.keep_alive and self._ended and self._wire.persists()
+        end = b"content-length: %d\r\n\r\n" if keep_alive else b"content-length: %d\r\nconnection: close\r\n\r\n"
+        lines = field_lines(headers)
+        self.started = self.complete = True
+        self.keep_alive = keep_alive
+        self._wire.write(b"".join((_STATUS_LINES[status], lines, end % len(body), body)))
+        self._wake()
+        self._wire.on_complete(keep_alive)
+        return True
+
     def ready(self) -> bool:
         """Whether `push` may be called now."""
         return self.started and not (self._wire.write_paused or self.gone or self.complete)
@@ -196,7 +214,7 @@ class RequestCycle:
         self.keep_alive = self.keep_alive and not closes and self._ended and self._wire.persists()
         if not self.keep_alive and not closes:
             fields.append((b"connection", b"close"))
-        bodiless = self._head_only or status in (204, 304)
+        bodiless = self._head_only or status in _BODILESS
         chunked = not bodiless and length is None and self._http_11
         if chunked:
             fields.append((b"transfer-encoding", b"chunked"))

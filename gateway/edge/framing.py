@@ -238,8 +238,10 @@ class ChunkedBody:
 
 def field_lines(headers: Headers) -> bytes:
     """Header lines as they go on the wire. Raises ValueError where a name or value would break out of its line."""
-    lines = b"".join([b"%b: %b\r\n" % field for field in headers])
-    if lines.count(b"\r\n") != len(headers) or not _FIELDS.fullmatch(lines):
+    if not headers:
+        return b""
+    lines = b"\r\n".join(map(b": ".join, headers)) + b"\r\n"
+    if lines.count(b"\n") != len(headers) or not _FIELDS.fullmatch(lines):
         raise ValueError("a response header holds a character that is not allowed")
     return lines
 

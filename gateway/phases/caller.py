@@ -15,6 +15,9 @@ class Direct(Protocol):
     def push(self, data: bytes) -> None:
         """What `Caller.write` does, at once."""
 
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        """A whole answer, at once; False where nothing was written and it has to be sent as ever."""
+
 
 class Caller(Protocol):
     """The other end of one exchange. Every method raises ClientGone where there is nobody left.

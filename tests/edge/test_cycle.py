@@ -281,3 +281,49 @@ async def test_nothing_is_pushed_after_the_end() -> None:
     await cycle.send(start_message())
     await cycle.send(body_message(b""))
     assert not cycle.ready()
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+@pytest.mark.parametrize("body", [b"", b"ok"])
+async def test_a_whole_answer_at_once_says_what_one_that_is_sent_does(persistent: bool, body: bytes) -> None:
+    sent, at_once = Paper(persistent=persistent), Paper(persistent=persistent)
+    length = b"content-length", b"%d" % len(body)
+    await cycle_on(sent).run(app_that_sends(start_message(200, (b"a", b"b"), length), body_message(body)), {})
+    cycle = cycle_on(at_once)
+    assert cycle.answer(200, [(b"a", b"b")], body)
+    assert sorted(at_once.written.split(b"\r\n")) == sorted(sent.written.split(b"\r\n"))
+    assert at_once.written.endswith(b"\r\n\r\n" + body)
+    assert at_once.events == sent.events == [f"complete, keep alive {persistent}"]
+    assert (await cycle.receive())["type"] == "http.disconnect"
+    assert not cycle.answer(200, [], b"again")
+
+
+async def test_a_whole_answer_before_the_end_of_the_request_closes_the_connection() -> None:
+    paper = Paper()
+    assert cycle_on(paper, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", ended=False).answer(
+        413, [], b"no"
+    )
+    assert b"\r\nconnection: close\r\n\r\nno" in paper.written
+    assert paper.events == ["complete, keep alive False"]
+
+
+@pytest.mark.parametrize(
+    ("status", "name"), [(204, b"a"), (304, b"a"), (200, b"connection"), (200, b"transfer-encoding")]
+)
+async def test_what_is_not_an_ordinary_answer_is_not_sent_at_once(status: int, name: bytes) -> None:
+    paper = Paper()
+    assert not cycle_on(paper).answer(status, [(name, b"close")], b"")
+    assert not cycle_on(paper, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").answer(200, [], b"")
+    slow, left = cycle_on(Paper()), cycle_on(Paper())
+    slow._wire.write_paused = True
+    left.lose()
+    assert not slow.answer(200, [], b"") and not left.answer(200, [], b"")
+    assert paper.written == b"" and paper.events == []
+
+
+async def test_a_whole_answer_with_a_header_that_would_break_out_of_its_line_is_not_written() -> None:
+    paper = Paper()
+    cycle = cycle_on(paper)
+    with pytest.raises(ValueError, match="header"):
+        cycle.answer(200, [(b"a", b"b\r\nc: d")], b"ok")
+    assert paper.written == b"" and not cycle.started
