@@ -11,6 +11,10 @@ from gateway.model.errors import Refusal
 _HINT_LIMIT = 128
 _CACHE_LIMIT = 20_000
 
+# One for all: many agents are remembered.
+_CREDENTIAL, _NO_CREDENTIAL = Evidence("credential", 0.9), Evidence("credential", 0.1)
+_HEADER = Evidence("agent_id_header", 0.6)
+
 
 class Fingerprinter:
     """The same agent has the same id after a restart, from another address, with another version of its client, and on
@@ -58,10 +62,10 @@ class Fingerprinter:
         if hint is not None and (len(hint) > _HINT_LIMIT or not hint.isascii()):
             raise Refusal("invalid_request", f"`X-Agent-Id` is longer than {_HINT_LIMIT} bytes or not ASCII.")
         secret = credential or b""
-        evidence = [Evidence("credential", 0.9 if credential else 0.1)]
+        evidence = [_CREDENTIAL if credential else _NO_CREDENTIAL]
         if hint:
             parts = [b"hint", secret, hint]
-            evidence.append(Evidence("agent_id_header", 0.6))
+            evidence.append(_HEADER)
         else:
             family = client_family(user_agent, language)
             parts = [b"client", secret, family.encode()]

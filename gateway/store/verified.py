@@ -24,6 +24,7 @@ STALE = 300.0
 """Seconds for which it is good while Redis does not answer."""
 
 _MOST = 10_000
+_PROOF = (Evidence("agent_key", 1.0),)
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ class VerifiedAgents:
             credential=hint,
             credential_id=credential_id(bytes.fromhex(digest)),
             key_id=key.key_id,
-            evidence=(Evidence("agent_key", 1.0),),
+            evidence=_PROOF,
         )
         return await self._with_attributes(agent, key.expires_at)
 

@@ -97,3 +97,8 @@ def test_ids_derived_from_an_agent_are_its_own() -> None:
     ids = [one.agent_id, names.derived(one, b"a"), names.derived(one, b"b"), names.derived(two, b"a")]
     assert len({*ids, names.shared(one), names.shared(two)}) == 6
     assert names.shared(one) == names.shared(names.agent(b"sk-1", fields(b"planner")))
+
+
+def test_what_agents_have_in_common_is_kept_once() -> None:
+    some = [Fingerprinter(SECRET).agent(b"sk-%d" % number, {b"x-agent-id": b"a"}) for number in range(2)]
+    assert some[0].evidence[0] is some[1].evidence[0] and some[0].evidence[1] is some[1].evidence[1]
