@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.prepared import end_prepared
 from tests.support.redis import own_redis, redis_url, shared_redis
 from tests.support.redis_sets import own_cluster, sentinels, shared_cluster
 
 pytest.register_assert_rewrite("tests.support.expectations")  # it asserts in place of tests
+settings.register_profile("tests", deadline=None)  # a busy machine is no fault
+settings.load_profile("tests")
 
 __all__ = ["own_cluster", "own_redis", "redis_url", "sentinels", "shared_cluster", "shared_redis"]
 
