@@ -32,7 +32,7 @@ def lint(
         if isinstance(read, Exception):
             found.append(_finding(source, "error", read.path, read.problem))
         else:
-            found += [_finding(source, "advice", *one) for one in advice(read.clauses)]
+            found += [_finding(source, "advice", *one) for one in advice(read.clauses, read.match)]
     if session.output is Output.JSON:
         session.show(found, ())
     for one in found if session.output is Output.TABLE else ():

@@ -6,10 +6,20 @@ from typing import Any
 from gateway.policy.actions import fits
 from gateway.policy.clauses import ActionPattern, Clauses
 from gateway.policy.commands.forbidden import FORBIDDEN
+from gateway.policy.document import Match
+
+_ID = "agt_"
 
 
-def advice(clauses: Clauses) -> Iterator[tuple[str, str]]:
+def advice(clauses: Clauses, match: Match) -> Iterator[tuple[str, str]]:
     """Place and text of each."""
+    for position, pattern in enumerate(match.agents):
+        if pattern.casefold().startswith(_ID) and set(pattern[len(_ID) :]) != {"*"}:
+            yield (
+                f"match.agents[{position}]",
+                "an agent without a key of the gateway can become another one, by another X-Agent-Id say; what it has"
+                " to obey belongs in a document without match.agents",
+            )
     yield from _lost_allowances(clauses)
     yield from _unused(clauses)
     for tool in clauses.tools:

@@ -9,7 +9,8 @@ CASES = [{"call": {"tool": "t"}, "expect": "allow"}]
 
 
 def advised(**members: Any) -> list[tuple[str, str]]:
-    return list(advice(parse({"name": "ops", "cases": CASES, **members}, "x").clauses))
+    document = parse({"name": "ops", "cases": CASES, **members}, "x")
+    return list(advice(document.clauses, document.match))
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,11 @@ def advised(**members: Any) -> list[tuple[str, str]]:
             [("allow[0]", "drop:table is never allowed: always_")],
         ),
         ({"allow": ["drop *"], "always_blocked": ["drop:table"]}, []),
+        ({"match": {"agents": ["sre-*", "agt_*"]}, "deny": ["drop *"]}, []),
+        (
+            {"match": {"agents": ["sre-1", "agt_7QAB"]}, "deny": ["drop *"]},
+            [("match.agents[1]", "an agent without a key of the gateway can become another one")],
+        ),
         (
             {"modes": {"E": {"allow": ["stop"]}}, "deny": ["*"]},
             [("modes.E.allow[0]", "stop is never allowed: deny[0] de")],

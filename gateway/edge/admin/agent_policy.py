@@ -47,15 +47,23 @@ class AppliedLimit(BaseModel):
     most: float
 
 
+_UNPROVED = (
+    "This agent has not proved who it is: the same caller is another agent, under other policies, with another"
+    " X-Agent-Id, other tools or another credential. Give it a key (POST /agents, POST /agents/{id}/keys) and require"
+    " keys (GATEWAY_REQUIRE_AGENT_KEY), or put what everybody has to obey in a policy without match.agents."
+)
+
+
 class AgentPolicy(BaseModel):
-    """The last six members are there with `effective=true`. Tools may need certain arguments; those in
-    `approval_tools` a person's approval too."""
+    """`warnings`: what keeps the policy from meaning what it says. The last six members are there with
+    `effective=true`. Tools may need certain arguments; those in `approval_tools` a person's approval too."""
 
     agent_id: str
     policy: str
     version: int | None
     allow: list[Entry]
     deny: list[Entry]
+    warnings: list[str]
     mode: str | None = None
     modes: dict[str, str] | None = None
     allowed_tools: list[str] | None = None
@@ -131,7 +139,7 @@ def router(
         """What was put here."""
         record = await known(agents, agent_id)
         more = view.of(as_agent(record), record.tools) if effective else {}
-        return {**_shown(documents, agent_id, response), **more}
+        return {**_shown(documents, agent_id, record.verified, response), **more}
 
     _puts(routes, agents, made, documents, check_document)
     _deletes(routes, made, documents)
@@ -149,7 +157,7 @@ def _puts(routes: APIRouter, agents: Agents, made: MadePolicies, documents: Know
         agent_id: AgentId, body: Lists, request: Request, response: Response, if_match: IfMatch = None
     ) -> dict[str, Any]:
         """Both lists, on every worker. What else the document says stays as it is. If-Match may be left out."""
-        await known(agents, agent_id)
+        record = await known(agents, agent_id)
         name = name_for(agent_id)
         tag = documents.tag(name)
         if if_match is not None:
@@ -166,7 +174,7 @@ def _puts(routes: APIRouter, agents: Agents, made: MadePolicies, documents: Know
             await check_document(document)
         by = principal(request).key_id
         await change(made, documents, name, Sent(document), by=by, response=response, seen=tag)
-        return _shown(documents, agent_id, response)
+        return _shown(documents, agent_id, record.verified, response)
 
 
 def _deletes(routes: APIRouter, made: MadePolicies, documents: Known) -> None:
@@ -189,9 +197,10 @@ def name_for(agent_id: str) -> str:
     return f"agent-{agent_id.lower()}"
 
 
-def _shown(documents: Known, agent_id: str, response: Response) -> dict[str, Any]:
+def _shown(documents: Known, agent_id: str, verified: bool, response: Response) -> dict[str, Any]:
     name = name_for(agent_id)
     shown: dict[str, Any] = {"agent_id": agent_id, "policy": name, "version": None, "allow": [], "deny": []}
+    shown["warnings"] = [] if verified else [_UNPROVED]
     tag = documents.tag(name)
     if tag is None:
         return shown

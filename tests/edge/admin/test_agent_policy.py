@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.edge.admin.agent_policy import name_for
 from gateway.edge.admin.agents import as_agent
 from gateway.store.agents import AgentRecord
 from tests.edge.admin.conftest import problem, send
-from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
 
@@ -18,7 +19,7 @@ from tests.support.redis import RedisServer
 def gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
     """Another one than the package's, whose agents are counted."""
     env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": "agent-policy:"}
-    with running_gateway(env=env) as one:
+    with running_gateway("--stub", env=env) as one:
         yield one
 
 
@@ -51,6 +52,29 @@ def test_lists_are_a_view_of_a_document(gateway: GatewayProcess, agent_id: str) 
     assert send(gateway, "DELETE", path).status_code == 204
     assert send(gateway, "DELETE", path).status_code == 204
     assert allowed(gateway, agent_id, "drop_table")
+
+
+def test_it_is_said_that_an_agent_without_proof_can_shake_its_policy_off(
+    gateway: GatewayProcess, agent_id: str
+) -> None:
+    def ask(name: str) -> str:
+        headers = {"authorization": "Bearer sk-0123456789-7731", "x-agent-id": name}
+        body = {"model": "stub-echo", "messages": [{"role": "user", "content": "x"}]}
+        answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return str(answer.headers["x-gateway-agent-id"])
+
+    unproved = ask("ann")
+    assert ask("bob") != unproved  # what the warning is about
+    eventually(lambda: send(gateway, "GET", f"/agents/{unproved}").status_code == 200)
+    for one, warned in ((unproved, True), (agent_id, False)):
+        for said in (
+            send(gateway, "PUT", f"/agents/{one}/policy", {"deny": ["drop *"]}),
+            send(gateway, "GET", f"/agents/{one}/policy"),
+        ):
+            assert said.status_code == 200, said.text
+            assert ["X-Agent-Id" in warning for warning in said.json()["warnings"]] == [True] * warned
+        send(gateway, "DELETE", f"/agents/{one}/policy")
 
 
 def test_only_the_lists_of_the_document_are_changed(gateway: GatewayProcess, agent_id: str) -> None:
