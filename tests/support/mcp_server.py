@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -23,6 +24,12 @@ class RunningServer:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
+
+
+class Count(BaseModel):
+    """What `ask` asks for."""
+
+    count: int
 
 
 def make_server(run: RunningServer) -> MCPServer:
@@ -62,8 +69,8 @@ def make_server(run: RunningServer) -> MCPServer:
 
     @server.tool()
     async def ask(ctx: Context) -> str:
-        answer = await ctx.session.create_message(messages=[], max_tokens=5)
-        return str(answer.content)
+        answer = await ctx.elicit("How many?", Count)
+        return f"{answer.action} {getattr(answer, 'data', None)}"
 
     @server.resource("file:///notes")
     def notes() -> str:

@@ -1,68 +1,16 @@
 """The real Python client, a real gateway, a real server: both eras."""
 
 import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx2
 import pytest
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
+from mcp import MCPError, types
 
-from tests.support.gateway import GatewayProcess, running_gateway
-from tests.support.mcp_server import RunningServer, running_mcp_server
-from tests.support.redis import RedisServer
+from tests.clients.mcp.conftest import agent_with_key, connected
+from tests.support.gateway import GatewayProcess, eventually
+from tests.support.mcp_server import RunningServer
 
 MODES = ("legacy", "2026-07-28")
-POLICY = {
-    "name": "tools",
-    "rules": {
-        "deny": ["delete:file"],
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    with running_mcp_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def gateway(shared_redis: RedisServer, server: RunningServer, tmp_path_factory: Any) -> Iterator[GatewayProcess]:
-    policies = tmp_path_factory.mktemp("policies")
-    (policies / "tools.yaml").write_text("name: tools\ndeny: [delete file]\n")
-    env = {
-        "GATEWAY_REDIS_URL": shared_redis.url,
-        "GATEWAY_REDIS_PREFIX": "mcp:",
-        "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("mcp")),
-        "GATEWAY_POLICY_DIR": str(policies),
-        "GATEWAY_MCP_SERVERS": json.dumps({"files": {"url": server.url, "api_key_env": "FILES_KEY"}}),
-        "FILES_KEY": "files-own-key-0123456789",
-    }
-    with running_gateway(env=env) as running:
-        yield running
-
-
-def agent_key(gateway: GatewayProcess, name: str) -> str:
-    made = gateway.ask("POST", "/agents", json={"name": name}).json()
-    return str(gateway.ask("POST", f"/agents/{made['agent_id']}/keys").json()["api_key"])
-
-
-@pytest.fixture(scope="module")
-def key(gateway: GatewayProcess) -> str:
-    return agent_key(gateway, "mcp-agent")
-
-
-@contextlib.asynccontextmanager
-async def connected(gateway: GatewayProcess, key: str, mode: str, **options: Any) -> AsyncIterator[Client]:
-    headers = {"authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
-        transport = streamable_http_client(f"{gateway.url}/mcp/files", http_client=http)
-        async with Client(transport, mode=mode, **options) as client:
-            yield client
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -117,3 +65,71 @@ def test_without_a_key_nothing_is_served(gateway: GatewayProcess) -> None:
 
     with pytest.raises((MCPError, BaseExceptionGroup)):
         asyncio.run(use())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_tool_that_fails_fails_as_ever(gateway: GatewayProcess, key: str, mode: str) -> None:
+    async def use() -> Any:
+        async with connected(gateway, key, mode) as client:
+            with pytest.raises(MCPError):
+                await client.read_resource("file:///none")
+            return await client.call_tool("fail", {})
+
+    assert asyncio.run(use()).is_error
+
+
+def test_auto_negotiation_finds_the_newest_version(gateway: GatewayProcess, key: str) -> None:
+    async def use() -> str:
+        async with connected(gateway, key, "auto") as client:
+            await client.call_tool("add", {"a": 1, "b": 1})
+            return str(client.protocol_version)
+
+    assert asyncio.run(use()) == "2026-07-28"
+
+
+def test_the_server_may_ask_the_client_back(gateway: GatewayProcess, key: str) -> None:
+    async def elicit(context: Any, params: Any) -> types.ElicitResult:
+        return types.ElicitResult(action="accept", content={"count": 3})
+
+    async def use() -> Any:
+        async with connected(gateway, key, "legacy", elicitation_callback=elicit) as client:
+            return await client.call_tool("ask", {})
+
+    assert asyncio.run(use()).content[0].text == "accept count=3"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_call_that_is_given_up_is_cancelled_at_the_server(
+    gateway: GatewayProcess, server: RunningServer, key: str, mode: str
+) -> None:
+    server.cancelled.clear()
+    started = len(server.calls)
+
+    async def use() -> None:
+        async with connected(gateway, key, mode) as client:
+            asking = asyncio.create_task(client.call_tool("slow", {}))
+            while len(server.calls) == started:
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            while not server.cancelled:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(use(), 20))
+    assert server.cancelled == ["slow"]
+
+
+def test_operators_see_which_servers_an_agent_uses(gateway: GatewayProcess) -> None:
+    agent_id, _, key = agent_with_key(gateway, "seen-agent")
+
+    async def use() -> None:
+        async with connected(gateway, key, "2026-07-28") as client:
+            await client.call_tool("add", {"a": 1, "b": 2})
+            await client.call_tool("delete_file", {"path": "/x"})
+
+    asyncio.run(use())
+    eventually(lambda: gateway.admin(f"/agents/{agent_id}").json()["mcp_servers"] == ["files"])
+    assert gateway.admin(f"/agents/{agent_id}").json()["providers"] == []
+    vitals = gateway.admin(f"/agents/{agent_id}/vitals").json()["items"]
+    assert {tuple(one["tool_names"]) for one in vitals if one["tool_calls"]} == {("add",), ("delete_file",)}
+    assert sum(one["denied_calls"] for one in vitals) == 1
