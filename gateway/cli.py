@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gateway import __version__
-from gateway.commands import agents, approvals, audit, keys, mode, policy, providers, quarantine, routes
+from gateway.commands import agents, approvals, audit, intents, keys, mode, policy, providers, quarantine, routes
 from gateway.commands.session import command
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ DEFAULT_CONFIG = Path("gateway.yaml")
 
 def _with_nouns(made: typer.Typer) -> typer.Typer:
     """The commands that ask a running gateway, in the order of the help."""
-    for noun in (agents, keys, policy, approvals, mode, audit, providers, routes):
+    for noun in (agents, keys, policy, intents, approvals, mode, audit, providers, routes):
         made.add_typer(noun.commands())
     made.command("quarantine")(command(quarantine.quarantine))
     made.command("release")(command(quarantine.release))

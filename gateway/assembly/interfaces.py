@@ -127,7 +127,7 @@ class Interfaces:
         )
         found = [Listener(beside, sockets["main"], context)]
         if apart:
-            alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts)
+            alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts, jwks=self._intents.jwks)
             found.append(Listener(alone, sockets["admin"], context))
         return found
 

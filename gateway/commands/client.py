@@ -1,4 +1,4 @@
-"""The admin API as commands use it. Every failure is one line and an exit code."""
+"""The APIs as commands use them. Every failure is one line and an exit code."""
 
 import json
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from gateway.commands.session import given
 
 FAILED, DENIED = 1, 3
 _BASE = "/api/gateway"
+_AGENTS_BASE = "/api/v1"
 _PAGE = 1000
 _SECONDS = 30.0
 
@@ -30,14 +31,18 @@ class AdminClient:
 
     Args:
         verify: how the gateway's certificate is checked.
+        agent_key: ask the agents' API as this agent; `key` goes with it, unless it is empty.
     """
 
-    def __init__(self, url: str, key: str, *, verify: SSLContext | bool = True) -> None:
+    def __init__(self, url: str, key: str, *, verify: SSLContext | bool = True, agent_key: str | None = None) -> None:
         self.url = url.rstrip("/")
+        headers = {"x-admin-key": key} if key else {}
+        if agent_key is not None:
+            headers["x-agent-key"] = agent_key
         try:
             self._http = httpx.Client(
-                base_url=self.url + _BASE,
-                headers={"x-admin-key": key},
+                base_url=self.url + (_BASE if agent_key is None else _AGENTS_BASE),
+                headers=headers,
                 timeout=_SECONDS,
                 verify=verify,
                 trust_env=False,  # an admin key goes to the gateway and to no proxy
@@ -45,10 +50,14 @@ class AdminClient:
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise Failure(f"{url}: not a URL, or the key is not one that fits a header", 2) from None
 
+    def public_keys(self) -> Any:
+        """The JWK set that verifies the gateway's tokens."""
+        return self.ask("GET", f"{self.url}/.well-known/jwks.json")
+
     def close(self) -> None:
         self._http.close()
 
-    def ask(
+    def ask(  # `path`: below the API's base, or a whole URL
         self,
         method: str,
         path: str,

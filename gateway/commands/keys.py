@@ -1,4 +1,4 @@
-"""`leuko keys`: what agents prove themselves with."""
+"""`leuko keys`: what agents prove themselves with, and the keys that sign tokens."""
 
 from typing import Annotated
 
@@ -36,6 +36,11 @@ def revoke(
     session.done(f"revoked {key_id}")
 
 
+def rotate(session: Session) -> None:
+    """Sign intent and call tokens with the next key from now on; the old one verifies as long as its tokens live."""
+    session.show(session.client.ask("POST", "/signing-keys/rotate")["items"], ("kid", "state", "until"))
+
+
 def commands() -> typer.Typer:
-    verbs = (("list", list_keys), ("create", create), ("revoke", revoke))
-    return group("keys", "What agents prove themselves with.", verbs)
+    verbs = (("list", list_keys), ("create", create), ("revoke", revoke), ("rotate", rotate))
+    return group("keys", "What agents prove themselves with, and what signs tokens.", verbs)

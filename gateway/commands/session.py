@@ -47,9 +47,16 @@ _DEFAULTS = {"url": None, "key": None, "output": Output.TABLE, "config": None}
 class Session:
     """What a command works with. The gateway is looked for when it is first asked: not every command does."""
 
-    def __init__(self, connect: Callable[[], "AdminClient"], output: Output, config: Path | None = None) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], "AdminClient"],
+        output: Output,
+        config: Path | None = None,
+        connect_agent: Callable[[str, bool], "AdminClient"] | None = None,
+    ) -> None:
         self.output = output
         self._config = config
+        self._connect_agent = connect_agent
         self._connect = connect
         self._client: AdminClient | None = None
 
@@ -58,6 +65,13 @@ class Session:
         """Raises Failure."""
         if self._client is None:
             self._client = self._connect()
+        return self._client
+
+    def as_agent(self, agent_key: str, *, as_person: bool = False) -> "AdminClient":
+        """Ask the agents' API from now on; with `as_person` the admin key goes along. Raises Failure."""
+        assert self._connect_agent is not None
+        self.close()
+        self._client = self._connect_agent(agent_key, as_person)
         return self._client
 
     @property
@@ -109,7 +123,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         place = {name: given.pop(name) for name in _OPTIONS}
         try:
             connect = functools.partial(_client, place["url"], place["key"], place["config"])
-            with contextlib.closing(Session(connect, place["output"], place["config"])) as session:
+            as_agent = functools.partial(_agent_client, place["url"], place["key"], place["config"])
+            with contextlib.closing(Session(connect, place["output"], place["config"], as_agent)) as session:
                 function(session, **given)
         except Failure as failure:
             print(f"leuko: {failure}", file=sys.stderr)
@@ -161,6 +176,25 @@ def _client(url: str | None, key: str | None, config: Path | None) -> "AdminClie
     return AdminClient(url, key, verify=verify)
 
 
+def _agent_client(
+    url: str | None, key: str | None, config: Path | None, agent_key: str, as_person: bool
+) -> "AdminClient":
+    from gateway.commands.client import AdminClient, Failure
+
+    verify: ssl.SSLContext | bool = True
+    if url is None or (as_person and key is None):
+        from gateway.settings import SettingsError
+
+        try:
+            settings = _settings(config)
+            verify = _trust(settings) if url is None else True
+            url = url or _address(settings, agents=True)
+            key = key or (_admin_key(settings) if as_person else None)
+        except SettingsError as error:
+            raise Failure("; ".join(error.problems)) from None
+    return AdminClient(url, (key or "") if as_person else "", verify=verify, agent_key=agent_key)
+
+
 def _settings(config: Path | None) -> "Settings":
     from gateway.settings import load
 
@@ -168,10 +202,10 @@ def _settings(config: Path | None) -> "Settings":
     return load(config or (default if default.is_file() else None), os.environ)
 
 
-def _address(settings: "Settings") -> str:
-    """The admin API's address on this machine."""
+def _address(settings: "Settings", *, agents: bool = False) -> str:
+    """The admin API's address on this machine, or that of the agents' API."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    port = settings.port if settings.admin_port is None else settings.admin_port
+    port = settings.port if agents or settings.admin_port is None else settings.admin_port
     return f"{'https' if settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 

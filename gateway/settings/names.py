@@ -15,7 +15,7 @@ OPTIONS = {"workers": "--workers", "stub": "--stub", "stub_script": "--stub-scri
 RESERVED = ("GATEWAY_CAPTURE_CONTENT",)
 """Names of later versions: accepted with a warning, so that one configuration serves two adjacent versions."""
 
-OURS_ELSEWHERE = ("GATEWAY_URL",)
+OURS_ELSEWHERE = ("GATEWAY_URL", "GATEWAY_AGENT_KEY")
 """Read by the command line client, not a setting of the server."""
 
 

@@ -104,13 +104,14 @@ class Changes:
 
 def action_of(method: str, path: str) -> str:
     """`verb:noun` for a path below the API's base: `create:key` for POST /agents/{id}/keys, `merge:agent` for POST
-    /agents/{id}/merge, `reject_all:approval` for POST /approvals/reject-all."""
+    /agents/{id}/merge, `reject_all:approval` for POST /approvals/reject-all, `rotate:signing_key` for POST
+    /signing-keys/rotate."""
     parts = [part.replace("-", "_")[:40] for part in path.strip("/").split("/")]
     nouns = parts[::2]
     verb = _VERBS.get(method, method.lower()[:20])
     if method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):
         verb = nouns.pop()
-    elif method == "POST" and len(parts) == 2 and parts[1].endswith("_all"):
+    elif method == "POST" and len(parts) == 2 and (parts[1].endswith("_all") or parts[1] == "rotate"):
         verb = parts[1]
     return f"{verb}:{_singular(nouns[-1])}"
 

@@ -33,6 +33,14 @@ def router(intents: Intents) -> APIRouter:
             raise invalid("query.cursor", "no such cursor") from None
         return {"items": [await shown(intents, one) for one in found], "next_cursor": following}
 
+    @routes.get("/intents/{intent_id}", response_model=ShownIntent, dependencies=[needs("viewer")], responses={404: {}})
+    async def show_intent(intent_id: Annotated[str, Path(max_length=200)]) -> dict[str, Any]:
+        """What is known of one."""
+        found = await intents.get(intent_id)
+        if found is None:
+            raise unknown_intent(intent_id)
+        return await shown(intents, found)
+
     @routes.delete(
         "/intents/{intent_id}",
         status_code=204,

@@ -40,7 +40,7 @@ def router(
     routes = APIRouter(tags=["calls"])
 
     @routes.get(
-        "/calls/{tool_call_id}", response_model=ShownCall, responses={403: {}, 404: {}, 422: {}, 429: {}, 503: {}}
+        "/calls/{tool_call_id:path}", response_model=ShownCall, responses={403: {}, 404: {}, 422: {}, 429: {}, 503: {}}
     )
     async def show_call_token(
         request: Request, response: Response, tool_call_id: Annotated[str, Path(max_length=512)]

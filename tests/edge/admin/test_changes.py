@@ -42,6 +42,8 @@ class Record:
         ("PUT", "/agents/agt_1/policy", "replace:policy"),
         ("POST", "/approvals/apr_1/approve", "approve:approval"),
         ("POST", "/approvals/reject-all", "reject_all:approval"),
+        ("POST", "/signing-keys/rotate", "rotate:signing_key"),
+        ("DELETE", "/intents/int_1", "delete:intent"),
         ("BREW", "/", "brew:"),
     ],
 )
