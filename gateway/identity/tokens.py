@@ -128,7 +128,7 @@ class TokenReader:
         subject = claims.get(self._claim)
         if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LIMIT or not subject.isprintable():
             raise BadToken(f"does not name an agent in `{self._claim}`")
-        return _number(claims["exp"], 0.0), self._agent(subject)
+        return _number(claims["exp"], 0.0), self._agent(subject, claims.get("sub"))
 
     def _key(self, header: dict[str, Any]) -> jwt.PyJWK:
         keys, kid = self._keys or [], header.get("kid")
@@ -137,7 +137,9 @@ class TokenReader:
             raise UnknownKey("is signed with a key that the issuer does not show")
         return fitting[0]
 
-    def _agent(self, subject: str) -> Agent:
+    def _agent(self, subject: str, principal: object) -> Agent:
+        """Where another claim than `sub` names the agent, `sub` is for whom it works (RFC 8693 section 4.1)."""
+        known = isinstance(principal, str) and 0 < len(principal) <= _SUBJECT_LIMIT and principal.isprintable()
         digest = keyed(self._id_key, f"{self._issuer}\x00{subject}".encode())
         return Agent(
             agent_id(digest),
@@ -145,6 +147,7 @@ class TokenReader:
             name=subject,
             credential_id=credential_id(digest[AGENT_BYTES:]),
             evidence=(Evidence("token", 1.0),),
+            principal=str(principal) if known and self._claim != "sub" else None,
         )
 
 

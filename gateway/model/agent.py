@@ -21,7 +21,8 @@ class Agent:
     `credential` is a hint a person can recognise (`…a1b2`), never the credential itself; `credential_id` the keyed hash
     of what was shown, the same for every agent behind one credential. `verified` agents proved who they are, with the
     agent key `key_id` or with a token of the configured issuer. `owner_team` and `environment` are what operators gave
-    it; only verified agents have them. `evidence` is what the id was derived from.
+    it; only verified agents have them. `evidence` is what the id was derived from. `principal` is for whom a verified
+    agent's token says that it works.
     """
 
     agent_id: str
@@ -33,3 +34,4 @@ class Agent:
     owner_team: str | None = None
     environment: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    principal: str | None = None

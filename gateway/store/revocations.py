@@ -18,6 +18,7 @@ MOST = 1000
 
 _BLOCKED = frozenset({"DRAINING", "QUARANTINED"})
 _OVER = 2 * LEEWAY  # seconds after its end that nobody takes a token
+_SKEW = LEEWAY - 1  # seconds that the clock of whoever minted may go before that of whoever revokes
 
 
 class Revocations:
@@ -47,8 +48,9 @@ class Revocations:
         return any(claims.issued <= self.before(agent_id) for agent_id in (claims.agent_id, *claims.act))
 
     def before(self, agent_id: str) -> float:
-        """Everything that this agent had until then is revoked; seconds since the epoch."""
-        return max(self._before.get(agent_id, 0.0), self._blocked.get(agent_id, 0.0))
+        """Everything minted for this agent that says it was issued by then is revoked; seconds since the epoch."""
+        at = max(self._before.get(agent_id, 0.0), self._blocked.get(agent_id, 0.0))
+        return at + _SKEW if at else 0.0
 
     async def revoke(self, agent_id: str, jti: str, expires: float) -> int:
         """Revoke one intent of an agent and all that were narrowed from it; the epoch of the change.

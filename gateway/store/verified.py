@@ -77,7 +77,12 @@ class VerifiedAgents:
         if known is None or self._age(known) > FRESH:
             known = await self._read(agent.agent_id, known, lambda: self._with_attributes(agent, None))
         assert known is not None
-        return replace(known.agent, credential=agent.credential, credential_id=agent.credential_id)
+        return replace(
+            known.agent,
+            credential=agent.credential,
+            credential_id=agent.credential_id,
+            principal=agent.principal,
+        )
 
     def key_changed(self, key_id: str, data: dict[str, Any], epoch: int) -> None:
         """A key was revoked, or will end sooner: from now on, or when Redis is asked again."""

@@ -57,6 +57,14 @@ def test_a_good_token_names_its_agent_whichever_key_signed_it() -> None:
     assert reader(claim="workload").agent(token(workload="billing")).agent_id == agent.agent_id
 
 
+def test_where_another_claim_names_the_agent_the_subject_is_for_whom_it_works() -> None:
+    on_behalf = reader(claim="workload")
+    assert on_behalf.agent(token(workload="billing", sub="kim")).principal == "kim"
+    assert reader().agent(token(sub="kim")).principal is None
+    for odd in (None, "", "k" * 201, "a\nb"):
+        assert on_behalf.agent(token(workload="billing", sub=odd)).principal is None
+
+
 def bad() -> dict[str, bytes]:
     head, payload, signature = token().split(b".")
     none = base64.urlsafe_b64encode(json.dumps({"alg": "none", "kid": "ec"}).encode()).rstrip(b"=")

@@ -65,6 +65,14 @@ async def test_an_agent_that_is_quarantined_has_no_intent_left_even_after_its_re
     assert over(pair[1]).is_revoked(intent())  # one that starts later knows it too
 
 
+async def test_what_a_replica_minted_whose_clock_goes_before_is_revoked_too(pair: Pair) -> None:
+    revocations = over(pair[0])
+    ahead = intent(issued=int(time.time()) + 3)
+    await Quarantine(pair[1], pair[1]._connection, clock=time.time).block("agt_1", "odd", "root")
+    await pair[0].refresh()
+    assert revocations.is_revoked(ahead)
+
+
 async def test_a_draining_agent_has_none_either(pair: Pair) -> None:
     revocations = over(pair[0])
     await Quarantine(pair[0], pair[0]._connection, clock=time.time).block("agt_1", "odd", "root", drain_seconds=60)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -98,9 +99,13 @@ async def test_a_remembered_key_ends_in_time(world: World) -> None:
 
 async def test_an_agent_with_a_token_has_what_operators_gave_it(world: World) -> None:
     agent_id = await world.registry.make(Attributes("from-operators", "payments"))
-    shown = Agent(agent_id, verified=True, name="from-token", credential="…abcd", credential_id="crd_1")
+    shown = Agent(
+        agent_id, verified=True, name="from-token", credential="…abcd", credential_id="crd_1", principal="kim"
+    )
     agent = await world.verified.of_token(shown)
     assert (agent.name, agent.owner_team, agent.credential) == ("from-operators", "payments", "…abcd")
+    assert agent.principal == "kim"
+    assert (await world.verified.of_token(replace(shown, principal=None))).principal is None
     unknown = await world.verified.of_token(Agent("agt_new", verified=True, name="from-token"))
     assert unknown.name == "from-token"
 

@@ -166,13 +166,15 @@ class _Desk:
 
     async def plan(self, request: Request, body: AskedPlan) -> Response:
         agent = await self._begin(request)
+        if agent.principal is not None and body.principal not in (None, agent.principal):
+            raise invalid("body.principal", "is another than the agent's own token names")
         steps = steps_of(body.steps, self._split)
         plan = Plan(
             body.goal,
             steps,
             body.ttl_seconds,
             body.execution,
-            body.principal,
+            agent.principal or body.principal,
             await self._person(request),
             _session(request),
         )

@@ -1,14 +1,19 @@
 """`/api/v1/intents`, over real gateways on one Redis."""
 
+import base64
 import json
 import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.intents.keyring import Key, KeyRing, thumbprint
 from gateway.intents.tokens import Verifier
@@ -77,10 +82,6 @@ def agent_at(gateways: tuple[GatewayProcess, GatewayProcess], name: str) -> Agen
 
 def ring_of(gateway: GatewayProcess) -> KeyRing:
     """The public keys as a stranger reads them."""
-    import base64
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     keys = []
     for at, one in enumerate(httpx.get(f"{gateway.url}/.well-known/jwks.json", timeout=20).json()["keys"]):
         public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(one["x"] + "="))
@@ -108,8 +109,6 @@ def agent(gateways: tuple[GatewayProcess, GatewayProcess]) -> Agent:
 
 
 def issuer_of(gateway: GatewayProcess, token: str) -> str:
-    import base64
-
     payload = token.split(".")[1]
     issuer: str = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["iss"]
     return issuer
@@ -442,3 +441,22 @@ def test_without_redis_nothing_is_minted_and_nobody_is_told_that_a_token_is_good
         assert agent.ask("GET", "/calls/c1").status_code == 503
         assert httpx.get(f"{gateway.url}/.well-known/jwks.json", timeout=20).status_code == 200
         own_redis.start()
+
+
+def test_for_whom_an_agent_works_is_what_its_own_token_says(shared_redis: RedisServer, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    jwks = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "k"}]}
+    (tmp_path / "jwks.json").write_text(json.dumps(jwks))
+    issuer = {"issuer": "https://issuer.example", "audience": "leuko", "claim": "workload"}
+    env = {
+        "GATEWAY_REDIS_URL": shared_redis.url,
+        "GATEWAY_REDIS_PREFIX": f"jwt{secrets.token_hex(4)}:",
+        "GATEWAY_JWT": json.dumps({**issuer, "jwks": str(tmp_path / "jwks.json")}),
+    }
+    said = {"iss": issuer["issuer"], "aud": "leuko", "workload": "billing", "sub": "kim", "exp": time.time() + 60}
+    with running_gateway("--stub", env=env) as gateway:
+        agent = Agent("", jwt.encode(said, key, "ES256", headers={"kid": "k"}), (gateway, gateway))
+        made = agent.minted({"tool": "get_status"})
+        assert agent.ask("GET", f"/intents/{made['intent_id']}").json()["principal"] == "kim"
+        assert agent.plan({"tool": "get_status"}, principal="kim").status_code == 201
+        assert agent.plan({"tool": "get_status"}, principal="lee").status_code == 422
