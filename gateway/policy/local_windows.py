@@ -3,6 +3,7 @@
 Each process lets its share of a limit pass, so that together they keep it as well as can be known.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from operator import itemgetter
@@ -45,7 +46,7 @@ class LocalWindows:
             if claim.bound.kind.span == "now":
                 self._running[claim.subject] = self._running.get(claim.subject, 0) + 1
             else:
-                self._window(claim, now).append((now, claim.amount(0)))
+                _add(self._window(claim, now), math.ceil(now), claim.amount(0))
         return None
 
     def leave(self, claims: Iterable[Claim]) -> None:
@@ -67,3 +68,10 @@ class LocalWindows:
         if window and window[0][0] <= now - _MINUTE:
             del window[: bisect_right(window, now - _MINUTE, key=itemgetter(0))]
         return window
+
+
+def _add(window: list[tuple[float, int]], second: int, amount: int) -> None:
+    """Counted by the second, rounded up: what is looked at for each request does not grow with how many there are."""
+    if window and window[-1][0] == second:
+        amount += window.pop()[1]
+    window.append((second, amount))

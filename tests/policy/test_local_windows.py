@@ -51,3 +51,12 @@ def test_it_does_not_grow_with_its_callers() -> None:
     for n in range(10_050):
         windows.take([claim("requests_per_minute", 1, who=f"s{n}")], 0, replicas=1)
     assert len(windows._minutes) <= 10_000
+
+
+def test_a_window_is_no_larger_however_many_pass() -> None:
+    windows, rate = LocalWindows(), claim("requests_per_minute", 5000)
+    assert sum(windows.take([rate], now / 100, replicas=1) is None for now in range(6000)) == 5000
+    (window,) = windows._minutes.values()
+    assert len(window) <= 61
+    assert windows.take([rate], 59.5, replicas=1) == (rate, 0.5)
+    assert windows.take([rate], 60.5, replicas=1) is None
