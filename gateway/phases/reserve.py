@@ -13,8 +13,10 @@ from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
 from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, unpriceable
+from gateway.phases.mcp.state import MCPState
 from gateway.phases.policies import Policies
 from gateway.policy.bounds import NANO, Measure
+from gateway.policy.claim import Claim
 from gateway.policy.demand import Demand, claims_of
 from gateway.policy.estimate import InputEstimate
 from gateway.policy.local_windows import LocalWindows
@@ -95,6 +97,10 @@ class Reserve:
         output = _output(exchange)
         demand, price = self._demand(exchange, plan, output)
         claims = claims_of(plan, demand)
+        if exchange.mcp is not None:
+            claims = [claim for claim in claims if _is_about(claim, exchange.mcp)]
+            if not claims:
+                return
         reservation = self._limits.open(exchange.id, claims, demand.conversation)
         kept = exchange.ask is not None and exchange.ask.document.get("background") is True
         # Before it is asked for: whoever leaves meanwhile must give back what may have been set aside.
@@ -180,6 +186,13 @@ class Reserve:
         if full is not None:
             raise refusal_of(full[0], 0, 0.0, full[1])
         held.local = True
+
+
+def _is_about(claim: Claim, state: MCPState) -> bool:
+    """Whether a bound is about an exchange with an MCP server: no model works there, and what only waits, or answers
+    the server, must not take the place of the call that it is about."""
+    kind = claim.bound.kind
+    return kind.measure in ("requests", "tool_calls") and (kind.span != "now" or state.works)
 
 
 def _output(exchange: Exchange) -> Output | None:

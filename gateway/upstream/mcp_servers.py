@@ -42,10 +42,15 @@ class MCPServer:
 
 
 class MCPServers:
-    """All of them. A new configuration is a new instance."""
+    """All of them. A new configuration is a new instance. Raises ValueError for two names that clients spell alike."""
 
     def __init__(self, servers: Iterable[MCPServer] = ()) -> None:
         self.by_name: Mapping[str, MCPServer] = {server.name: server for server in servers}
+        spelled: dict[str, str] = {}
+        for name in self.by_name:
+            other = spelled.setdefault(name.replace("-", "_"), name)
+            if other != name:
+                raise ValueError(f"MCP servers {other} and {name}: clients write both alike before names of tools")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 OWN_KEYS = "io.leuko/"
 """What names of the gateway's own members of `_meta` start with."""
 INTENT_KEY = "io.leuko/intent"
+
+LISTEN = "subscriptions/listen"
+"""Answered by a stream that ends only when somebody ends it."""
 CALL_KEY = "io.leuko/call"
 
 PARSE_ERROR = -32700

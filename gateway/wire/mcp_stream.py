@@ -13,8 +13,8 @@ from gateway.wire.mcp import RequestId, error_event
 from gateway.wire.mcp_messages import dumps
 from gateway.wire.sse import FrameSplitter, FrameTooLong, parse
 
-FRAME_LIMIT = 64 * 1024 * 1024
-"""Bytes of one event: a result may hold files."""
+FRAME_LIMIT = 16 * 1024 * 1024
+"""Bytes of one event: a result may hold files. Clients take less by default."""
 
 HEARTBEAT = b":\n"
 """A comment line without the blank line after it, which some clients take for an event."""

@@ -78,6 +78,27 @@ def test_calls_to_tools_count_against_the_limits(
     assert (listed.status_code, other.status_code) == (200, 200)
 
 
+def test_a_stream_that_stands_takes_no_place_of_a_call(shared_redis: RedisServer, tmp_path: Path) -> None:
+    async def script(asked: Request, talk: Conversation) -> None:
+        if asked.method == "POST":
+            await talk.json(result())
+            return
+        await talk.start(200, SSE)
+        await talk.chunk(b": open\n\n")
+        await talk.hang()
+
+    with threaded(script) as upstream:
+        policy = "name: one\nlimits: {concurrent: 1}\nbudgets: {usd_per_day: 1}\n"
+        given = env(shared_redis, tmp_path, "mcpstands", policy, MCP_UPSTREAM_URL=f"{upstream.url}/mcp")
+        with running_gateway(env=given) as gateway:
+            key = agent_with_key(gateway, "stands")[2]
+            headers = {**ACCEPT, "authorization": f"Bearer {key}"}
+            with httpx.stream("GET", f"{gateway.url}/mcp", headers=headers, timeout=20, trust_env=False) as standing:
+                assert next(standing.iter_lines()) == ": open"
+                assert post(gateway, call("add"), key).status_code == 200
+                assert post(gateway, request("notifications/x", None), key).status_code == 200
+
+
 def test_servers_are_read_again(shared_redis: RedisServer, upstream: ThreadedUpstream, tmp_path: Path) -> None:
     config = tmp_path / "gateway.yaml"
     config.write_text(f"mcp_servers: {{one: '{upstream.url}/mcp'}}\n")

@@ -42,3 +42,8 @@ def test_servers_are_known_by_name() -> None:
     servers = MCPServers([MCPServer("a", "https://x"), MCPServer("b", "https://y")])
     assert servers.names == ("a", "b") and servers.by_name["b"].url == "https://y"
     assert MCPServers().names == ()
+
+
+def test_names_that_clients_spell_alike_are_refused() -> None:
+    with pytest.raises(ValueError, match="my-files and my_files"):
+        MCPServers([MCPServer("my-files", "https://x"), MCPServer("my_files", "https://y")])

@@ -7,7 +7,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
 from gateway.upstream.mcp_servers import MCPServer
-from gateway.wire.mcp import Era, RequestId
+from gateway.wire.mcp import LISTEN, Era, RequestId
 from gateway.wire.mcp_messages import Body, Message
 from gateway.wire.mcp_stream import Edit
 
@@ -60,6 +60,11 @@ class MCPState:
         self.intent: str | None = None
         self.observers: list[Callable[[dict[str, Any]], None]] = []
         self.tool_errors = 0
+
+    @property
+    def works(self) -> bool:
+        """Whether the server is asked for something that it will have done in the end."""
+        return self.body is not None and bool(self.body.requests) and self.method != LISTEN
 
     @property
     def method(self) -> str | None:

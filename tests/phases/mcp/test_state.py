@@ -1,5 +1,7 @@
 """What is known of an exchange before and after its body is read."""
 
+import pytest
+
 from gateway.phases.mcp.state import MCPState
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import Era
@@ -23,3 +25,19 @@ def test_a_batch_has_neither() -> None:
     state = MCPState(SERVER, Era.HANDSHAKE)
     state.body = read_body(b'[{"jsonrpc":"2.0","id":7,"method":"ping"}]')
     assert (state.method, state.request_id) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "works"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x"}}', True),
+        (b'{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen"}', False),
+        (b'{"jsonrpc":"2.0","method":"notifications/x"}', False),
+        (b'{"jsonrpc":"2.0","id":7,"result":{}}', False),
+    ],
+)
+def test_what_only_waits_or_answers_is_no_work(body: bytes, works: bool) -> None:
+    state = MCPState(SERVER, Era.HANDSHAKE)
+    assert not state.works
+    state.body = read_body(body)
+    assert state.works is works
