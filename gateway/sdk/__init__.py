@@ -8,28 +8,35 @@
 Imports nothing else of the gateway, and an HTTP library only when something is asked.
 """
 
-from gateway.sdk.client import AsyncGatewayClient, GatewayClient
+from gateway.sdk.async_client import AsyncGatewayClient
+from gateway.sdk.client import GatewayClient
 from gateway.sdk.errors import (
     ApprovalRequired,
     AuthenticationError,
     GatewayError,
     GatewayUnavailable,
+    IntentDenied,
+    IntentError,
     InvalidRequest,
     PermissionDenied,
     PolicyViolationError,
     RateLimited,
 )
-from gateway.sdk.shapes import CreatedAgent, Decision
+from gateway.sdk.shapes import CallToken, CreatedAgent, Decision, Intent
 
 __all__ = [
     "ApprovalRequired",
     "AsyncGatewayClient",
     "AuthenticationError",
+    "CallToken",
     "CreatedAgent",
     "Decision",
     "GatewayClient",
     "GatewayError",
     "GatewayUnavailable",
+    "Intent",
+    "IntentDenied",
+    "IntentError",
     "InvalidRequest",
     "PermissionDenied",
     "PolicyViolationError",

@@ -11,19 +11,22 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from gateway.sdk.errors import (
+    INTENT_WORDS,
     AuthenticationError,
     GatewayError,
     GatewayUnavailable,
+    IntentDenied,
+    IntentError,
     InvalidRequest,
     PermissionDenied,
     RateLimited,
 )
-from gateway.sdk.shapes import CreatedAgent, Decision
+from gateway.sdk.shapes import CreatedAgent, Decision, denied_intent
 
 _ADMIN = "/api/gateway"
-_AGENTS = "/api/v1"
+AGENTS = "/api/v1"
 _PAGE = 1000
-_REPEATABLE = ("GET", "PUT")
+_REPEATABLE = ("GET", "PUT", "DELETE")
 _PASSING = (502, 503, 504)
 _LONGEST_WAIT = 5.0  # seconds; who asks for more is told to the caller instead
 
@@ -32,7 +35,7 @@ _LONGEST_WAIT = 5.0  # seconds; who asks for more is told to the caller instead
 class Ask:
     """A request to be sent. `key`: which of the client's keys goes with it; `session` names the conversation."""
 
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     key: Literal["agent", "admin"]
     json: Any = None
@@ -75,7 +78,7 @@ def create_agent(name: str, owner_team: str | None, environment: str | None, *, 
     body = {"name": name, "owner_team": owner_team, "environment": environment}
     given = {member: value for member, value in body.items() if value is not None}
     if not as_admin:
-        made = yield Ask("POST", f"{_AGENTS}/agents/register", "agent", given)
+        made = yield Ask("POST", f"{AGENTS}/agents/register", "agent", given)
         return CreatedAgent(made["agent_id"], made["api_key"])
     made = yield Ask("POST", f"{_ADMIN}/agents", "admin", given)
     agent_id: str = made["agent_id"]
@@ -103,7 +106,7 @@ def enforce(
     asked: dict[str, Any] = {"action": action, "resource": resource}
     more = {"context": context, "tool": tool, "arguments": arguments, "intent_token": intent_token}
     asked |= {member: value for member, value in more.items() if value is not None}
-    said = yield Ask("POST", f"{_AGENTS}/enforce", "agent", asked, session=session)
+    said = yield Ask("POST", f"{AGENTS}/enforce", "agent", asked, session=session)
     return Decision(
         tool or action,
         said["allowed"] is True,
@@ -125,7 +128,7 @@ def log_action(
 ) -> Call[str]:
     body: dict[str, Any] = {"action": action, "resource": resource, "allowed": allowed, "result": result}
     body |= {"context": context or {}, "metadata": metadata or {}}
-    kept = yield Ask("POST", f"{_AGENTS}/logs", "agent", body)
+    kept = yield Ask("POST", f"{AGENTS}/logs", "agent", body)
     entry: str = kept["entry"]
     return entry
 
@@ -142,7 +145,7 @@ def logs(
     given = {"agent_id": agent_id, "action": action, "allowed": None if allowed is None else str(allowed).lower()}
     given |= {"start_time": _time(start_time), "end_time": _time(end_time)}
     params = {name: value for name, value in given.items() if value is not None}
-    path, found = f"{_AGENTS}/logs" if agent_id is None else f"{_ADMIN}/audit", list[dict[str, Any]]()
+    path, found = f"{AGENTS}/logs" if agent_id is None else f"{_ADMIN}/audit", list[dict[str, Any]]()
     while len(found) < limit:
         params["limit"] = str(min(_PAGE, limit - len(found)))
         page = yield Ask("GET", path, "agent" if agent_id is None else "admin", params=params)
@@ -163,7 +166,7 @@ def _time(time: Time | None) -> str | None:
 
 
 def steps(call: Call[T], retries: int) -> Steps[T]:
-    """What to do for a call, in turn. Raises GatewayError."""
+    """What to do for a call, in turn. Raises GatewayError; IntentDenied, ApprovalRequired for a plan."""
     came: Any = None
     while True:
         try:
@@ -206,12 +209,14 @@ def _read(came: Answer | Failure) -> Any:
         document = json.loads(came.body) if came.body else None
     except ValueError:
         document = None
+    if came.status == 204:
+        return {}
     if 200 <= came.status < 300 and isinstance(document, dict):
         return document
     raise _error(came, document if isinstance(document, dict) else {})
 
 
-def _error(answer: Answer, problem: dict[str, Any]) -> GatewayError:
+def _error(answer: Answer, problem: dict[str, Any]) -> GatewayError | IntentDenied:
     """From an RFC 9457 problem, or whatever else came."""
     status, told = answer.status, problem.get("detail")
     detail = told if isinstance(told, str) else f"The gateway answered with status {status}."
@@ -222,9 +227,21 @@ def _error(answer: Answer, problem: dict[str, Any]) -> GatewayError:
     if status == 401:
         return AuthenticationError(detail, status)
     if status == 403:
-        return PermissionDenied(detail, status)
+        return _forbidden(detail, problem)
     errors = [error for error in problem.get("errors") or () if isinstance(error, dict)]
     return InvalidRequest(detail, status, errors) if 400 <= status < 500 else GatewayUnavailable(detail, status)
+
+
+def _forbidden(detail: str, problem: dict[str, Any]) -> PermissionDenied | IntentDenied:
+    decisions = problem.get("decisions")
+    if isinstance(decisions, list):
+        return denied_intent(decisions)
+    word = detail.partition(":")[0]
+    if word not in INTENT_WORDS:
+        return PermissionDenied(detail, 403)
+    error = IntentError(detail, 403)
+    error.reason = word
+    return error
 
 
 def _seconds(header: str | None) -> float | None:

@@ -1,76 +1,22 @@
-"""The client, for threads (`GatewayClient`) and for coroutines (`AsyncGatewayClient`)."""
+"""The client for threads."""
 
-import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from gateway.sdk import calls
+from gateway.sdk import calls, intents
+from gateway.sdk.base import Base, answer_of, failure_of
 from gateway.sdk.calls import Answer, Ask, Call, Failure, Pause, Rule, Time
-from gateway.sdk.shapes import CreatedAgent, Decision
+from gateway.sdk.intents import Execution
+from gateway.sdk.shapes import CallToken, CreatedAgent, Decision, Intent
 
 if TYPE_CHECKING:
     import httpx
 
-_DEFAULT_URL = "http://127.0.0.1:4000"
-
 T = TypeVar("T")
 
 
-class _Base:
-    """What both clients know."""
-
-    def __init__(
-        self,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        admin_key: str | None = None,
-        *,
-        timeout: float = 10.0,
-        retries: int = 2,
-        http_client: Any = None,
-    ) -> None:
-        url = (base_url or os.environ.get("GATEWAY_URL") or _DEFAULT_URL).rstrip("/").removesuffix("/v1")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url is {url[:200]!r}; allowed: http://HOST[:PORT] or https://HOST[:PORT]")
-        self.base_url = url
-        self._keys = {"agent": api_key, "admin": admin_key}
-        self._timeout = timeout
-        self._retries = max(0, retries)
-        self._given = http_client
-        self._own: Any = None
-        self._lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.base_url!r})"
-
-    def _request(self, ask: Ask) -> dict[str, Any]:
-        """Arguments of httpx. No redirect is followed: it would carry the key elsewhere."""
-        key = self._keys[ask.key]
-        if key is None:
-            needed = "api_key" if ask.key == "agent" else "admin_key"
-            raise ValueError(f"this call needs {needed}; give it to {type(self).__name__}")
-        name, value = ("authorization", f"Bearer {key}") if ask.key == "agent" else ("x-admin-key", key)
-        headers = {name: value} if ask.session is None else {name: value, "x-agent-session": ask.session}
-        sent = {} if ask.json is None else {"json": ask.json}
-        return {
-            "method": ask.method,
-            "url": self.base_url + ask.path,
-            "headers": headers,
-            "params": ask.params,
-            "timeout": self._timeout,
-            "follow_redirects": False,
-            **sent,
-        }
-
-    def _as_admin(self) -> bool:
-        return self._keys["admin"] is not None
-
-
-class GatewayClient(_Base):
+class GatewayClient(Base):
     """Asks the gateway, and waits. May be shared by threads.
 
     Args:
@@ -142,6 +88,60 @@ class GatewayClient(_Base):
         """The latest audit entries first: of any agent (with the admin key), else what this agent reported."""
         return self._run(calls.logs(agent_id, action, allowed, start_time, end_time, limit))
 
+    def plan_intent(
+        self,
+        goal: str,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        ttl_seconds: int | None = None,
+        execution: Execution | None = None,
+        principal: str | None = None,
+        session: str | None = None,
+    ) -> Intent:
+        """Declare what the agent is about to do, and get the token that binds its calls to it.
+
+        Args:
+            steps: `{"tool", "server"?, "arguments"? (exactly these) or "constraints"?, "max_uses"?, "after"?, "id"?}`.
+            ttl_seconds: how long the token is good; 15 minutes unless said.
+            execution: `plan_only` has every call judged and none released.
+            principal: on whose behalf.
+
+        Raises:
+            IntentDenied: a policy denies a step. ApprovalRequired: a person has to say first; then plan the same again.
+        """
+        return self._run(intents.plan(goal, steps, ttl_seconds, execution, principal, session))
+
+    def get_intent(self, intent_id: str) -> dict[str, Any]:
+        """How an intent of this agent stands: `status`, and `used` of each step."""
+        return self._run(intents.get(intent_id))
+
+    def delegate_intent(
+        self,
+        intent_id: str,
+        *,
+        agent_id: str | None = None,
+        steps: Sequence[Mapping[str, Any]] | None = None,
+        goal: str | None = None,
+        ttl_seconds: int | None = None,
+        execution: Execution | None = None,
+        session: str | None = None,
+    ) -> Intent:
+        """A narrower intent, for another agent if it is named; it shares the counters of this one. Raises as
+        plan_intent, and IntentError if nothing can be narrowed from it any more."""
+        return self._run(intents.delegate(intent_id, agent_id, steps, goal, ttl_seconds, execution, session))
+
+    def revoke_intent(self, intent_id: str) -> list[str]:
+        """End an intent and all that was narrowed from it; the replicas that have not said that they refuse it."""
+        return self._run(intents.revoke(intent_id))
+
+    def introspect_intent(self, token: str) -> dict[str, Any]:
+        """What a token says if it is good now, else only `{"active": False}` (RFC 7662). Takes call tokens, too."""
+        return self._run(intents.introspect(token))
+
+    def call_token(self, tool_call_id: str) -> CallToken:
+        """What proves to a tool server that a call of the last minute was allowed, by the provider's id of the call."""
+        return self._run(intents.call_token(tool_call_id))
+
     def close(self) -> None:
         """Close the connections; whoever asks again opens new ones."""
         with self._lock:
@@ -173,9 +173,9 @@ class GatewayClient(_Base):
         import httpx
 
         try:
-            return _answer(self._client().request(**self._request(ask)))
+            return answer_of(self._client().request(**self._request(ask)))
         except httpx.TransportError as error:
-            return _failure(error)
+            return failure_of(error)
 
     def _client(self) -> "httpx.Client":
         import httpx
@@ -185,109 +185,3 @@ class GatewayClient(_Base):
                 self._own = httpx.Client(trust_env=False)
             client: httpx.Client = self._given or self._own
             return client
-
-
-class AsyncGatewayClient(_Base):
-    """Asks the gateway without blocking the event loop; belongs to one loop. Arguments as of GatewayClient."""
-
-    async def create_agent(
-        self, name: str, *, owner_team: str | None = None, environment: str | None = None
-    ) -> CreatedAgent:
-        """As GatewayClient.create_agent."""
-        return await self._run(calls.create_agent(name, owner_team, environment, as_admin=self._as_admin()))
-
-    async def set_policy(
-        self, agent_id: str, *, allow: Sequence[Rule] = (), deny: Sequence[Rule] = ()
-    ) -> dict[str, Any]:
-        """As GatewayClient.set_policy."""
-        return await self._run(calls.set_policy(agent_id, allow, deny))
-
-    async def enforce(
-        self,
-        action: str,
-        resource: str = "",
-        *,
-        context: Mapping[str, Any] | None = None,
-        tool: str | None = None,
-        arguments: Any = None,
-        intent_token: str | None = None,
-        session: str | None = None,
-    ) -> Decision:
-        """As GatewayClient.enforce."""
-        return await self._run(calls.enforce(action, resource, context, tool, arguments, intent_token, session))
-
-    async def log_action(
-        self,
-        action: str,
-        resource: str,
-        *,
-        allowed: bool = True,
-        result: str = "success",
-        context: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> str:
-        """As GatewayClient.log_action."""
-        return await self._run(calls.log_action(action, resource, allowed, result, context, metadata))
-
-    async def logs(
-        self,
-        agent_id: str | None = None,
-        *,
-        action: str | None = None,
-        allowed: bool | None = None,
-        start_time: Time | None = None,
-        end_time: Time | None = None,
-        limit: int = 100,
-    ) -> list[dict[str, Any]]:
-        """As GatewayClient.logs."""
-        return await self._run(calls.logs(agent_id, action, allowed, start_time, end_time, limit))
-
-    async def close(self) -> None:
-        """Close the connections; whoever asks again opens new ones."""
-        own, self._own = self._own, None
-        if own is not None:
-            await own.aclose()
-
-    async def __aenter__(self) -> "AsyncGatewayClient":
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.close()
-
-    async def _run(self, call: Call[T]) -> T:
-        import asyncio
-
-        steps, came = calls.steps(call, self._retries), None
-        while True:
-            try:
-                step = steps.send(came)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            came = None
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-            else:
-                came = await self._send(step)
-
-    async def _send(self, ask: Ask) -> Answer | Failure:
-        import httpx
-
-        if self._given is None and self._own is None:
-            self._own = httpx.AsyncClient(trust_env=False)
-        client: httpx.AsyncClient = self._given or self._own
-        try:
-            return _answer(await client.request(**self._request(ask)))
-        except httpx.TransportError as error:
-            return _failure(error)
-
-
-def _answer(response: "httpx.Response") -> Answer:
-    return Answer(response.status_code, response.content, response.headers.get("retry-after"))
-
-
-def _failure(error: "httpx.TransportError") -> Failure:
-    import httpx
-
-    unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return Failure(f"{type(error).__name__}: {error}"[:300], sent=not unsent)

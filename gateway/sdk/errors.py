@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+INTENT_WORDS = frozenset(
+    {"tool_not_in_intent", "arguments_mismatch", "step_order", "uses_exhausted", "expired", "not_yet_valid"}
+    | {"wrong_agent", "revoked", "bad_signature", "malformed"}
+)
+"""Why an intent token does not allow something."""
+
 
 class GatewayError(Exception):
     """Anything the gateway, or the way to it, made of a call.
@@ -30,6 +36,12 @@ class AuthenticationError(GatewayError):
 
 class PermissionDenied(GatewayError):
     """The key is good, but not for this (403)."""
+
+
+class IntentError(PermissionDenied):
+    """An intent token cannot be used. `reason`: one of INTENT_WORDS."""
+
+    reason: str = ""
 
 
 class InvalidRequest(GatewayError):
@@ -74,3 +86,9 @@ class ApprovalRequired(PolicyViolationError):
     """A person has to approve first; then ask again for the same."""
 
     approval_id: str = ""
+
+
+class IntentDenied(PolicyViolationError):
+    """A policy denies a step of a plan: the first one is what the members are about; `step` is its id."""
+
+    step: str = ""
