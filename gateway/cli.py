@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gateway import __version__
-from gateway.commands import agents, approvals, audit, intents, keys, mode, policy, providers, quarantine, routes
+from gateway.commands import agents, approvals, audit, demo, intents, keys, mode, policy, providers, quarantine, routes
 from gateway.commands.session import command
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def _with_nouns(made: typer.Typer) -> typer.Typer:
         made.add_typer(noun.commands())
     made.command("quarantine")(command(quarantine.quarantine))
     made.command("release")(command(quarantine.release))
+    made.add_typer(demo.commands())
     return made
 
 

@@ -1,0 +1,53 @@
+"""`leuko demo cloud`: something to try the gateway with that nothing real depends on."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+
+def cloud(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 4100,
+) -> None:
+    """Serve a simulated cloud as an MCP server, until Ctrl-C: services, logs, a shell, jobs, settings."""
+    import sys
+
+    from gateway.demo.cloud import PATH, CloudServer
+    from gateway.demo.cloud_state import Cloud
+    from gateway.edge.server import Listener, Server
+    from gateway.edge.sockets import AddressInUse, AddressNotUsable, bind, url_of
+
+    try:
+        sockets = bind(host, port)
+    except (AddressInUse, AddressNotUsable) as error:
+        print(f"leuko: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+    async def serve() -> None:
+        server = Server([Listener(CloudServer(Cloud()), sockets)], hooks=_NothingOpen(), grace_seconds=0)
+        print(f"The simulated cloud listens on {url_of(sockets[0])}{PATH}", flush=True)
+        await server.serve()
+
+    asyncio.run(serve())
+
+
+class _NothingOpen:
+    """The drain of an application whose answers take no time."""
+
+    def on_draining(self) -> None:
+        """Nobody asks whether it is ready."""
+
+    async def drain(self) -> None:
+        """Nothing is under way."""
+
+    def hurry(self) -> None:
+        """As `drain`."""
+
+
+def commands() -> typer.Typer:
+    made = typer.Typer(name="demo", help="Things to try the gateway with.", no_args_is_help=True, rich_markup_mode=None)
+    made.command("cloud")(cloud)
+    # A lone command of a group would take the group's place.
+    made.callback()(lambda: None)
+    return made
