@@ -70,10 +70,12 @@ def _minted(
     if "token" in made:
         return Intent(made["intent_id"], made["token"], made["expires_at"], decisions)
     waiting = next((one for one in decisions.values() if not one.allowed), None)
-    error = ApprovalRequired(waiting.tool if waiting else "intent", None, waiting.reason if waiting else "as planned")
-    error.approval_id = made["approval_id"]
-    if waiting is not None:
+    if waiting is None:
+        error = ApprovalRequired("intent", None, "a person has to approve the plan")
+    else:
+        error = ApprovalRequired(waiting.tool, None, waiting.reason)
         error.rule, error.decision_id = waiting.rule, waiting.decision_id
+    error.approval_id = made["approval_id"]
     raise error
 
 

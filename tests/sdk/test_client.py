@@ -204,6 +204,9 @@ except gateway.sdk.GatewayUnavailable:
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     first, second = ran.stdout.splitlines()
-    own = [f"gateway.sdk{name}" for name in ("", ".calls", ".client", ".errors", ".shapes")]
+    own = [
+        f"gateway.sdk{name}"
+        for name in ("", ".async_client", ".base", ".calls", ".client", ".errors", ".intents", ".shapes")
+    ]
     assert first == f"[] {own}"
     assert second == "True"
