@@ -69,11 +69,10 @@ class ShipAudit:
     async def _send(self, directory: Path, follower: Follower, upto: int) -> Follower:
         """Send some records; the follower for the next ones: another one if the copy has more or fewer than thought."""
         first = follower.seq
-        earliest = await asyncio.to_thread(_earliest, directory)
+        ahead = clone(follower)  # where Redis does not take them, this one still stands before them
+        earliest, records = await asyncio.to_thread(_read, ahead, directory, upto)
         if first < earliest:
             return Follower(directory, earliest)
-        ahead = clone(follower)  # where Redis does not take them, this one still stands before them
-        records = await asyncio.to_thread(ahead.read_framed, upto, _BATCH)
         if not records:
             return ahead
         have = await self._copy.ship(directory.name, first, records, earliest)
@@ -120,5 +119,8 @@ class ShipAudit:
         return found
 
 
-def _earliest(directory: Path) -> int:
-    return min((segment.first for segment in segments(directory)), default=0)
+def _read(follower: Follower, directory: Path, upto: int) -> tuple[int, list[bytes]]:
+    """The first number there is, and the next records; none if those were let go of. Two things in one step, since
+    each way to a thread and back costs more than most of what is done there."""
+    earliest = min((segment.first for segment in segments(directory)), default=0)
+    return earliest, follower.read_framed(upto, _BATCH) if follower.seq >= earliest else []
