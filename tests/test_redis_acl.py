@@ -55,6 +55,11 @@ def test_a_user_with_the_commands_of_the_readme_is_enough(own_redis: RedisServer
             (approval,) = admin.get("/approvals?status=pending").raise_for_status().json()["items"]
             admin.post(f"/approvals/{approval['approval_id']}/approve").raise_for_status()
             assert said(key, CALL)["tool_calls"]
+            declared = _intents(gateway.url, key)
+            assert [item["intent_id"] for item in admin.get("/intents").json()["items"]] == declared
+            for intent in declared:
+                admin.delete(f"/intents/{intent}").raise_for_status()
+            admin.post("/signing-keys/rotate").raise_for_status()
             admin.put("/mode", json={"mode": "EMERGENCY", "reason": "a try"}).raise_for_status()
             eventually(lambda: re.search(r"leuko_webhooks_failed_total\S* [1-9]", admin.get("/metrics").text))
             admin.post(f"/quarantine/{agent}", json={"reason": "a try"}).raise_for_status()
@@ -66,3 +71,14 @@ def test_a_user_with_the_commands_of_the_readme_is_enough(own_redis: RedisServer
             admin.delete(f"/agents/{agent}").raise_for_status()
             admin.close()
         assert [entry for entry in redis.execute_command("ACL", "LOG")] == []
+
+
+def _intents(url: str, key: str) -> list[str]:
+    """Intents that an agent made and handed on, the newest first."""
+    with httpx.Client(base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {key}"}, timeout=20) as agent:
+        plan = {"goal": "a try", "steps": [{"tool": "look"}]}
+        made = agent.post("/intents", json=plan).raise_for_status().json()
+        part = agent.post(f"/intents/{made['intent_id']}/delegate", json={}).raise_for_status().json()
+        assert agent.post("/intents/introspect", json={"token": part["token"]}).json()["active"]
+        assert agent.get("/calls/call_1").status_code == 404
+        return [part["intent_id"], made["intent_id"]]

@@ -20,6 +20,7 @@ from gateway.edge.agents_api.pace import Pace
 from gateway.edge.jwks import JWKS
 from gateway.intents.tokens import Verifier
 from gateway.model.agent import Agent
+from gateway.model.errors import Refusal
 from gateway.phases.declaring import Declaring
 from gateway.phases.minting import Minting
 from gateway.policy.actions import split_server
@@ -70,14 +71,29 @@ class IntentOperations:
                 split=self._split,
                 pace=self._pace("intents", 120),
             ),
-            calls.router(
-                state.call_tokens, state.token_keys.ring, self._own, self._pace("calls", 6000), issuer=self._issuer
-            ),
+            calls.router(state.call_tokens, state.token_keys.ring, self._own, self._may_call(), issuer=self._issuer),
         ]
 
     def of_operators(self) -> list[APIRouter]:
         """Below `/api/gateway`."""
         return [admin_intents.router(self._state.intents), signing_keys.router(self._state.token_keys)]
+
+    def _may_call(self) -> Callable[[Agent, str | None], Awaitable[None]]:
+        """Raises Problem for an agent that may make no calls, or none under this intent any more."""
+        intents, pace = self._state.intents, self._pace("calls", 6000)
+
+        async def check(agent: Agent, intent_id: str | None) -> None:
+            if intent_id is None:
+                await pace(agent)
+            try:
+                await self._lifecycle(agent)
+            except Refusal as refusal:
+                raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
+            intent = None if intent_id is None else await intents.get(intent_id)
+            if intent_id is not None and (intent is None or intents.is_revoked(intent.claims)):
+                raise Problem(403, "revoked: the intent of this call is not good any more.")
+
+        return check
 
     def _minting(self) -> Minting:
         state, path = self._state, self._path

@@ -55,6 +55,7 @@ class Plan:
         principal: for whom the work is done, as the agent says.
         person: the key id of a person who asks with it; None: the agent alone.
         session: what the agent calls the conversation it asks from.
+        is_part: it is a part of what was declared before, so that nobody writes a warrant with it.
     """
 
     goal: str
@@ -64,6 +65,7 @@ class Plan:
     principal: str | None = None
     person: str | None = None
     session: str | None = None
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Declaring:
             reason = "only a person may declare an intent here: send an operator's key with it"
             return [replace(one, allowed=False, approval=False, rule=rule, policy=policy, reason=reason)
                     if one.allowed else one for one in verdicts]  # fmt: skip
-        if rules.minting.early is None:
+        if rules.minting.early is None or plan.is_part:
             return verdicts
         effects = [rules.effect_of(_question(step), facts) for step in plan.steps]
         if all(effect == "read" for effect in effects) or not await self._readers.any(agent.agent_id, plan.session):

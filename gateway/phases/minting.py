@@ -122,7 +122,7 @@ class Minting:
         )
         if claims.expires <= issued:
             raise ValueError("the parent is over in less than a second")
-        narrowed = Plan(plan.goal, steps, plan.seconds, claims.execution, claims.principal, plan.person, plan.session)
+        narrowed = replace(plan, steps=steps, execution=claims.execution, principal=claims.principal, is_part=True)
         return await self._mint(agent, to, claims, narrowed)
 
     async def _mint(

@@ -136,6 +136,10 @@ async def test_an_agent_that_has_read_results_waits_for_a_person_before_it_may_w
     assert found.decisions[1].rule == "early/intents/mint"
 
 
+async def test_a_part_of_what_was_declared_before_is_no_new_warrant(connection: Connection) -> None:
+    assert (await judged(connection, EARLY, plan(RESTART, is_part=True))).allowed
+
+
 @pytest.mark.parametrize(
     ("steps", "read", "person"),
     [((READ,), True, None), ((READ, RESTART), False, None), ((READ, RESTART), True, "adk_1")],

@@ -1,17 +1,23 @@
 """Intents that were minted: found, listed, and said what became of them."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.intents.claims import IntentClaims, Step, TokenProblem
+from gateway.store.call_tokens import CallTokens, ReleasedCall
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
+from gateway.store.grants import Grants
 from gateway.store.intents import MOST_OF_AGENT, Intent, Intents, TooManyIntents, Use
+from gateway.store.results_seen import ResultsSeen
 from tests.store.test_control import replica
 from tests.support.redis import RedisServer
+from tests.support.redis_sets import ClusterSet
 
 
 def intent(jti: str = "int_1", agent_id: str = "agt_1", *, life: float = 900, **more: Any) -> Intent:
@@ -126,3 +132,27 @@ async def test_without_redis_revocations_hold_and_nothing_else_is_said(own_redis
             with pytest.raises(StoreUnavailable):
                 await tried
         await intents._connection.close()
+
+
+async def test_they_work_on_a_cluster(shared_cluster: ClusterSet) -> None:
+    async with replica(shared_cluster.url) as one, replica(shared_cluster.url) as other:
+        here, there = (Intents(each._connection, each, clock=time.time) for each in (one, other))
+        jti = f"int_{secrets.token_hex(4)}"
+        made = intent(jti, f"agt_{jti}")
+        child = Intent(replace(made.claims, jti=f"{jti}c", parents=(jti,)), "a part", made.made_by)
+        await here.save(made)
+        await there.save(child)
+        await there.use(child.claims, [Use("s1", "a", "dec_1", ("d",))])
+        assert await here.join(child.claims, Use("s1", "b", "dec_2", ("x", "d"))) is True
+        assert await here.standing(made) == ("active", {"s1": 1, "s2": 0})
+        assert child in (await there.page(made.made_by))[0]
+        grants, calls = Grants(one._connection), CallTokens(other._connection, clock=time.time)
+        await grants.mint(made.made_by, ["d1", "d2"])
+        assert await Grants(other._connection).consume(made.made_by, ["d0", "d2"])
+        await calls.save(made.made_by, [ReleasedCall("c1", "read", None, "h", "dec_1")])
+        assert await calls.get(made.made_by, "c1", audience="tools")
+        seen = ResultsSeen(one._connection, clock=time.monotonic)
+        await seen.note(made.made_by, "monday")
+        assert await seen.any(made.made_by, None)
+        await here.revoke(made)
+        assert there.is_revoked(child.claims)

@@ -1,5 +1,6 @@
 """`/intents`: what agents have declared."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
@@ -31,7 +32,7 @@ def router(intents: Intents) -> APIRouter:
             found, following = await intents.page(agent_id, limit=limit, cursor=cursor or "")
         except ValueError:
             raise invalid("query.cursor", "no such cursor") from None
-        return {"items": [await shown(intents, one) for one in found], "next_cursor": following}
+        return {"items": await asyncio.gather(*(shown(intents, one) for one in found)), "next_cursor": following}
 
     @routes.get("/intents/{intent_id}", response_model=ShownIntent, dependencies=[needs("viewer")], responses={404: {}})
     async def show_intent(intent_id: Annotated[str, Path(max_length=200)]) -> dict[str, Any]:

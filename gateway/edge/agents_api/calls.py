@@ -32,11 +32,18 @@ def router(
     calls: CallTokens,
     ring: Callable[[], KeyRing],
     own: Own,
-    pace: Callable[[Agent], Awaitable[None]],
+    check: Callable[[Agent, str | None], Awaitable[None]],
     *,
     issuer: str,
 ) -> APIRouter:
-    """`ring`: the keys in force; raises StoreUnavailable. `issuer`: whom tokens are of."""
+    """Call tokens.
+
+    Args:
+        ring: the keys in force; raises StoreUnavailable.
+        own: the agent that asks; raises Problem.
+        check: raises Problem for an agent, or an intent of it, that has no right to make calls any more.
+        issuer: whom tokens are of.
+    """
     routes = APIRouter(tags=["calls"])
 
     @routes.get(
@@ -48,10 +55,11 @@ def router(
         """The call token of a call that the agent was given in the last minute, by the provider's id of the call. The
         same token each time: a tool server takes it once."""
         agent = own(request)
-        await pace(agent)
+        await check(agent, None)
         found = await calls.get(agent.agent_id, tool_call_id, audience=ANY_SERVER)
         if found is None:
             raise Problem(404, f"No call token of the last minute belongs to {tool_call_id[:80]}.")
+        await check(agent, found.intent)
         response.headers["cache-control"] = "no-store"
         return {
             "tool_call_id": found.call_id,

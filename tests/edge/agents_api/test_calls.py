@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import Request
 
+from gateway.edge.admin.problems import Problem
 from gateway.edge.agents_api import calls
 from gateway.edge.agents_api.application import agents_application
 from gateway.intents.keyring import KeyRing, key_of
@@ -27,12 +28,14 @@ async def kept(redis_url: str) -> AsyncIterator[CallTokens]:
     await connection.close()
 
 
-def api(kept: CallTokens, agent_id: str = "agt_1") -> httpx.AsyncClient:
+def api(kept: CallTokens, agent_id: str = "agt_1", revoked: str = "") -> httpx.AsyncClient:
     async def access(request: Request) -> None: ...
 
-    async def pace(agent: Agent) -> None: ...
+    async def check(agent: Agent, intent_id: str | None) -> None:
+        if intent_id == revoked:
+            raise Problem(403, "revoked")
 
-    routes = calls.router(kept, lambda: RING, lambda request: Agent(agent_id, True), pace, issuer="leuko")
+    routes = calls.router(kept, lambda: RING, lambda request: Agent(agent_id, True), check, issuer="leuko")
     app: Any = agents_application(access=access, routers=[routes])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1")
 
@@ -61,3 +64,9 @@ async def test_other_agents_and_other_calls_have_none(kept: CallTokens) -> None:
         assert (await own.get("/calls/call_2")).status_code == 404
         found = await own.get("/calls/call_1")
     assert (found.json()["audience"], found.json()["intent_id"]) == ("tools", None)
+
+
+async def test_no_token_is_given_for_a_call_of_an_intent_that_was_revoked(kept: CallTokens) -> None:
+    await kept.save("agt_1", [ReleasedCall("call_1", "restart", None, "h1", "dec_1", intent="int_1")])
+    async with api(kept, revoked="int_1") as client:
+        assert (await client.get("/calls/call_1")).status_code == 403
