@@ -50,6 +50,7 @@ from gateway.edge.sockets import tls_context
 from gateway.model.agent import Agent
 from gateway.phases.approving import Approving
 from gateway.phases.enforcing import Enforcing
+from gateway.phases.holding import Holding
 from gateway.phases.identify import check_active
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
@@ -177,6 +178,7 @@ class Interfaces:
             modes=state.modes,
             memories=state.memory,
             approving=Approving(state.approvals),
+            holding=Holding(path.presenting, state.intents, new_id=request_ids()),
             clock=self._clock,
         )
         own = own_agent(rules, even_inactive=True)

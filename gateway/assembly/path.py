@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from gateway import __version__
+from gateway.assembly.judging import judge, present
 from gateway.assembly.keys import known_secrets, own_keys, root_of
 from gateway.assembly.mcp import MCPPath
 from gateway.assembly.outgoing import builders, forward_phase
@@ -23,18 +24,14 @@ from gateway.background.merge_providers import MergeProviders
 from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.edge.workers import worker_id
-from gateway.identity.arguments import ArgumentsHash
 from gateway.identity.tokens import TokenReader
 from gateway.model.exchange import Exchange
 from gateway.phases.admit import Admit, Gate
-from gateway.phases.approving import Approving
-from gateway.phases.decisions import Decisions
 from gateway.phases.earlier import Earlier
 from gateway.phases.guard import Guard
 from gateway.phases.hearing import Hearing
 from gateway.phases.identify import Identify
 from gateway.phases.inspect import Inspect
-from gateway.phases.judging import Judging
 from gateway.phases.judging_requests import JudgingRequests
 from gateway.phases.note_requests import NoteRequests
 from gateway.phases.note_results import NoteResults
@@ -102,7 +99,8 @@ class Path:
         self.jwks: FollowJWKS | None = None
         self.prover = Prove(state.identities.verified, self._tokens(kept))
         self.process = Process(time.monotonic)
-        self.judging = self._judging(kept)
+        self.presenting = present(settings, state, self._wall_clock)
+        self.judging = judge(settings, kept, state, recording, self._wall_clock)
         state = self._state
         self.hearing = Hearing(self.judging.of, state.given, state.memory, self.judging.decisions)
         self.telemetry = self._telemetry(kept)
@@ -163,24 +161,6 @@ class Path:
             clock=time.time,  # noqa: TID251 - entries are dated by the wall clock
         )
 
-    def _judging(self, kept: Secrets) -> Judging:
-        state, recording = self._state, self._recording
-        decisions = Decisions(
-            recording.log,
-            args_hash=ArgumentsHash(root_of(kept)),
-            clock=self._wall_clock,
-            note=state.calls.note if state.calls.on else None,
-            redact=recording.redact,
-            strict=self._settings.audit == "strict",
-        )
-        return Judging(
-            decisions,
-            modes=state.modes.of,
-            clock=self._wall_clock,
-            memories=state.memory,
-            approving=Approving(state.approvals),
-        )
-
     def _judging_requests(self) -> JudgingRequests:
         return JudgingRequests(
             lambda exchange: self.policies.of(exchange).engine,
@@ -217,19 +197,13 @@ class Path:
         settings, state, record = self._settings, self._state, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
-        known: tuple[Gate, ...] = (profiler, refine, RouteAgents(state.routes.provider_of), self.guard)
+        routes, presenting = RouteAgents(state.routes.provider_of), self.presenting.gate
+        known: tuple[Gate, ...] = (profiler, refine, routes, self.guard, presenting)
         past = self._past_calls()
         requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
         results = NoteResults(lambda exchange: self.policies.of(exchange).engine, state.results_seen)
         judged: tuple[Gate, ...] = (*self._noting(), *requests, owing.gate, earlier.gate, self.hearing.gate, results)
-        observers = (
-            profiler.observe,
-            refine.observe,
-            owing.observe,
-            earlier.observe,
-            self.reserve.settle,
-            record.outcome,
-        )
+        seen = (profiler.observe, refine.observe, owing.observe, earlier.observe)
         return Pipeline(
             self.identify,
             Admit(
@@ -247,7 +221,7 @@ class Path:
                 time.monotonic,
                 self.begun,
             ),
-            self._settle((*observers, self.telemetry.observe)),
+            self._settle((*seen, self.reserve.settle, record.outcome, self.telemetry.observe)),
             begin=self.telemetry.begin,
             active=self._under_way,
             over=self.telemetry.over,
@@ -262,7 +236,7 @@ class Path:
             ids=state.credentials,
             rules=state.identities.rules,
             proof_required=self._settings.require_agent_key,
-            gates=(self.guard,),
+            gates=(self.guard, self.presenting.gate),
         )
 
     def _settle(self, observers: tuple[Observer, ...]) -> Settle:

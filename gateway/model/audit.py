@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from gateway.model.value import value
 
-Kind = Literal["decision", "outcome", "admin", "agent", "gateway"]
-"""What was decided before anything was forwarded; how that ended; what an operator changed; what an agent reports; what
-the gateway says of itself: starts, recoveries, losses, trimming."""
+Kind = Literal["decision", "outcome", "finding", "admin", "agent", "gateway"]
+"""What was decided before anything was forwarded; how that ended; what does not go together; what an operator changed;
+what an agent reports; what the gateway says of itself: starts, recoveries, losses, trimming."""
 
 
 @value

@@ -51,20 +51,20 @@ class Exchange:
     begun; `refusal` was decided before the first phase (no such path) and is raised once the agent is known; `failure`
     is how the exchange ended, if it did not end well.
 
-    `profile` is what the request says beside its ask: hashes, conversation, turn. `reservation` is what limits and
-    budgets set aside for it, `output_cap` the `max_tokens` they leave, `decision` the audit entry that let it pass,
-    `routed` the provider an operator chose for its agent, `chosen` the one it is priced at and sent to, `span` its
-    trace; `dispatched` once a provider is asked, `unleased` once the guard let it pass without a lease. `policies` are
-    those it is under, `judgement` is what its calls are judged by, None where no rule is about them; `withheld` what
-    the caller was told instead of calls, `owed` the results that the request has to have added for calls that were
-    withheld in the answer it goes on from.
+    `profile` is what the request says beside its ask: hashes, conversation, turn. `intent` is what the agent said
+    before that it would do. `reservation` is what limits and budgets set aside for it, `output_cap` the `max_tokens`
+    they leave, `decision` the audit entry that let it pass, `routed` the provider an operator chose for its agent,
+    `chosen` the one it is priced at and sent to, `span` its trace; `dispatched` once a provider is asked, `unleased`
+    once the guard let it pass without a lease. `policies` are those it is under, `judgement` is what its calls are
+    judged by, None where no rule is about them; `withheld` what the caller was told instead of calls, `owed` the
+    results that the request has to have added for calls that were withheld in the answer it goes on from.
     `mcp` is what an exchange with an MCP server is about; a `standing` answer ends only when somebody ends it.
     Each belongs to the one who sets it; to everybody else it is opaque.
     """
 
     __slots__ = (
         "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "chosen", "credential", "deadline",
-        "decision", "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band",
+        "decision", "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band", "intent",
         "interruption", "judgement", "mcp", "model", "on_tick", "output_cap", "owed", "own_headers", "patience",
         "patience_kind", "plain", "plain_size", "policies", "profile", "provider", "refusal", "request",
         "reservation", "route", "routed", "settled", "span", "standing", "started", "status", "streaming",
@@ -114,6 +114,7 @@ class Exchange:
         self.profile: Any = None
         self.mcp: Any = None
         self.policies: Any = None
+        self.intent: Any = None
         self.judgement: Any = None
         self.withheld: str | None = None
         self.owed: tuple[Any, ...] = ()

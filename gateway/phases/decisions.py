@@ -124,6 +124,20 @@ class Decisions:
             )
         )
 
+    def record_finding(
+        self, exchange: Exchange, agent: Agent, judged: Judged, finding: str, *, rule: str, allowed: bool
+    ) -> None:
+        """Record what does not go together. Raises Refusal if that cannot be.
+
+        Args:
+            allowed: whether the call goes on nevertheless.
+        """
+        question = judged.question
+        found = replace(judged.verdict, allowed=allowed, rule=rule, reason=finding, shadowed=())
+        args_hash = self.args_hash(question.tool, question.arguments, question.server)
+        entry = self._entry(agent, question, found, args_hash, metadata={"finding": finding})
+        self._append(replace(entry, kind="finding", request_id=exchange.id))
+
     def keep(self, exchange: Exchange, facts: Facts, judged: Judged) -> None:
         """Note a call for whoever wants to try another policy on it."""
         if self.note is not None:

@@ -12,10 +12,13 @@ from gateway.model.audit import decision_id
 from gateway.model.errors import Refusal
 from gateway.phases.approving import Approving, Asked
 from gateway.phases.decisions import Decisions
+from gateway.phases.holding import Held, Holding
 from gateway.phases.judging import Memories
 from gateway.phases.judging_requests import plans_only
+from gateway.phases.presenting import IntentRefused
 from gateway.policy.actions import normal
 from gateway.policy.engine import Engine
+from gateway.policy.intending import RULE
 from gateway.policy.question import Facts, Question
 from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Verdict
@@ -47,6 +50,7 @@ class Enforcing:
         engine: the policies in force.
         lifecycle: raises Refusal 403 for an agent that may do nothing now, another where that cannot be said.
         memories, approving: None where nothing is remembered, or nobody can be asked.
+        holding: holds questions to intents; None: no token is taken.
         clock: seconds since the epoch.
     """
 
@@ -59,6 +63,7 @@ class Enforcing:
         modes: Modes,
         memories: Memories | None = None,
         approving: Approving | None = None,
+        holding: Holding | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
@@ -67,6 +72,7 @@ class Enforcing:
         self._modes = modes
         self._memories = memories
         self._approving = approving
+        self._holding = holding
         self._clock = clock
 
     async def decide(
@@ -77,11 +83,13 @@ class Enforcing:
         conversation: str = "",
         context: Mapping[str, Any] | None = None,
         planned: bool = False,
+        token: str | None = None,
     ) -> Answer:
         """Raises Refusal, StoreUnavailable: then there is no permission.
 
         Args:
             planned: whether the agent itself wants no more than a plan.
+            token: of the intent that it is done under.
         """
         hashed = self._hash(question)
         try:
@@ -91,8 +99,14 @@ class Enforcing:
                 raise
             verdict, approval_id = Verdict(False, "lifecycle", refusal.message), None
         else:
-            verdict = await self._judge(agent, question, conversation, planned)
-            verdict, approval_id = await self._asking_people(agent, question, conversation, hashed, verdict)
+            try:
+                bound = await self._bound(agent, question, token)
+            except IntentRefused as refused:
+                verdict, approval_id = Verdict(False, RULE, refused.message), None
+            else:
+                verdict = await self._judge(agent, question, conversation, planned, bound)
+                verdict, approval_id = await self._asking_people(agent, question, conversation, hashed, verdict)
+                verdict = verdict if bound is None else await bound.use(verdict)
         entry = self._decisions.record_answer(agent, question, verdict, hashed, context or {})
         if self._decisions.strict:
             await self._decisions.durable([entry])
@@ -106,11 +120,16 @@ class Enforcing:
             asked = [question.action, question.resource, asked]  # no call has such arguments
         return self._decisions.args_hash(question.tool or question.action or "", asked, question.server)
 
-    async def _judge(self, agent: Agent, question: Question, conversation: str, planned: bool) -> Verdict:
+    async def _judge(
+        self, agent: Agent, question: Question, conversation: str, planned: bool, bound: Held | None
+    ) -> Verdict:
         rules = self._engine().of(agent)
         facts = Facts(agent, self._clock(), self._modes.of(agent))
-        if rules.needs_memory and self._memories is not None:
-            facts.memory = await self._memories.load(agent.agent_id, conversation, rules.memory_keys)
+        keys = rules.memory_keys
+        if bound is not None:
+            facts.intent, keys, planned = bound.intent, (*keys, *bound.counted), planned or bound.is_planned
+        if (rules.needs_memory or keys) and self._memories is not None:
+            facts.memory = await self._memories.load(agent.agent_id, conversation, keys)
             facts.modes = self._modes.of(agent)  # one that was set meanwhile counts
         verdict = rules.judge_call(question, facts)
         if self._decisions.note is not None and not rules.idle:
@@ -118,6 +137,14 @@ class Enforcing:
         if verdict.allowed and (planned or plans_only(rules, facts)):
             return replace(verdict, allowed=False, rule="execution", reason="nothing is executed here, only planned")
         return verdict
+
+    async def _bound(self, agent: Agent, question: Question, token: str | None) -> Held | None:
+        """Raises IntentRefused, Refusal, StoreUnavailable."""
+        if token is None:
+            return None
+        if self._holding is None:
+            raise Refusal("intent_invalid", "Intent tokens are not known here.")
+        return await self._holding.of(agent, self._engine().of(agent), question, token)
 
     async def _asking_people(
         self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict

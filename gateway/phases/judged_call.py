@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.intents.claims import IntentClaims
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask, OfferedTool
 from gateway.model.tool_call import ToolCall
 from gateway.model.transcript import Transcript
 from gateway.model.value import value
 from gateway.policy.engine import Rules
-from gateway.policy.question import Facts, Memory, Question
+from gateway.policy.question import Facts, Intent, Memory, Question
 from gateway.policy.verdict import Count, Verdict
 from gateway.wire.refusal_text import called
 
@@ -37,6 +38,10 @@ class Judged:
         """The same call, refused because what it counts has no room."""
         refused = replace(self.verdict, allowed=False, approval=False, rule=count.rule, reason=count.reason)
         return replace(self, verdict=refused)
+
+    def refused(self, rule: str, reason: str) -> "Judged":
+        """The same call, refused when it was about to be let through."""
+        return replace(self, verdict=replace(self.verdict, allowed=False, approval=False, rule=rule, reason=reason))
 
     def sentence(self) -> str:
         return f"The call to {called(self.call.name)} was refused by rule {self.verdict.rule}: {self.verdict.reason}"
@@ -73,6 +78,7 @@ class Judgement:
         session: whose reading counts, where that is another than the conversation's.
         tools: what was offered, by name; None where the provider keeps the conversation and nothing was sent.
         planned: calls are only told, never let through.
+        intent: what the agent presents; `counted` is what its steps have counted.
         strip, redact: what is to be taken out of the request.
     """
 
@@ -86,9 +92,27 @@ class Judgement:
     redact: bool = False
     session: str | None = None
     said: bytes | None = None
+    intent: IntentClaims | None = None
+    counted: tuple[Count, ...] = ()
 
-    def facts(self, now: float, modes: Mapping[str, str], memory: Memory | None = None) -> Facts:
-        return Facts(self.agent, now, modes, self.tools, self.transcript, memory)
+    @property
+    def needs_memory(self) -> bool:
+        return self.rules.needs_memory or bool(self.counted)
+
+    def present(self, intent: IntentClaims | None) -> bool:
+        """Judge by this intent as well; whether the conversation has to be known for that."""
+        if intent is None:
+            return False
+        self.intent = intent
+        self.planned = self.planned or intent.execution == "plan_only"
+        constraints = [(step.id, step.constraints or {}) for step in intent.steps]
+        self.counted, reads = self.rules.demanded(intent.root, constraints)
+        return reads
+
+    def facts(
+        self, now: float, modes: Mapping[str, str], memory: Memory | None = None, intent: Intent | None = None
+    ) -> Facts:
+        return Facts(self.agent, now, modes, self.tools, self.transcript, memory, intent)
 
 
 def question_of(call: ToolCall) -> Question:

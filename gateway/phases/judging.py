@@ -4,9 +4,10 @@ What can be decided in memory is decided at once; a ruling takes its time only w
 count together.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -19,7 +20,8 @@ from gateway.model.verdict import RELEASE, Denial, Judge, Ruling, Wait, Withhold
 from gateway.phases.approving import Approving, Asked, not_approved
 from gateway.phases.decisions import Decisions
 from gateway.phases.judged_call import Judged, Judgement, SameTurn, offered, question_of
-from gateway.policy.question import Facts, Memory
+from gateway.policy.intending import RULE
+from gateway.policy.question import Facts, Intent, Memory, Question
 from gateway.policy.verdict import Count, Verdict
 from gateway.store.approval_record import Pending
 from gateway.store.errors import StoreUnavailable
@@ -39,12 +41,40 @@ class Memories(Protocol):
         """Count all of them or, if one has no room, none: then that one."""
 
 
+class Releasing(Protocol):
+    """What is written down when calls are let through; see `releasing`. Every method raises StoreUnavailable."""
+
+    async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Intent | None: ...
+
+    def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool: ...
+
+    async def release(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]
+    ) -> Mapping[int, tuple[str, str]]: ...
+
+    async def hand_on(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], decisions: Mapping[int, str]
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is read before calls are judged."""
+
+    memory: Memory | None = None
+    intent: Intent | None = None
+
+
+_NOTHING = Known()
+
+
 class Judging:
     """Who judges the calls of an exchange (`of`), once its request was judged.
 
     Args:
         modes: the mode of each document for an agent at this moment.
         memories, approving: None: the rules that need them refuse.
+        proposed, executed: of calls in answers, and of those that go to MCP servers; None: no intent fits.
         clock: seconds since the epoch.
     """
 
@@ -56,12 +86,16 @@ class Judging:
         clock: Callable[[], float],
         memories: Memories | None = None,
         approving: Approving | None = None,
+        proposed: Releasing | None = None,
+        executed: Releasing | None = None,
     ) -> None:
         self.decisions = decisions
         self._modes = modes
         self._clock = clock
         self._memories = memories
         self._approving = approving
+        self._proposed = proposed
+        self._executed = executed
 
     def of(self, exchange: Exchange) -> Judge:
         """The judge of this exchange's answer."""
@@ -81,42 +115,53 @@ class Judging:
         return RELEASE
 
     def _judge(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling | Wait:
-        if judgement.rules.needs_memory:
-            return Wait(partial(self._remembering, exchange, judgement, calls))
-        return self._ruling(exchange, judgement, calls, None)
+        if judgement.needs_memory or judgement.intent is not None:
+            return Wait(partial(self._knowing, exchange, judgement, calls))
+        return self._ruling(exchange, judgement, calls, _NOTHING)
 
-    async def _remembering(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling:
+    async def _knowing(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling:
         try:
-            memory = await self._memory(judgement)
+            known = await self._known(exchange, judgement, calls)
         except StoreUnavailable:
             return _no_state()
-        ruling = self._ruling(exchange, judgement, calls, memory)
+        ruling = self._ruling(exchange, judgement, calls, known)
         return await ruling.ruling() if isinstance(ruling, Wait) else ruling
 
-    async def _memory(self, judgement: Judgement) -> Memory | None:
-        if self._memories is None:
-            return None
-        agent_id, keys = judgement.agent.agent_id, judgement.rules.memory_keys
-        return await self._memories.load(agent_id, judgement.conversation, keys, session=judgement.session)
+    async def _known(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Known:
+        memory, releasing = None, self._releasing(exchange)
+        if judgement.needs_memory and self._memories is not None:
+            agent_id, keys = judgement.agent.agent_id, (*judgement.rules.memory_keys, *judgement.counted)
+            loading = self._memories.load(agent_id, judgement.conversation, keys, session=judgement.session)
+            if judgement.intent is None:
+                return Known(await loading)
+            memory = asyncio.ensure_future(loading)
+        if judgement.intent is None or releasing is None:
+            return _NOTHING
+        intent = await releasing.bound(judgement, [question_of(call) for call in calls])
+        return Known(None if memory is None else await memory, intent)
+
+    def _releasing(self, exchange: Exchange) -> Releasing | None:
+        return self._proposed if exchange.mcp is None else self._executed
 
     def _ruling(
-        self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall], memory: Memory | None
+        self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall], known: Known
     ) -> Ruling | Wait:
-        facts, judged = self._judged(judgement, calls, memory)
+        facts, judged = self._judged(judgement, calls, known)
         if any(one.stands or (judgement.planned and not one.verdict.allowed) for one in judged):
             return self._refused(exchange, facts, judged)
         if judgement.planned:
             return self._planned(exchange, facts, judged)
-        if any(one.asks or one.verdict.counts for one in judged):
+        releasing = self._releasing(exchange)
+        written = releasing is not None and releasing.concerns(judgement, judged)
+        if written or any(one.asks or one.verdict.counts for one in judged):
             return Wait(partial(self._weighed, exchange, judgement, judged, facts))
-        return self._released(exchange, facts, judged)
+        entries = list(self._record(exchange, judgement, facts, judged).values())
+        return Wait(partial(self._safe, entries)) if entries and self.decisions.strict else RELEASE
 
-    def _judged(
-        self, judgement: Judgement, calls: Sequence[ToolCall], memory: Memory | None
-    ) -> tuple[Facts, list[Judged]]:
-        now, judged = self._clock(), list[Judged]()
+    def _judged(self, judgement: Judgement, calls: Sequence[ToolCall], known: Known) -> tuple[Facts, list[Judged]]:
+        now, judged, memory = self._clock(), list[Judged](), known.memory
         turn = SameTurn(memory, now) if memory is not None and len(calls) > 1 else None
-        facts = judgement.facts(now, self._modes(judgement.agent), turn or memory)
+        facts = judgement.facts(now, self._modes(judgement.agent), turn or memory, known.intent)
         for call in calls:
             question = question_of(call)
             judged.append(Judged(call, question, judgement.rules.judge_call(question, facts)))
@@ -134,8 +179,8 @@ class Judging:
                 if waiting := {at: one for at, one in asked.items() if one.status != "approved"}:
                     return self._not_approved(exchange, facts, waiting, judged)
                 # A mode may have changed since.
-                memory = await self._memory(judgement) if judgement.rules.needs_memory else None
-                facts, judged = self._judged(judgement, [one.call for one in judged], memory)
+                calls = [one.call for one in judged]
+                facts, judged = self._judged(judgement, calls, await self._known(exchange, judgement, calls))
                 if any(one.stands for one in judged):
                     return self._refused(exchange, facts, judged)
                 if all(id(one.call) in asked for one in judged if one.asks):
@@ -145,10 +190,9 @@ class Judging:
                 return self._refused(exchange, facts, full)
             if gone := await self._take(asked):
                 return self._not_approved(exchange, facts, gone, judged)
+            return await self._released(exchange, judgement, facts, judged, asked)
         except StoreUnavailable:
             return _no_state()
-        ruling = self._released(exchange, facts, judged, asked)
-        return await ruling.ruling() if isinstance(ruling, Wait) else ruling
 
     async def _asked(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> dict[int, Asked]:
         """What people were asked, by the identity of the call."""
@@ -198,18 +242,47 @@ class Judging:
 
     # Rulings, recorded
 
-    def _released(
-        self, exchange: Exchange, facts: Facts, judged: Sequence[Judged], approvals: Mapping[int, Asked] = {}
-    ) -> Ruling | Wait:
-        entries = []
+    async def _released(
+        self,
+        exchange: Exchange,
+        judgement: Judgement,
+        facts: Facts,
+        judged: Sequence[Judged],
+        approvals: Mapping[int, Asked],
+    ) -> Ruling:
+        """Let them through, unless what they need was used meanwhile. Raises StoreUnavailable."""
+        releasing = self._releasing(exchange)
+        if releasing is not None and releasing.concerns(judgement, judged):
+            if refused := await releasing.release(exchange, judgement, judged):
+                told = [one.refused(*refused[id(one.call)]) if id(one.call) in refused else one for one in judged]
+                return self._refused(exchange, facts, told)
+            entries = self._record(exchange, judgement, facts, judged, approvals)
+            decisions = {at: decision_id(entry) for at, entry in entries.items()}
+            await releasing.hand_on(exchange, judgement, judged, decisions)
+        else:
+            entries = self._record(exchange, judgement, facts, judged, approvals)
+        return await self._safe(list(entries.values())) if self.decisions.strict else RELEASE
+
+    def _record(
+        self,
+        exchange: Exchange,
+        judgement: Judgement,
+        facts: Facts,
+        judged: Sequence[Judged],
+        approvals: Mapping[int, Asked] = {},
+    ) -> dict[int, str]:
+        """What is let through; the entries, where there is anything to say, by the identity of the call."""
+        entries = {}
         for one in judged:
-            metadata = _approval_id(approvals.get(id(one.call)))
+            metadata = {**_approval_id(approvals.get(id(one.call)))}
             if metadata:
                 lifted = replace(one.verdict, allowed=True, approval=False, reason="approved by a person")
                 one = replace(one, verdict=lifted)
+            if one.verdict.step is not None and judgement.intent is not None:
+                metadata |= {"intent": judgement.intent.jti, "step": one.verdict.step}
             if entry := self.decisions.record(exchange, facts, one, withheld=False, metadata=metadata):
-                entries.append(entry)
-        return Wait(partial(self._safe, entries)) if entries and self.decisions.strict else RELEASE
+                entries[id(one.call)] = entry
+        return entries
 
     async def _safe(self, entries: Sequence[str]) -> Ruling:
         await self.decisions.durable(entries)
@@ -231,7 +304,7 @@ class Judging:
         if error is None:
             return Withhold(refusal_text(denials), tuple(denials))
         exchange.denied.extend(denials)
-        return Refusal("tool_call_denied", error.sentence(), headers=((b"x-gateway-denied", b"%d" % len(denials)),))
+        return Refusal(_code(error.verdict), error.sentence(), headers=((b"x-gateway-denied", b"%d" % len(denials)),))
 
     def _not_approved(
         self, exchange: Exchange, facts: Facts, waiting: Mapping[int, Asked], judged: Sequence[Judged]
@@ -263,6 +336,16 @@ def _apart(waiting: Sequence[Pending]) -> list[Pending]:
         seen[call] += 1
         found.append(one)
     return found
+
+
+def _code(verdict: Verdict) -> str:
+    """The code of an error that a denied call ends the answer with."""
+    word = verdict.reason.partition(":")[0]
+    if word == "intent_required":
+        return word
+    if verdict.rule == RULE:
+        return "intent_exhausted" if word == "uses_exhausted" else "intent_invalid"
+    return "tool_call_denied"
 
 
 def _no_state() -> Refusal:

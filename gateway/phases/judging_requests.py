@@ -64,19 +64,20 @@ class JudgingRequests:
             return None
         planned = wants_plan(exchange.request.fields.get(EXECUTION))
         rules = self._engine_of(exchange).of(agent)
-        if planned or not (rules.idle and rules.idle_requests):
+        if planned or exchange.intent is not None or not (rules.idle and rules.idle_requests):
             exchange.judgement = self._judgement(exchange, agent, rules, planned)
         return None
 
     def _judgement(self, exchange: Exchange, agent: Agent, rules: Rules, planned: bool) -> Judgement:
         judgement = Judgement(agent, rules, None, None, _conversation(exchange), planned)
-        ask = exchange.ask
+        reads = judgement.present(exchange.intent)
+        planned, ask = judgement.planned, exchange.ask
         if ask is None:  # an answer that is fetched later
             facts = judgement.facts(self._clock(), self._modes(agent))
             judgement.planned = planned or plans_only(rules, facts)
             return judgement
         judgement.tools = offered(ask)
-        if rules.needs_transcript:
+        if rules.needs_transcript or reads:
             judgement.transcript = DIALECTS[exchange.route.dialect or ""].transcript(ask.document)
         if not rules.idle_requests:
             facts = judgement.facts(self._clock(), self._modes(agent))

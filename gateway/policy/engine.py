@@ -1,11 +1,13 @@
 """Answers what an agent may do under a set of documents; a new set is a new engine."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
 from gateway.model.bounded import make_room
+from gateway.policy import intending
 from gateway.policy.actions import normal
 from gateway.policy.by_agent import ByAgent
 from gateway.policy.constraints.compiling import READ_CONVERSATION
@@ -87,10 +89,11 @@ class Rules:
         traces: whether it matters who said a value.
         governs: whether some tools have rules of their own; see `governing`.
         minting: what is said of intents.
+        grants: whether some tools are executed only, or watched, by what models have proposed.
     """
 
     def __init__(self, documents: Sequence[Guarded], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
-        self._names, self._schemas = names, schemas
+        self._names, self._schemas, self._shadow = names, schemas, shadow
         self._all = tuple(documents)
         self._enforced = tuple(one for one in documents if not (shadow or one.rules.clauses.shadow))
         self._shadowed = tuple(one for one in documents if one not in self._enforced)
@@ -103,6 +106,8 @@ class Rules:
         self.untrusted = self._distrusted or self._marked
         self.governs = bool(entries)
         self.minting = Minting(self._enforced)
+        wanted = (entry.tool.grant for rules in self._in_force for entry in rules.entries.all)
+        self.grants = any(need in ("required", "optional") for need in wanted)
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
@@ -123,6 +128,21 @@ class Rules:
         found = ((rules.name, rules.mode(facts)) for rules in self._rulesets)
         return {name: mode.name for name, mode in found if mode is not None}
 
+    def named(self, question: Question) -> tuple[str | None, str]:
+        """The MCP server of a call, where that is known, and the tool's name in normal form."""
+        server, name = self._names.of(question.tool)
+        return (server if question.server is None else self._names.server_of(question.server)), name
+
+    def own_name(self, tool: str) -> str:
+        """The tool's own name as it was written, without a client's prefix."""
+        return self._names.own(tool)
+
+    def demanded(
+        self, root: str, steps: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]]
+    ) -> tuple[tuple[Count, ...], bool]:
+        """What the constraints of an intent's steps have counted, and whether they look at the conversation."""
+        return intending.demanded(root, steps, self._names)
+
     def governing(self, tool: str) -> tuple[str, str] | None:
         """Rule and policy of the first `tools` entry in force about a tool, by the name a model or a client wrote."""
         server, name = self._names.of(tool)
@@ -137,11 +157,21 @@ class Rules:
             by_tool = self.judge_call(replace(question, action=None), facts)
             if not by_tool.allowed or normal(question.action) in (by_tool.action, self._names.of(question.tool)[1]):
                 return by_tool
-            by_action = self.judge_call(replace(question, tool=""), facts)
+            by_action = self._judge(replace(question, tool=""), facts, is_bound=False)
             return by_action if not by_action.allowed else _both(by_tool, by_action)
+        return self._judge(question, facts)
+
+    def _judge(self, question: Question, facts: Facts, *, is_bound: bool = True) -> Verdict:
+        """`is_bound`: whether the agent's intent has a say."""
         call = self._prepared(question, facts)
-        decision = decide(self._enforced, call)
-        return self._verdict(decision, call)
+        told = self._verdict(decide(self._enforced, call), call)
+        if not (told.allowed or told.asks):
+            return told
+        if self.grants and (grant := intending.grant_of(self._in_force, call)) is not None:
+            told = replace(told, grant=grant)
+        if not (is_bound and intending.is_bound(call)):
+            return told
+        return intending.held_to(told, intending.fit(call, self._names), shadow=self._shadow)
 
     def judge_step(self, question: Question, facts: Facts) -> Verdict:
         """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""
@@ -227,4 +257,6 @@ def _both(by_tool: Verdict, by_action: Verdict) -> Verdict:
         resource=by_action.resource,
         counts=tuple({count.key: count for count in (*by_tool.counts, *by_action.counts)}.values()),
         shadowed=tuple(dict.fromkeys((*by_tool.shadowed, *by_action.shadowed))),
+        step=by_tool.step,
+        grant=by_tool.grant or by_action.grant,
     )

@@ -40,6 +40,10 @@ class Names:
                 self._plain[tool] = known
         return known
 
+    def own(self, tool: str) -> str:
+        """The tool's own name as it was written, without a client's prefix."""
+        return split_server(tool, self._servers)[1] if self._servers else tool
+
     def server_of(self, namespace: str) -> str:
         """The configured server that a tool's namespace names, else the namespace itself."""
         return named_server(namespace, self._servers) if self._servers else namespace

@@ -1,7 +1,7 @@
 """What is asked of a policy, and what it may look at to answer."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -60,6 +60,32 @@ class Memory(Protocol):
         """Whether the value was first seen in an untrusted result of this session."""
 
 
+class Intent(Protocol):
+    """The intent that an agent presents: what it said before that it would do.
+
+    Attributes:
+        root: names all intents that share its counts.
+        tools: the tools that it is about.
+    """
+
+    root: str
+    tools: Collection[str]
+
+    def fit(
+        self,
+        tool: str,
+        server: str | None,
+        arguments: Any,
+        holds: Callable[[str, Mapping[str, Mapping[str, Any]], Mapping[str, Any]], bool],
+    ) -> tuple[str | None, str]:
+        """The id of the step that the call fits, else None and why: a word, and what it means.
+
+        Args:
+            tool, server: its own name, and the MCP server it is on where that is known.
+            holds: whether arguments are what the constraints of this step demand.
+        """
+
+
 @dataclass(slots=True)
 class Facts:
     """What a decision may look at beside the question.
@@ -70,6 +96,7 @@ class Facts:
         tools: what the request offered, by name, and `namespace/name` where it has one; None where nobody can know.
         transcript: the conversation; None where there is none.
         memory: None where no rule asks for it.
+        intent: what the agent presents; None: nothing.
         declaring: the call is a step of an intent that is being declared: it needs no intent itself.
     """
 
@@ -79,6 +106,7 @@ class Facts:
     tools: Mapping[str, OfferedTool] | None = None
     transcript: Transcript | None = None
     memory: Memory | None = None
+    intent: Intent | None = None
     declaring: bool = False
 
 

@@ -22,6 +22,14 @@ class Count:
 
 
 @value
+class Grant:
+    """That a call is executed only if a model has proposed it (`required`), or that one nobody proposed is told."""
+
+    rule: str
+    required: bool
+
+
+@value
 class Verdict:
     """Allow or deny, and why.
 
@@ -32,6 +40,8 @@ class Verdict:
         policy: name and version of the document that decided, `ops@3`; None if none had a say.
         shadowed: what a document in shadow would have denied: its rule and reason.
         counts: what has to be counted before the call leaves.
+        step: the step of the agent's intent that it uses; None where it is not bound by any.
+        grant: whether it is executed without one; None: it is, and nobody wants to know.
     """
 
     allowed: bool
@@ -45,6 +55,8 @@ class Verdict:
     approval: bool = False
     shadowed: tuple[tuple[str, str], ...] = ()
     counts: tuple[Count, ...] = ()
+    step: str | None = None
+    grant: Grant | None = None
 
     @property
     def asks(self) -> bool:

@@ -75,6 +75,7 @@ def router(
                 conversation=redact(request.headers.get(_SESSION, ""))[:200],
                 context=context,
                 planned=wants_plan(dict(request.scope["headers"]).get(EXECUTION)),
+                token=body.intent_token or request.headers.get("x-intent-token"),
             )
         except Refusal as refusal:
             raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None

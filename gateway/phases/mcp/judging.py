@@ -13,7 +13,9 @@ from gateway.phases.mcp.state import Asked, MCPState, state_of
 from gateway.policy.engine import Engine
 from gateway.wire.mcp import denied_result, error_of, planned_result
 
-_BY_POLICY = frozenset({"tool_call_denied", "approval_required"})
+_BY_POLICY = frozenset(
+    {"tool_call_denied", "approval_required", "intent_required", "intent_invalid", "intent_exhausted"}
+)
 """Refusals that answer one call; all others stop the whole request before anything is sent."""
 _LONGEST_WAIT = 3600.0
 
@@ -68,11 +70,12 @@ class JudgingCalls:
         """What the calls are judged by; None where no rule is about the agent."""
         wanted = wants_plan(exchange.request.fields.get(EXECUTION))
         rules = self._engine_of(exchange).of(agent)
-        if not wanted and rules.idle and rules.idle_requests:
+        if not wanted and exchange.intent is None and rules.idle and rules.idle_requests:
             return None
         conversation = getattr(exchange.profile, "conversation", None) or ""
         judgement = Judgement(agent, rules, state.tools, None, conversation, wanted)
-        judgement.planned = wanted or plans_only(rules, judgement.facts(self._clock(), self._modes(agent)))
+        judgement.present(exchange.intent)
+        judgement.planned = judgement.planned or plans_only(rules, judgement.facts(self._clock(), self._modes(agent)))
         return judgement
 
     async def _answer(self, exchange: Exchange, judge: Judge, asked: Asked, *, planned: bool) -> dict[str, Any] | None:
