@@ -460,6 +460,16 @@ def test_no_hostile_token_is_taken_and_each_costs_the_same(name: str) -> None:
     assert caught.value.detail
 
 
+def test_no_character_of_a_token_can_be_another_one() -> None:
+    """Nor be missing, nor stand there twice: one token has one spelling."""
+    for position in range(len(GOOD)):
+        for instead in ("", "A", "w", ".", "=", GOOD[position] * 2):
+            changed = GOOD[:position] + instead + GOOD[position + 1 :]
+            if changed != GOOD:
+                with pytest.raises(TokenProblem):
+                    VERIFIER.intent(changed, NOW, AGENT)
+
+
 def test_addresses_of_keys_in_a_header_change_nothing() -> None:
     token = headed(jku=URL, x5u=URL, jwk=OTHER_JWK, x5c=["MIIB"])
     assert VERIFIER.intent(token, NOW, AGENT).jti == "int_1"

@@ -48,3 +48,10 @@ def test_a_retired_key_verifies_until_its_last_token_has_expired(now: float, tak
     else:
         with pytest.raises(TokenProblem, match="bad_signature"):
             verified(token, "x+jwt", ring, now)
+
+
+def test_the_next_key_verifies_already() -> None:
+    """Another replica may have made it the current one a moment before."""
+    coming = key_of(KEYS[0], "next")
+    ring = KeyRing([coming, key_of(KEYS[1])])
+    assert verified(sign({"a": 1}, "x+jwt", coming), "x+jwt", ring, NOW) == {"a": 1}

@@ -1,12 +1,15 @@
 """The tool servers' reader of tokens refuses what the gateway's own refuses."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.intents import jws as intents_jws
 from gateway.intents.claims import TokenProblem
 from gateway.intents.jws import verified
 from gateway.intents.keyring import KeyRing
 from gateway.intents.tokens import INTENT
-from gateway.sdk.jws import InvalidCall, Token, public_keys
+from gateway.sdk.jws import InvalidCall, Token, public_keys, read_object
 from tests.intents.test_jws import GOOD, HOSTILE, JWK, NOW, SIGNER
 
 RING = KeyRing([SIGNER])
@@ -24,6 +27,21 @@ def test_both_readers_refuse_the_same(name: str) -> None:
         assert caught.value.word in ("malformed", "bad_signature")
     else:
         assert Token(token, INTENT).claims(KEYS) == said
+
+
+_texts = st.text('{}[]",:01e.-+ntfau\\\ud800é ', max_size=12)
+
+
+@given(st.tuples(_texts, _texts).map(lambda pair: f'{{"a":{pair[0]},"b":[{pair[1]}]}}') | _texts)
+def test_both_readers_read_json_alike(text: str) -> None:
+    raw = text.encode("utf-8", "surrogatepass")
+    try:
+        found = intents_jws.read_object(raw, "payload")
+    except TokenProblem:
+        with pytest.raises(InvalidCall):
+            read_object(raw)
+    else:
+        assert read_object(raw) == found
 
 
 def test_a_good_token_is_read() -> None:
