@@ -5,6 +5,7 @@ in `params._meta` what it speaks, and in headers what it is about. https://model
 """
 
 import enum
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,6 +80,14 @@ class MCPRefusal(Refusal):
         return (type(self), (self.rpc, self.message))
 
 
+def dumps(document: Any) -> bytes:
+    """JSON, whole numbers of any length exact."""
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # a whole number of more than 64 bits
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def error_of(refusal: Refusal, id: RequestId | None) -> dict[str, Any]:
     """A refusal as the JSON-RPC answer to the request `id`; None where that is not known."""
     data: dict[str, Any] = {"code": refusal.code, "type": refusal.kind.type}
@@ -94,7 +103,7 @@ def error_of(refusal: Refusal, id: RequestId | None) -> dict[str, Any]:
 
 def error_body(refusal: Refusal, id: RequestId | None = None) -> bytes:
     """The body of a refusal before anything was sent."""
-    return orjson.dumps(error_of(refusal, id))
+    return dumps(error_of(refusal, id))
 
 
 def error_event(refusal: Refusal, ids: Sequence[RequestId]) -> bytes:
@@ -103,7 +112,7 @@ def error_event(refusal: Refusal, ids: Sequence[RequestId]) -> bytes:
 
 
 def event_of(message: dict[str, Any]) -> bytes:
-    return b"event: message\ndata: " + orjson.dumps(message) + b"\n\n"
+    return b"event: message\ndata: " + dumps(message) + b"\n\n"
 
 
 def denied_result(id: RequestId, era: Era, text: str, denied: Sequence[Denial]) -> dict[str, Any]:

@@ -5,12 +5,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from gateway.model.errors import UnreadableRequest
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
-from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, OWN_KEYS, PARSE_ERROR, MCPRefusal, RequestId
+from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, OWN_KEYS, PARSE_ERROR, MCPRefusal, RequestId, dumps
 from gateway.wire.strict_json import loads
 
 BATCH_LIMIT = 100
@@ -87,14 +85,6 @@ def write_body(messages: Sequence[Message], *, batch: bool) -> bytes:
     """The body of these messages, where it may not go on as it came."""
     documents = [message.document for message in messages]
     return dumps(documents if batch else documents[0])
-
-
-def dumps(document: Any) -> bytes:
-    """JSON, whole numbers of any length exact."""
-    try:
-        return orjson.dumps(document)
-    except TypeError:  # a whole number of more than 64 bits
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def call_of(message: Message, index: int, server: str) -> ToolCall:

@@ -9,8 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.model.errors import Refusal
-from gateway.wire.mcp import RequestId, error_event
-from gateway.wire.mcp_messages import dumps
+from gateway.wire.mcp import RequestId, dumps, error_event
 from gateway.wire.sse import FrameSplitter, FrameTooLong, parse
 
 FRAME_LIMIT = 16 * 1024 * 1024

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.streamable_http import EventMessage, EventStore
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,6 +25,25 @@ class RunningServer:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
+
+
+class Events(EventStore):
+    """Every event, so that a stream can be taken up again."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, Any]] = []
+
+    async def store_event(self, stream_id: str, message: Any) -> str:
+        self.all.append((stream_id, message))
+        return str(len(self.all) - 1)
+
+    async def replay_events_after(self, last_event_id: str, send_callback: Any) -> str | None:
+        stream_id = self.all[int(last_event_id)][0]
+        for number in range(int(last_event_id) + 1, len(self.all)):
+            stream, message = self.all[number]
+            if stream == stream_id and message is not None:
+                await send_callback(EventMessage(message, str(number)))
+        return stream_id
 
 
 class Count(BaseModel):
@@ -71,6 +91,11 @@ def make_server(run: RunningServer) -> MCPServer:
     async def ask(ctx: Context) -> str:
         answer = await ctx.elicit("How many?", Count)
         return f"{answer.action} {getattr(answer, 'data', None)}"
+
+    @server.tool()
+    async def resume(ctx: Context) -> str:
+        await ctx.close_sse_stream()
+        return "resumed"
 
     @server.resource("file:///notes")
     def notes() -> str:

@@ -1,5 +1,6 @@
 """What the gateway itself answers in MCP."""
 
+import json
 import pickle
 
 import orjson
@@ -69,3 +70,9 @@ def test_a_planned_call_has_not_failed() -> None:
     assert answer["id"] == "p" and answer["result"]["isError"] is False
     assert answer["result"]["_meta"] == {"io.leuko/dry_run": True}
     assert answer["result"]["resultType"] == "complete"
+
+
+def test_an_id_of_any_length_is_answered() -> None:
+    id = 123456789012345678901234567890
+    assert json.loads(error_body(Refusal("agent_quarantined", "No."), id))["id"] == id
+    assert str(id).encode() in error_event(Refusal("agent_quarantined", "No."), [id])

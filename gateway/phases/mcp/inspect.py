@@ -17,8 +17,7 @@ from gateway.phases.mcp.state import MCPState, state_of
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
-from gateway.wire.mcp import LISTEN, RequestId, event_of
-from gateway.wire.mcp_messages import dumps
+from gateway.wire.mcp import LISTEN, RequestId, dumps, event_of
 from gateway.wire.mcp_stream import HEARTBEAT, Answers, Edit, EventStream
 
 _WHOLE_LIMIT = 64 * 1024 * 1024

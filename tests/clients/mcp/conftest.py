@@ -11,13 +11,13 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.support.gateway import GatewayProcess, running_gateway
-from tests.support.mcp_server import RunningServer, running_mcp_server
+from tests.support.mcp_server import Events, RunningServer, running_mcp_server
 from tests.support.redis import RedisServer
 
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[RunningServer]:
-    with running_mcp_server() as running:
+    with running_mcp_server(event_store=Events(), retry_interval=20) as running:
         yield running
 
 

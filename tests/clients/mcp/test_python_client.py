@@ -119,6 +119,17 @@ def test_a_call_that_is_given_up_is_cancelled_at_the_server(
     assert server.cancelled == ["slow"]
 
 
+def test_an_answer_is_taken_up_again_where_the_stream_ended(
+    gateway: GatewayProcess, server: RunningServer, key: str
+) -> None:
+    async def use() -> Any:
+        async with connected(gateway, key, "legacy") as client:
+            return await client.call_tool("resume", {})
+
+    assert asyncio.run(use()).content[0].text == "resumed"
+    assert any(method == "GET" and "last-event-id" in headers for method, _, headers in server.requests)
+
+
 def test_operators_see_which_servers_an_agent_uses(gateway: GatewayProcess) -> None:
     agent_id, _, key = agent_with_key(gateway, "seen-agent")
 

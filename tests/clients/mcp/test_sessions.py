@@ -111,7 +111,7 @@ def test_quarantine_cuts_calls_and_streams(
         assert made.status_code in (200, 201), made.text
         error = error_in(lines)
     assert (error["id"], error["error"]["data"]["code"]) == (9, "agent_quarantined")
-    assert "".join(stands).strip(": ") == ""
+    assert not [line for line in stands if "{" in line]
     refused = agent.post(call("add", a=1, b=2))
     assert refused.status_code == 403 and refused.json()["error"]["data"]["code"] == "agent_quarantined"
 
@@ -123,7 +123,7 @@ def test_a_key_that_is_revoked_cuts_calls_and_streams(
         assert gateway.ask("DELETE", f"/agents/{agent.agent_id}/keys/{agent.key_id}").status_code == 204
         error = error_in(lines)
     assert (error["id"], error["error"]["data"]["code"]) == (9, "invalid_api_key")
-    assert "".join(stands).strip(": ") == ""
+    assert not [line for line in stands if "{" in line]
     assert agent.post(call("add", a=1, b=2)).status_code == 401
 
 
