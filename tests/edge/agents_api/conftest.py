@@ -1,6 +1,5 @@
 """One gateway with an ingest key and an agent that has a key."""
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,6 @@ import httpx
 import pytest
 
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, running_gateway
-from tests.support.redis import RedisServer
 
 INGEST_KEY = "igk-Tr7mWq2zLp9xVb4c"
 
@@ -29,10 +27,9 @@ class AgentsApi:
 
 
 @pytest.fixture(scope="package")
-def api(shared_redis: RedisServer) -> Iterator[AgentsApi]:
-    env = {
-        "GATEWAY_REDIS_URL": shared_redis.url,
-        "GATEWAY_REDIS_PREFIX": f"api{secrets.token_hex(4)}:",
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentsApi]:
+    env = {  # a Redis of its own, for tests of this directory empty the shared one
+        "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "INGEST_API_KEY": INGEST_KEY,
     }
     with running_gateway("--stub", env=env) as gateway:
