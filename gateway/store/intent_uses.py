@@ -57,7 +57,7 @@ class Used:
     Attributes:
         counts: uses under this intent, and those narrowed from it.
         released: calls of the digests asked for that were released and not executed yet.
-        done: the steps that were used by anybody who shares its counts.
+        done: the steps, of what it comes from too, that were used by anybody who shares its counts.
     """
 
     counts: Mapping[str, int]
@@ -88,22 +88,22 @@ class IntentUses:
 
     async def used(self, claims: IntentClaims, digests: Sequence[str] = ()) -> Used:
         """How often each step was used. Raises TokenProblem `revoked` where that is not known any more."""
-        fields: list[str] = []
+        shared = dict.fromkeys(id for step in claims.steps for id in (step.id, *step.after))
+        fields = [f"used:{claims.root}/{id}" for id in shared]
         for step in claims.steps:
             place = f"{claims.jti}/{step.id}"
-            fields += (f"step:{place}", f"used:{place}", f"used:{claims.root}/{step.id}")
-            fields += (f"released:{place}/{digest}" for digest in digests)
+            fields += (f"step:{place}", f"used:{place}", *(f"released:{place}/{digest}" for digest in digests))
         found = await self._connection.execute("HMGET", self._connection.keys.uses(claims.root), *fields)
-        counts, released, done, width = dict[str, int](), dict[str, int](), set[str](), 3 + len(digests)
+        done = frozenset(id for id, count in zip(shared, found, strict=False) if int(count or 0))
+        counts, released, width = dict[str, int](), dict[str, int](), 2 + len(digests)
         for at, step in enumerate(claims.steps):
-            opened, count, shared, *waiting = found[at * width : (at + 1) * width]
+            start = len(shared) + at * width
+            opened, count, *waiting = found[start : start + width]
             if opened is None:
                 raise TokenProblem("revoked", _SAID["lost"])
             counts[step.id] = int(count or 0)
             released[step.id] = sum(int(one or 0) for one in waiting)
-            if int(shared or 0):
-                done.add(step.id)
-        return Used(counts, released, frozenset(done))
+        return Used(counts, released, done)
 
     async def use(self, claims: IntentClaims, uses: Sequence[Use]) -> None:
         """Use steps for calls that are about to be released: all of them, or none.

@@ -174,3 +174,11 @@ async def test_an_intent_is_handed_on_four_times_at_most() -> None:
         intent = kept.saved[0]
     with pytest.raises(NotNarrower, match="at most 4"):
         await minting().delegate(AGENT, intent, AGENT, plan())
+
+
+async def test_a_part_may_wait_for_a_step_that_stays_with_the_parent() -> None:
+    parent = await made_intent(READ, Step("s2", "list_files", after=("s1",)))
+    claims = read(await minting().delegate(AGENT, parent, OTHER, plan(Step("s2", "list_files", after=("s1",)))))
+    assert [(step.id, step.after) for step in claims.steps] == [("s2", ("s1",))]
+    with pytest.raises(NotNarrower, match="does not wait for s1"):
+        await minting().delegate(AGENT, parent, OTHER, plan(Step("s2", "list_files")))

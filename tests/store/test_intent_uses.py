@@ -151,6 +151,19 @@ async def test_a_step_that_somebody_used_who_shares_the_counts_is_done(uses: Int
     await uses.use(child, [use("s2")])
 
 
+async def test_a_step_may_wait_for_one_that_only_its_parent_has(uses: IntentUses) -> None:
+    child = claims(Step("s2", "restart", after=("s1",)), jti="int_2", parents=("int_1",))
+    grandchild = claims(Step("s2", "restart", after=("s1",)), jti="int_3", parents=("int_1", "int_2"))
+    for one in (MANY, child, grandchild):
+        await uses.open(one)
+    assert await words(uses.use(grandchild, [use("s2")]), uses.use(child, [use("s2")])) == ["step_order"] * 2
+    assert (await uses.used(grandchild)).done == frozenset()
+    await uses.use(MANY, [use("s1", "a")])
+    assert (await uses.used(grandchild)).done == {"s1"}
+    await uses.use(grandchild, [use("s2")])
+    assert (await uses.used(child)).done == {"s1", "s2"}
+
+
 async def test_nothing_comes_from_an_intent_that_is_not_counted_or_lacks_the_step(uses: IntentUses) -> None:
     child = claims(Step("s1", "read"), jti="int_2", parents=("int_1",))
     with pytest.raises(TokenProblem, match="revoked"):

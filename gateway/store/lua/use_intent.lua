@@ -16,18 +16,6 @@ local function count(place)
   return used[place]
 end
 
--- Whether a step was used by anybody who shares its counts: those of the intent that nobody narrowed are of all.
-local function done(place)
-  while true do
-    local held = redis.call('HGET', key, 'step:' .. place)
-    local from = held and string.match(held, '^%d+ (%S+)')
-    if not from or from == '-' then
-      return count(place) > 0
-    end
-    place = from
-  end
-end
-
 local function take(step, call)
   local place = intent .. '/' .. step
   if executed then
@@ -40,24 +28,28 @@ local function take(step, call)
       end
     end
   end
-  local places = {}
+  local places, before = {}, {}
   while place ~= '-' do
     local held = redis.call('HGET', key, 'step:' .. place)
     if not held then
       return 'lost'
     end
-    local most, from, before = string.match(held, '^(%d+) (%S+) (.*)$')
+    local most, from, others = string.match(held, '^(%d+) (%S+) (.*)$')
     if count(place) >= tonumber(most) then
       return 'uses_exhausted'
     end
-    local own = string.match(place, '^[^/]+/')
-    for other in string.gmatch(before, '[^,]+') do
-      if not done(own .. other) then
-        return 'step_order'
-      end
+    for other in string.gmatch(others, '[^,]+') do
+      before[#before + 1] = other
     end
     places[#places + 1] = place
     place = from
+  end
+  -- A step was used when anybody who shares its counts used it: those of the intent that nobody narrowed are of all.
+  local root = string.match(places[#places], '^[^/]+/')
+  for _, other in ipairs(before) do
+    if count(root .. other) == 0 then
+      return 'step_order'
+    end
   end
   for _, one in ipairs(places) do
     used[one] = used[one] + 1
