@@ -78,6 +78,7 @@ class Judgement:
         session: whose reading counts, where that is another than the conversation's.
         tools: what was offered, by name; None where the provider keeps the conversation and nothing was sent.
         planned: calls are only told, never let through.
+        proposed: the call that is judged was proposed by a model and let through; see `releasing`.
         intent: what the agent presents; `counted` is what its steps have counted.
         strip, redact: what is to be taken out of the request.
     """
@@ -94,6 +95,7 @@ class Judgement:
     said: bytes | None = None
     intent: IntentClaims | None = None
     counted: tuple[Count, ...] = ()
+    proposed: bool = False
 
     @property
     def needs_memory(self) -> bool:
@@ -112,7 +114,7 @@ class Judgement:
     def facts(
         self, now: float, modes: Mapping[str, str], memory: Memory | None = None, intent: Intent | None = None
     ) -> Facts:
-        return Facts(self.agent, now, modes, self.tools, self.transcript, memory, intent)
+        return Facts(self.agent, now, modes, self.tools, self.transcript, memory, intent, self.proposed)
 
 
 def question_of(call: ToolCall) -> Question:

@@ -44,6 +44,8 @@ class Memories(Protocol):
 class Releasing(Protocol):
     """What is written down when calls are let through; see `releasing`. Every method raises StoreUnavailable."""
 
+    def looks_up(self, judgement: Judgement) -> bool: ...
+
     async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Intent | None: ...
 
     def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool: ...
@@ -115,7 +117,8 @@ class Judging:
         return RELEASE
 
     def _judge(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling | Wait:
-        if judgement.needs_memory or judgement.intent is not None:
+        releasing = self._releasing(exchange)
+        if judgement.needs_memory or (releasing is not None and releasing.looks_up(judgement)):
             return Wait(partial(self._knowing, exchange, judgement, calls))
         return self._ruling(exchange, judgement, calls, _NOTHING)
 
@@ -129,13 +132,14 @@ class Judging:
 
     async def _known(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Known:
         memory, releasing = None, self._releasing(exchange)
+        looks_up = releasing is not None and releasing.looks_up(judgement)
         if judgement.needs_memory and self._memories is not None:
             agent_id, keys = judgement.agent.agent_id, (*judgement.rules.memory_keys, *judgement.counted)
             loading = self._memories.load(agent_id, judgement.conversation, keys, session=judgement.session)
-            if judgement.intent is None:
+            if not looks_up:
                 return Known(await loading)
             memory = asyncio.ensure_future(loading)
-        if judgement.intent is None or releasing is None:
+        if releasing is None or not looks_up:
             return _NOTHING
         intent = await releasing.bound(judgement, [question_of(call) for call in calls])
         return Known(None if memory is None else await memory, intent)

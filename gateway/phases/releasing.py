@@ -38,7 +38,9 @@ class Uses(Protocol):
 
 
 class Grants(Protocol):
-    """Which calls may be executed (`store.grants`). Both raise StoreUnavailable."""
+    """Which calls may be executed (`store.grants`). Every method raises StoreUnavailable."""
+
+    async def any(self, agent_id: str, digests: Sequence[str]) -> bool: ...
 
     async def mint(self, agent_id: str, digests: Sequence[str]) -> None: ...
 
@@ -53,6 +55,8 @@ class Tokens(Protocol):
 
 NO_FORM = "arguments_mismatch: its arguments have no exact form (RFC 8785)"
 
+_UNGRANTED = "grant_required: no model has proposed exactly this call"
+
 Refused = Mapping[int, tuple[str, str]]
 """Rule and reason against calls that may not be released after all, by the identity of the call."""
 
@@ -65,6 +69,10 @@ class Proposed:
         self._grants = grants
         self._tokens = tokens
 
+    def looks_up(self, judgement: Judgement) -> bool:
+        """Whether anything has to be read before calls are judged."""
+        return judgement.intent is not None
+
     async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Bound | None:
         """What the intent says of the next calls. Raises StoreUnavailable."""
         intent = judgement.intent
@@ -72,7 +80,7 @@ class Proposed:
 
     def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool:
         """Whether anything has to be written down."""
-        return judgement.rules.grants or any(one.verdict.step is not None for one in judged)
+        return _grants(judgement) or any(one.verdict.step is not None for one in judged)
 
     async def release(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> Refused:
         """Use what they need, or say which may not pass. Raises StoreUnavailable."""
@@ -107,7 +115,7 @@ class Proposed:
             if one.call.id and _is_told(one):
                 decision, intent = decisions.get(id(one.call), exchange.id), _intent_id(judgement, one)
                 calls.append(ReleasedCall(one.call.id, name.own, name.server, name.hash, decision, intent))
-        writing = [self._grants.mint(agent_id, granted)] if judgement.rules.grants else []
+        writing = [self._grants.mint(agent_id, granted)] if _grants(judgement) else []
         await asyncio.gather(*writing, *([self._tokens.save(agent_id, calls)] if calls else []))
 
 
@@ -134,16 +142,22 @@ class Executed:
         self._sign = sign
         self._clock = clock
 
+    def looks_up(self, judgement: Judgement) -> bool:
+        """As of `Proposed`."""
+        return judgement.intent is not None or judgement.rules.reads_conversation
+
     async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Bound | None:
-        """As of `Proposed`; calls come one by one here."""
-        intent = judgement.intent
+        """As of `Proposed`; calls come one by one here. Says whether a model has proposed this one: then what the
+        conversation tells of it was judged, and here nobody knows the conversation."""
+        intent, digests = judgement.intent, CallNames(judgement.rules, questions[0]).digests
+        if judgement.rules.reads_conversation:
+            judgement.proposed = await self._grants.any(judgement.agent.agent_id, digests)
         if intent is None:
             return None
-        digests = CallNames(judgement.rules, questions[0]).digests
         return Bound(intent, await used_of(self._uses, intent, digests), executing=True)
 
     def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool:
-        return judgement.rules.grants or any(one.verdict.step is not None for one in judged)
+        return _grants(judgement) or any(one.verdict.step is not None for one in judged)
 
     async def release(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> Refused:
         """As of `Proposed`. Says to the server, where it concerns the call, what was decided."""
@@ -160,13 +174,17 @@ class Executed:
         name = CallNames(judgement.rules, judged.question)
         if not name.hash and _is_told(judged):
             return (verdict.grant.rule if verdict.grant is not None else RULE), NO_FORM
-        if verdict.grant is not None and not await self._grants.consume(agent_id, name.digests):
-            rule, required = verdict.grant.rule, verdict.grant.required
+        grant, taken = verdict.grant, False
+        if grant is not None or judgement.proposed:
+            taken = await self._grants.consume(agent_id, name.digests)
+        if grant is not None and not taken:
             self._decisions.record_finding(
-                exchange, judgement.agent, judged, UNSANCTIONED, rule=rule, allowed=not required
+                exchange, judgement.agent, judged, UNSANCTIONED, rule=grant.rule, allowed=not grant.required
             )
-            if required:
-                return rule, "grant_required: no model has proposed exactly this call"
+            if grant.required:
+                return grant.rule, _UNGRANTED
+        if judgement.proposed and not taken:
+            return verdict.rule, _UNGRANTED
         if verdict.step is not None and judgement.intent is not None:
             use = Use(verdict.step, f"{exchange.id}/{judged.call.turn}/{at}", exchange.id, name.digests)
             try:
@@ -223,6 +241,11 @@ class CallNames:
     @property
     def digests(self) -> tuple[str, ...]:
         return call_digests(self.server, self._normal, self.hash)
+
+
+def _grants(judgement: Judgement) -> bool:
+    """Whether it matters at an MCP server what models have proposed."""
+    return judgement.rules.grants or judgement.rules.reads_conversation
 
 
 def _is_told(judged: Judged) -> bool:

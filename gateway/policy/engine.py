@@ -89,6 +89,7 @@ class Rules:
         traces: whether it matters who said a value.
         governs: whether some tools have rules of their own; see `governing`.
         minting: what is said of intents.
+        reads_conversation: whether some arguments are judged by what was said before.
         grants: whether some tools are executed only, or watched, by what models have proposed.
     """
 
@@ -114,7 +115,8 @@ class Rules:
         self.judges_models = self._requests.judges_models
         self.memory_keys: tuple[Count, ...] = tuple(key for one in documents for key in one.memory_keys)
         looping = any(rules.clauses.loops is not None for rules in self._rulesets)
-        self.needs_transcript = looping or any(entry.demands & READ_CONVERSATION for entry in entries)
+        self.reads_conversation = any(entry.demands & READ_CONVERSATION for entry in entries)
+        self.needs_transcript = looping or self.reads_conversation
         traced = any("provenance" in entry.demands for entry in entries)
         self.traces = traced
         self.needs_memory = bool(self.memory_keys) or (traced and bool(self.untrusted))
@@ -175,7 +177,8 @@ class Rules:
 
     def judge_step(self, question: Question, facts: Facts) -> Verdict:
         """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""
-        facts = replace(facts, declaring=True)
+        # What is said before its calls is judged with them.
+        facts = replace(facts, declaring=True, proposed=True)
         if question.arguments is None:
             return self.minting.judge(self._prepared(question, facts))
         return self.judge_call(question, facts)

@@ -97,6 +97,7 @@ class Facts:
         transcript: the conversation; None where there is none.
         memory: None where no rule asks for it.
         intent: what the agent presents; None: nothing.
+        proposed: a model has proposed exactly this call, and it was let through with the conversation in sight.
         declaring: the call is a step of an intent that is being declared: it needs no intent itself.
     """
 
@@ -107,6 +108,7 @@ class Facts:
     transcript: Transcript | None = None
     memory: Memory | None = None
     intent: Intent | None = None
+    proposed: bool = False
     declaring: bool = False
 
 

@@ -11,7 +11,7 @@ LIFE_SECONDS = 600
 
 
 class Grants:
-    """Both raise StoreUnavailable: then nothing may be executed. Digests are those of `call_digest`."""
+    """Every method raises StoreUnavailable: then nothing may be executed. Digests are those of `call_digest`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -20,6 +20,10 @@ class Grants:
         """Let each of these calls be executed once more, within ten minutes."""
         if digests:
             await self._connection.script("mint_grants", self._keys(agent_id, digests), [LIFE_SECONDS])
+
+    async def any(self, agent_id: str, digests: Sequence[str]) -> bool:
+        """Whether a call was proposed under any of these, and not executed yet."""
+        return bool(await self._connection.execute("EXISTS", *self._keys(agent_id, digests)))
 
     async def consume(self, agent_id: str, digests: Sequence[str]) -> bool:
         """Whether a call may be executed now, and so not again, which may have been proposed under any of these."""

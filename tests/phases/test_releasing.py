@@ -27,6 +27,12 @@ GRANTED = {
     "default": "allow",
     "tools": {"add": {"grant": "required"}},
 }
+TRACED: dict[str, Any] = {
+    "name": "traced",
+    "match": {"agents": ["traced*"]},
+    "default": "allow",
+    "tools": {"delete_file": {"arguments": {"path": {"provenance": ["user"]}}}},
+}
 
 
 @dataclass
@@ -44,22 +50,22 @@ class Agent:
         assert made.status_code == 201, made.text
         return str(made.json()["token"])
 
-    def propose(self, *calls: tuple[str, Any], token: str | None = None) -> httpx.Response:
+    def propose(self, *calls: tuple[str, Any], token: str | None = None, asked: str = "go on") -> httpx.Response:
         """What becomes of these calls in a model's answer."""
         turn = {"calls": [{"name": name, "arguments": arguments} for name, arguments in calls]}
         names = dict.fromkeys(name for name, _ in calls)
         tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in names]
         body = {
             "model": "stub-script",
-            "messages": [{"role": "user", "content": "go on"}],
+            "messages": [{"role": "user", "content": asked}],
             "tools": tools,
             "stub": [turn],
         }
         return self.ask("/v1/chat/completions", body, **({} if token is None else {"x-intent-token": token}))
 
-    def refused(self, *calls: tuple[str, Any], token: str | None = None) -> str:
+    def refused(self, *calls: tuple[str, Any], token: str | None = None, asked: str = "go on") -> str:
         """What the agent is told instead; empty where it gets the calls."""
-        answer = self.propose(*calls, token=token)
+        answer = self.propose(*calls, token=token, asked=asked)
         assert answer.status_code == 200, answer.text
         message = answer.json()["choices"][0]["message"]
         return "" if message.get("tool_calls") else str(message["content"])
@@ -111,7 +117,7 @@ def gateway(shared_redis: RedisServer, server: RunningServer, tmp_path_factory: 
         "GATEWAY_REDIS_URL": shared_redis.url,
         "GATEWAY_REDIS_PREFIX": "releasing:",
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("releasing")),
-        "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED]),
+        "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED, TRACED]),
         "GATEWAY_MCP_SERVERS": json.dumps({"files": server.url}),
     }
     with running_gateway("--stub", env=env) as running:
@@ -253,6 +259,16 @@ def test_a_granted_call_is_executed_once_for_each_proposal(granted: Agent, serve
     assert [granted.executed("add", {"a": 1, "b": 2}) for _ in range(3)][:2] == ["3", "3"]
     assert "grant_required" in granted.executed("add", {"a": 1, "b": 2})
     assert len(server.calls) == before + 2
+
+
+def test_what_the_conversation_allowed_is_executed_without_it_once(gateway: GatewayProcess) -> None:
+    traced = agent_of(gateway, "traced-1")
+    call = ("delete_file", {"path": "/tmp/report.txt"})
+    token = traced.intent({"tool": "delete_file", "arguments": call[1], "max_uses": 9})
+    assert "does not come from user" in traced.executed(*call, token)
+    assert traced.refused(call, token=token, asked="delete /tmp/report.txt please") == ""
+    assert traced.executed(*call, token) == "deleted /tmp/report.txt"
+    assert "does not come from user" in traced.executed(*call, token)
 
 
 def test_a_call_nobody_proposed_is_a_finding(granted: Agent) -> None:

@@ -14,6 +14,8 @@ def provenance(wanted: list[str], where: Where) -> Holds:
     phrase = f"does not come from {' or '.join(wanted)}"
 
     def holds(value: Any, scope: Scope) -> str | None:
+        if scope.facts.proposed:
+            return None
         memory = scope.facts.memory
         if memory is None and scope.untrusted:
             return "may have been read before, which cannot be known now"
@@ -49,6 +51,8 @@ def step(wanted: dict[str, str], where: Where) -> Holds:
     phrase = f"is not what {wanted['tool']} gave at {wanted['path']}"
 
     def holds(value: Any, scope: Scope) -> str | None:
+        if scope.facts.proposed:
+            return None
         for tool in tools:
             given = from_step(scope.facts.transcript, tool, wanted["path"], name=scope.names.known_as)
             if any(same(value, one) for one in given):
