@@ -126,6 +126,22 @@ def planned_result(id: RequestId, era: Era, text: str) -> dict[str, Any]:
     return _result(id, era, text, {"io.leuko/dry_run": True}, is_error=False)
 
 
+def without_output_schemas(message: dict[str, Any]) -> dict[str, Any] | None:
+    """A list of tools for who gets no more than plans: what these answer is nothing that such a schema describes, and
+    clients that know one raise an error in its place. None: there is nothing to be taken out."""
+    result = message.get("result")
+    if type(result) is not dict:
+        return None
+    tools = result.get("tools")
+    if type(tools) is not list or not any(type(tool) is dict and "outputSchema" in tool for tool in tools):
+        return None
+    kept = [
+        {key: one for key, one in tool.items() if key != "outputSchema"} if type(tool) is dict else tool
+        for tool in tools
+    ]
+    return {**message, "result": {**result, "tools": kept}}
+
+
 def _result(id: RequestId, era: Era, text: str, meta: dict[str, Any], *, is_error: bool) -> dict[str, Any]:
     result = {"content": [{"type": "text", "text": text}], "isError": is_error, "_meta": meta}
     if era is Era.STATELESS:

@@ -2,8 +2,10 @@
 
 import json
 import pickle
+from typing import Any
 
 import orjson
+import pytest
 
 from gateway.model.errors import Refusal
 from gateway.model.verdict import Denial
@@ -16,6 +18,7 @@ from gateway.wire.mcp import (
     error_event,
     error_of,
     planned_result,
+    without_output_schemas,
 )
 
 
@@ -76,3 +79,19 @@ def test_an_id_of_any_length_is_answered() -> None:
     id = 123456789012345678901234567890
     assert json.loads(error_body(Refusal("agent_quarantined", "No."), id))["id"] == id
     assert str(id).encode() in error_event(Refusal("agent_quarantined", "No."), [id])
+
+
+def test_schemas_of_results_are_taken_out_of_a_list() -> None:
+    tools = [{"name": "a", "outputSchema": {}, "title": "A"}, {"name": "b"}, 5]
+    listed = {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools, "nextCursor": "n"}}
+    changed = without_output_schemas(listed)
+    assert changed is not None
+    assert changed["result"] == {"tools": [{"name": "a", "title": "A"}, {"name": "b"}, 5], "nextCursor": "n"}
+    assert listed["result"]["tools"] == tools
+
+
+@pytest.mark.parametrize(
+    "message", [{"method": "x"}, {"result": 5}, {"result": {}}, {"result": {"tools": 5}}, {"result": {"tools": [{}]}}]
+)
+def test_other_messages_stay_as_they_are(message: dict[str, Any]) -> None:
+    assert without_output_schemas(message) is None

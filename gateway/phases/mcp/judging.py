@@ -11,7 +11,7 @@ from gateway.phases.judged_call import Judgement
 from gateway.phases.judging_requests import EXECUTION, plans_only, wants_plan
 from gateway.phases.mcp.state import Asked, MCPState, state_of
 from gateway.policy.engine import Engine
-from gateway.wire.mcp import denied_result, error_of, planned_result
+from gateway.wire.mcp import denied_result, error_of, planned_result, without_output_schemas
 
 _BY_POLICY = frozenset(
     {"tool_call_denied", "approval_required", "intent_required", "intent_invalid", "intent_exhausted"}
@@ -48,11 +48,17 @@ class JudgingCalls:
     async def gate(self, exchange: Exchange) -> None:
         """Set `released` and `answers`. Raises Refusal where nothing may be sent."""
         state, agent = state_of(exchange), exchange.agent
-        if agent is None or not state.calls:
+        if agent is None or not (state.calls or state.lists_tools):
             return
         judgement = self._judgement(exchange, agent, state)
-        exchange.judgement = judgement
         planned = judgement is not None and judgement.planned
+        if planned and state.lists_tools:
+            state.edits.append(without_output_schemas)
+        if state.calls:
+            exchange.judgement = judgement
+            await self._judge(exchange, state, planned=planned)
+
+    async def _judge(self, exchange: Exchange, state: MCPState, *, planned: bool) -> None:
         judge, released = self._judge_of(exchange), []
         for asked in state.calls:
             if asked.id in state.answers:

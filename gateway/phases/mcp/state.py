@@ -67,6 +67,11 @@ class MCPState:
         return self.body is not None and bool(self.body.requests) and self.method != LISTEN
 
     @property
+    def lists_tools(self) -> bool:
+        """Whether the server is asked which tools it has."""
+        return self.body is not None and any(message.method == "tools/list" for message in self.body.requests)
+
+    @property
     def method(self) -> str | None:
         """The method of a message that came alone."""
         return None if self.body is None or self.body.batch else self.body.messages[0].method

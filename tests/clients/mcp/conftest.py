@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import httpx2
@@ -50,10 +50,12 @@ def key(gateway: GatewayProcess) -> str:
 
 
 @contextlib.asynccontextmanager
-async def connected(gateway: GatewayProcess, key: str, mode: str, **options: Any) -> AsyncIterator[Client]:
+async def connected(
+    gateway: GatewayProcess, key: str, mode: str, *, headers: Mapping[str, str] | None = None, **options: Any
+) -> AsyncIterator[Client]:
     """The real client at the server `files`; `mode` as the client calls it."""
-    headers = {"authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
+    sent = {"authorization": f"Bearer {key}", **(headers or {})}
+    async with httpx2.AsyncClient(headers=sent, timeout=20) as http:
         transport = streamable_http_client(f"{gateway.url}/mcp/files", http_client=http)
         async with Client(transport, mode=mode, **options) as client:
             yield client

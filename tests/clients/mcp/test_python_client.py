@@ -44,6 +44,19 @@ def test_a_denied_call_is_a_failed_tool_and_never_reaches_the_server(
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_plan_is_an_ordinary_answer(gateway: GatewayProcess, server: RunningServer, key: str, mode: str) -> None:
+    before = len(server.calls)
+
+    async def use() -> Any:
+        async with connected(gateway, key, mode, headers={"x-gateway-execution": "plan_only"}) as client:
+            return await client.call_tool("add", {"a": 1, "b": 2})
+
+    result = asyncio.run(use())
+    assert not result.is_error and result.content[0].text.startswith("Plan (not executed):")
+    assert result.meta["io.leuko/dry_run"] is True and len(server.calls) == before
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_progress_comes_before_the_result(gateway: GatewayProcess, key: str, mode: str) -> None:
     steps: list[float] = []
 

@@ -150,3 +150,14 @@ def test_a_call_that_a_person_has_to_approve_waits_in_vain_where_nobody_can() ->
         assert upstream.requests == []
 
     run(steps, {"tools": {"pay": {"approval": "always"}}})
+
+
+def test_who_gets_no_more_than_plans_is_told_of_no_results() -> None:
+    listed = {"tools": [{"name": "add", "outputSchema": {"type": "object"}}]}
+
+    async def steps(world: Any, upstream: Any) -> None:
+        planned = await world.post(request("tools/list"), x_gateway_execution="plan_only")
+        assert planned.json()["result"] == {"tools": [{"name": "add"}]}
+        assert (await world.post(request("tools/list"))).json()["result"] == listed
+
+    run(steps, DENY, answer=json_answer(result(1, **listed)))
