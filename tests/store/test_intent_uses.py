@@ -1,8 +1,10 @@
 """How often steps of intents are used: exact, over all replicas and all that was narrowed."""
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -226,3 +228,89 @@ async def test_a_reply_that_is_lost_makes_no_second_use(own_redis: RedisServer) 
     assert (await patient.used(ONE)).counts == {"s1": 1}
     await connection.close()
     await patient._connection.close()
+
+
+class Model:
+    """What the counts of a family of intents have to be."""
+
+    def __init__(self, family: dict[str, IntentClaims]) -> None:
+        self.family = family
+        self.used: Counter[tuple[str, str]] = Counter()
+        self.released: Counter[tuple[str, str, str]] = Counter()
+        self.known: dict[tuple[str, str, str], bool] = {}
+
+    def take(self, claims: IntentClaims, uses: Sequence[Use], executed: bool) -> str:
+        """`used`, `joined` or the word against it; nothing is changed then."""
+        used, released, known = self.used.copy(), self.released.copy(), dict(self.known)
+        joined = False
+        for one in uses:
+            if (claims.jti, one.step, one.claim) in known:
+                joined = known[claims.jti, one.step, one.claim]
+                continue
+            waiting = [name for name in one.digests if released[claims.jti, one.step, name]] if executed else []
+            joined = bool(waiting)
+            if waiting:
+                released[claims.jti, one.step, waiting[0]] -= 1
+            else:
+                word = self._problem(claims, one, used)
+                if word is not None:
+                    return word
+                for jti in (claims.jti, *claims.parents):
+                    used[jti, one.step] += 1
+                if not executed:
+                    released[claims.jti, one.step, one.digests[0]] += 1
+            known[claims.jti, one.step, one.claim] = joined
+        self.used, self.released, self.known = used, released, known
+        return "joined" if joined and executed else "used"
+
+    def _problem(self, claims: IntentClaims, one: Use, used: Counter[tuple[str, str]]) -> str | None:
+        step = next(step for step in claims.steps if step.id == one.step)
+        for jti in (claims.jti, *claims.parents):
+            most = next(each.max_uses for each in self.family[jti].steps if each.id == one.step)
+            if used[jti, one.step] >= most:
+                return "uses_exhausted"
+        return None if all(used[claims.root, other] for other in step.after) else "step_order"
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_is_tried_the_counts_are_those_of_the_model(uses: IntentUses, seed: int) -> None:
+    chosen = random.Random(seed)
+    steps = [(name, chosen.randint(1, 6)) for name in ("a", "b", "c")]
+
+    def narrowed(jti: str, *parents: str) -> IntentClaims:
+        made = [
+            Step(name, "t", max_uses=chosen.randint(1, most), after=("a",) if name == "b" else ())
+            for name, most in steps
+        ]
+        return claims(*made, jti=jti, parents=parents)
+
+    root = claims(*(Step(name, "t", max_uses=most, after=("a",) if name == "b" else ()) for name, most in steps))
+    family = {"int_1": root, "int_2": narrowed("int_2", "int_1"), "int_3": narrowed("int_3", "int_1", "int_2")}
+    for one in family.values():
+        await uses.open(one)
+    model = Model(family)
+    for _ in range(120):
+        intent, executed = family[chosen.choice(list(family))], chosen.random() < 0.4
+        wanted = [
+            use(
+                chosen.choice("abc"),
+                f"c{chosen.randint(1, 60)}",
+                tuple(chosen.sample(["d1", "d2"], chosen.randint(1, 2))),
+            )
+            for _ in range(1 if executed else chosen.randint(1, 3))
+        ]
+        expected = model.take(intent, wanted, executed)
+        try:
+            if executed:
+                found = "joined" if await uses.join(intent, wanted[0]) else "used"
+            else:
+                await uses.use(intent, wanted)
+                found = "used"
+        except TokenProblem as problem:
+            found = problem.word
+        assert found == expected
+    for jti, intent in family.items():
+        counted = await uses.used(intent, ["d1", "d2"])
+        assert counted.counts == {name: model.used[jti, name] for name, _ in steps}
+        waiting = {name: model.released[jti, name, "d1"] + model.released[jti, name, "d2"] for name, _ in steps}
+        assert counted.released == waiting
