@@ -11,7 +11,9 @@ from gateway.phases.judged_call import Judgement
 from gateway.phases.judging_requests import EXECUTION, plans_only, wants_plan
 from gateway.phases.mcp.state import Asked, MCPState, state_of
 from gateway.policy.engine import Engine
-from gateway.wire.mcp import denied_result, error_of, planned_result, without_output_schemas
+from gateway.policy.schemas import schema_of
+from gateway.wire.mcp import Era, denied_result, error_of, planned_result, without_output_schemas
+from gateway.wire.mcp_params import check_params
 
 _BY_POLICY = frozenset(
     {"tool_call_denied", "approval_required", "intent_required", "intent_invalid", "intent_exhausted"}
@@ -63,6 +65,7 @@ class JudgingCalls:
         for asked in state.calls:
             if asked.id in state.answers:
                 continue  # an earlier gate has said what becomes of it
+            _check_params(exchange, state, asked)
             answer = await self._answer(exchange, judge, asked, planned=planned)
             if answer is None:
                 released.append(asked)
@@ -108,3 +111,10 @@ class JudgingCalls:
             return await wait.ruling()
         except Refusal as refusal:
             return refusal
+
+
+def _check_params(exchange: Exchange, state: MCPState, asked: Asked) -> None:
+    """Raise MCPRefusal where headers say another thing than the arguments, as far as the tool is known."""
+    tool = None if state.tools is None or state.era is not Era.STATELESS else state.tools.get(asked.call.name)
+    if tool is not None:
+        check_params(schema_of(tool), asked.call.parsed, exchange.request.headers)

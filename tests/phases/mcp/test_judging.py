@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from gateway.model.ask import OfferedTool
 from gateway.policy.verdict import Count
 from tests.support.judging import Remembering
 from tests.support.mcp_path import NEW, call, mcp_path, request, result
@@ -161,3 +162,24 @@ def test_who_gets_no_more_than_plans_is_told_of_no_results() -> None:
         assert (await world.post(request("tools/list"))).json()["result"] == listed
 
     run(steps, DENY, answer=json_answer(result(1, **listed)))
+
+
+def test_headers_repeat_arguments_truly_where_the_tool_is_known() -> None:
+    schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+    tools = {"add": OfferedTool("add", "function", {"parameters": schema})}
+
+    def known(exchange: Any) -> None:
+        exchange.mcp.tools = tools
+
+    async def steps(world: Any, upstream: Any) -> None:
+        meta = {"io.modelcontextprotocol/protocolVersion": NEW}
+        message = request("tools/call", name="add", arguments={"region": "eu"}, _meta=meta)
+        headers = {"mcp_protocol_version": NEW, "mcp_method": "tools/call", "mcp_name": "add"}
+        assert (await world.post(message, **headers, mcp_param_region="eu")).status_code == 200
+        wrong = await world.post(message, **headers, mcp_param_region="us")
+        assert wrong.status_code == 400 and wrong.json()["error"]["code"] == -32020
+        other = request("tools/call", name="other", arguments={}, _meta=meta)
+        assert (await world.post(other, **{**headers, "mcp_name": "other"}, mcp_param_region="us")).status_code == 200
+        assert (await world.post(call("add", region="eu"), mcp_param_region="us")).status_code == 200
+
+    run(steps, gates=(known,))
