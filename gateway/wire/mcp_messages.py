@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ _MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS = frozenset({"_meta", "name", "arguments", "uri"})
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _CALL = "tools/call"
+_NOT_IN_METHODS = re.compile(r"[^a-z]")
 
 
 @value
@@ -130,6 +132,8 @@ def _asking(document: dict[str, Any]) -> Message:
     method, id, params = document["method"], document.get("id"), document.get("params")
     if type(method) is not str or "result" in document or "error" in document:
         raise MCPRefusal(INVALID_REQUEST, "`method` must be text, in a message that holds no answer.")
+    if method != _CALL and _NOT_IN_METHODS.sub("", unicodedata.normalize("NFKC", method).casefold()) == "toolscall":
+        raise MCPRefusal(INVALID_REQUEST, f"`method` could be taken for {_CALL}; write it exactly so.")
     if "id" in document and not _is_id(id):
         raise MCPRefusal(INVALID_REQUEST, "`id` must be text or a whole number.")
     if params is not None and type(params) is not dict:

@@ -11,7 +11,7 @@ from gateway.phases.mcp.state import MCPState, state_of
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.headers import request_headers
 from gateway.upstream.reply import Opener, Reply
-from gateway.wire.mcp import dumps
+from gateway.wire.mcp import LISTEN, dumps
 
 _LEFT_OUT = frozenset((*CREDENTIALS, b"cookie", b"origin", b"referer", b"content-encoding", SESSION))
 """Beside what is never passed on: what concerns the caller and the gateway only."""
@@ -72,11 +72,13 @@ class ForwardMCP:
             state.answers = {}
             return Own(answers if state.body.batch else answers[0])
         headers = self._outgoing(exchange, self._headers(exchange, state))
+        exchange.standing = request.method == "GET" or state.method == LISTEN
         # An answer may take as long as the tool does; only a server that says nothing at all is given up.
         exchange.deadline = float("inf")
         exchange.wait_for("first_byte", self._timeouts.total, self._clock())
         body = exchange.body if request.method == "POST" else None
         exchange.forget_text()
+        state.forget_text()
         exchange.dispatched = True
         server = state.server
         try:

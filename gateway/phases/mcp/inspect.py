@@ -17,7 +17,7 @@ from gateway.phases.mcp.state import MCPState, state_of
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
-from gateway.wire.mcp import LISTEN, RequestId, dumps, event_of
+from gateway.wire.mcp import RequestId, dumps, event_of
 from gateway.wire.mcp_stream import HEARTBEAT, Answers, Edit, EventStream
 
 _WHOLE_LIMIT = 64 * 1024 * 1024
@@ -95,7 +95,6 @@ class InspectMCP:
         encoding = header_value(reply.headers, b"content-encoding")
         decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
         exchange.streaming, exchange.in_band = True, stream.error
-        exchange.standing = not stream.answers.waiting or state.method == LISTEN
         exchange.wait_for("idle", float("inf"), self._clock())
         await caller.start(reply.status, headers)
         exchange.on_tick = heartbeat = _Heartbeat(exchange, stream, caller)

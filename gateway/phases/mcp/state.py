@@ -1,6 +1,7 @@
 """What the phases of one MCP exchange tell each other."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.model.exchange import Exchange
@@ -80,6 +81,22 @@ class MCPState:
     def request_id(self) -> RequestId | None:
         """The id that a refusal of the whole request answers."""
         return None if self.body is None or self.body.batch else self.body.messages[0].id
+
+    def forget_text(self) -> None:
+        """Let go of what was asked, which the answer does not need and may take minutes; names and ids stay."""
+        if self.body is not None:
+            self.body = Body(tuple([_name_of(message) for message in self.body.messages]), self.body.batch)
+        self.forwarded = tuple([_name_of(message) for message in self.forwarded])
+        self.calls = tuple([_named(asked) for asked in self.calls])
+        self.released = [_named(asked) for asked in self.released]
+
+
+def _name_of(message: Message) -> Message:
+    return Message({}, message.method, message.id, {})
+
+
+def _named(asked: Asked) -> Asked:
+    return Asked(asked.id, _name_of(asked.message), replace(asked.call, arguments="", parsed=None))
 
 
 def state_of(exchange: Exchange) -> MCPState:

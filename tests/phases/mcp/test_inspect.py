@@ -221,6 +221,20 @@ def test_a_stopping_gateway_ends_streams_that_stand_at_once(method: str) -> None
     run(steps, _half)
 
 
+def test_a_stopping_gateway_does_not_wait_for_a_stream_that_has_not_begun() -> None:
+    async def script(request: Any, talk: Any) -> None:
+        await talk.hang()
+
+    async def steps(world: Any, upstream: Any) -> None:
+        asking = asyncio.create_task(world.client.get("/mcp/files", headers=world.headers()))
+        await upstream.arrived()
+        world.server.stop()
+        async with asyncio.timeout(5):
+            assert (await asking).status_code == 503
+
+    run(steps, script)
+
+
 def test_a_broken_stream_is_cut_with_an_error_for_who_waits() -> None:
     async def script(request: Any, talk: Any) -> None:
         await talk.start()

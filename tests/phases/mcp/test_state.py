@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.phases.mcp.state import MCPState
+from gateway.phases.mcp.state import Asked, MCPState
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import Era
-from gateway.wire.mcp_messages import read_body
+from gateway.wire.mcp_messages import call_of, read_body
 
 SERVER = MCPServer("files", "http://127.0.0.1:1/mcp")
 
@@ -41,3 +41,17 @@ def test_what_only_waits_or_answers_is_no_work(body: bytes, works: bool) -> None
     assert not state.works
     state.body = read_body(body)
     assert state.works is works
+
+
+def test_what_was_asked_is_let_go_of_and_names_stay() -> None:
+    state = MCPState(SERVER, Era.HANDSHAKE)
+    state.forget_text()
+    body = read_body(b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"a":"text"}}}')
+    state.body, state.forwarded = body, body.messages
+    asked = Asked(7, body.messages[0], call_of(body.messages[0], 0, "files"))
+    state.calls, state.released = (asked,), [asked]
+    state.forget_text()
+    assert (state.method, state.request_id, state.works) == ("tools/call", 7, True)
+    assert state.forwarded[0].is_call and state.forwarded[0].document == {}
+    assert state.calls == tuple(state.released) and state.calls[0].call.name == "x"
+    assert "text" not in repr((state.body, state.calls, state.forwarded))
