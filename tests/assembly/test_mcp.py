@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.mcp.conftest import agent_with_key
 from tests.support.gateway import GatewayProcess, eventually, running_gateway, spawn_gateway
+from tests.support.mcp_client import agent_with_key
 from tests.support.mcp_path import ACCEPT, call, request, result
 from tests.support.redis import RedisServer
 from tests.support.upstream import SSE, Conversation, Request, ThreadedUpstream, event, json_answer, threaded

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from mcp import MCPError, types
 
-from tests.clients.mcp.conftest import agent_with_key, connected
 from tests.support.gateway import GatewayProcess, eventually
+from tests.support.mcp_client import agent_with_key, connected
 from tests.support.mcp_server import RunningServer
 
 MODES = ("legacy", "2026-07-28")

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.mcp.conftest import agent_with_key
 from tests.support.gateway import GatewayProcess, eventually
+from tests.support.mcp_client import agent_with_key
 from tests.support.mcp_path import ACCEPT, call, request
 from tests.support.mcp_server import RunningServer
 
