@@ -35,13 +35,8 @@ def advice(clauses: Clauses, match: Match) -> Iterator[tuple[str, str]]:
 
 def _unused(clauses: Clauses) -> Iterator[tuple[str, str]]:
     """What is read and has no effect yet."""
-    if clauses.hold_new_tools:
-        yield "new_tools", "is not used by this version"
-    for tool in clauses.tools:
-        if tool.grant == "required":
-            yield f"tools.{tool.name}.grant", "is not used by this version"
-        if tool.intent == "required":
-            yield f"tools.{tool.name}.intent", "denies every call: this version has no intents"
+    if clauses.immune:
+        yield "immune", "is not used by this version"
 
 
 def _lost_allowances(clauses: Clauses) -> Iterator[tuple[str, str]]:

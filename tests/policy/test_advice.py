@@ -37,14 +37,8 @@ def advised(**members: Any) -> list[tuple[str, str]]:
         ({"allow": ["read:file"], "deny": [{"action": "read:file", "resource": "a/*"}]}, []),
         ({"tools": {"t": {"effect": "write"}}}, [("tools.t.arguments", "is missing: any arguments are allowed")]),
         ({"tools": {"t": {"effect": "read"}}}, []),
-        (
-            {"new_tools": "hold", "intents": {"mint": "early"}},
-            [("new_tools", "is not used")],
-        ),
-        (
-            {"tools": {"t": {"grant": "required"}, "u": {"intent": "required"}}},
-            [("tools.t.grant", "is not used by this version"), ("tools.u.intent", "denies every call: this version")],
-        ),
+        ({"immune": {"mode": "warn"}}, [("immune", "is not used")]),
+        ({"new_tools": "hold", "tools": {"t": {"grant": "required"}, "u": {"intent": "required"}}}, []),
         ({"tools": {"t": {"effect": "write", "arguments": {"a": {"type": "string"}}}}}, []),
         (
             {"tools": {"t": {"arguments": {"c": {"command": {"allow": ["cat", "bash"]}}}}}},
