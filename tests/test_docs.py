@@ -30,6 +30,7 @@ from gateway.policy.cases import check_cases
 from gateway.policy.document import parse
 from gateway.policy.reading import read
 from gateway.settings import settings_table
+from tests.support.cloud import running_cloud
 from tests.support.gateway import ADMIN_KEY, running_gateway
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,8 +83,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gateway_url(workspace: Path) -> Iterator[str]:
-    with running_gateway("--stub", env={"GATEWAY_DATA_DIR": str(workspace / "data")}) as gateway:
-        yield gateway.url
+    """With the simulated cloud behind `/mcp/cloud`."""
+    with running_cloud() as cloud:
+        env = {"GATEWAY_DATA_DIR": str(workspace / "data"), "GATEWAY_MCP_SERVERS": json.dumps({"cloud": cloud.url})}
+        with running_gateway("--stub", env=env) as gateway:
+            yield gateway.url
 
 
 def run(block: Block, directory: Path, url: str | None) -> str:
