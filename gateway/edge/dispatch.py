@@ -17,6 +17,7 @@ from gateway.wire.paths import canonical_path
 
 _METRICS = "/metrics"
 _ADMIN = b"/api/gateway/"
+_MCP = b"/mcp"
 _AGENTS = "/api/v1/"
 
 
@@ -59,7 +60,7 @@ class Dispatch:
         except Refusal as refusal:
             if scope["raw_path"].startswith(_ADMIN):
                 return await answer_to(Problem(refusal.status, refusal.message))(scope, receive, send)
-            mcp = self._mcp is not None and scope["raw_path"].startswith(b"/mcp")
+            mcp = self._mcp is not None and scope["raw_path"].startswith(_MCP)
             body = mcp_error_body(refusal) if mcp else error_body(refusal)
             return await respond(send, refusal.status, refusal_headers(refusal), body)
         return await app(scope, receive, send)
@@ -68,7 +69,7 @@ class Dispatch:
         try:
             path = canonical_path(scope["raw_path"])
         except Refusal:
-            if self._data_plane is None or scope["raw_path"].startswith(_ADMIN):
+            if self._data_plane is None or scope["raw_path"].startswith((_ADMIN, _MCP)):
                 raise
             return self._data_plane  # refuses it too, with a request id
         if path in probes.PATHS:

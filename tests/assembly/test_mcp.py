@@ -109,6 +109,8 @@ def test_servers_are_read_again(shared_redis: RedisServer, upstream: ThreadedUps
         config.write_text(f"mcp_servers: {{two: '{upstream.url}/mcp'}}\n")
         gateway.process.send_signal(signal.SIGHUP)
         eventually(lambda: post(gateway, call("add"), key, "/mcp/two").status_code == 200)
+        odd = post(gateway, call("add"), key, "/mcp/two;x")
+        assert odd.status_code == 400 and odd.json()["error"]["data"]["code"] == "invalid_request"
         gone = post(gateway, call("add"), key, "/mcp/one")
         assert gone.status_code == 404 and "there are: two" in gone.json()["error"]["message"]
 
