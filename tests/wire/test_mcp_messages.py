@@ -156,3 +156,51 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         assert error.code == "duplicate_key"
     except MCPRefusal:
         pass
+
+
+# What other parsers would read in a body that is taken: the last of two equal keys, the first, keys in any case.
+
+KEYS = st.sampled_from(
+    ['"method"', '"Method"', '"\\u006dethod"', '"params"', '"PARAMS"', '"id"', '"ID"', '"x"', '"result"', '"method "']
+)
+VALUES = st.sampled_from(
+    ['"tools/call"', '"ping"', '"Tools/Call"', '"tools/call\\u0000"', "1", '"a"', "null", "{}", '{"name":"add"}']
+    + ['{"name":"add","name":"delete"}', '{"name":"add","Name":"delete"}', '{"name":"delete","arguments":{"a":1}}']
+)
+OBJECTS = st.lists(st.tuples(KEYS, VALUES), max_size=6).map(
+    lambda members: "{" + ",".join(['"jsonrpc":"2.0"', *(f"{key}:{value}" for key, value in members)]) + "}"
+)
+BODIES = OBJECTS | st.lists(OBJECTS, max_size=3).map(lambda objects: "[" + ",".join(objects) + "]")
+
+
+def _last(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(pairs)
+
+
+def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+def _in_any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key.casefold(): value for key, value in pairs}
+
+
+def _calls(document: Any) -> list[Any]:
+    """Names of the tools that a lenient server would call."""
+    messages = document if isinstance(document, list) else [document]
+    return [
+        (one.get("params") or {}).get("name")
+        for one in messages
+        if str(one.get("method", "")).strip("\x00 ").lower() == "tools/call"
+    ]
+
+
+@given(BODIES)
+def test_no_parser_finds_another_call_in_a_body_that_is_taken(body: str) -> None:
+    try:
+        read = read_body(body.encode())
+    except (MCPRefusal, UnreadableRequest):
+        return
+    found = [one.params.get("name") for one in read.messages if one.is_call]
+    for reader in (_last, _first, _in_any_case):
+        assert _calls(json.loads(body, object_pairs_hook=reader)) == found
