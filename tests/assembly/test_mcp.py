@@ -161,3 +161,14 @@ def test_a_gateway_that_stops_lets_calls_end_and_ends_streams(shared_redis: Redi
                 release.set()
                 assert json.loads("".join(asked_lines).removeprefix("data: "))["result"] == {"content": []}
             assert gateway.stop(0) == 0
+
+
+def test_without_state_no_tool_is_called(own_redis: RedisServer, upstream: ThreadedUpstream, tmp_path: Path) -> None:
+    given = env(own_redis, tmp_path, "mcpaway", MCP_UPSTREAM_URL=f"{upstream.url}/mcp")
+    with running_gateway("--workers", "2", env=given) as gateway:
+        key = agent_with_key(gateway, "away")[2]
+        assert {post(gateway, call("add"), key).status_code for _ in range(8)} == {200}
+        own_redis.kill()
+        eventually(lambda: post(gateway, call("add"), key).status_code != 200)
+        refused = post(gateway, call("add"), key)
+        assert refused.status_code == 503 and refused.json()["error"]["data"]["code"] == "state_unavailable"
