@@ -97,6 +97,11 @@ def make_server(run: RunningServer) -> MCPServer:
         await ctx.close_sse_stream()
         return "resumed"
 
+    @server.tool()
+    async def change(ctx: Context) -> str:
+        await ctx.notify_tools_changed()
+        return "changed"
+
     @server.resource("file:///notes")
     def notes() -> str:
         return "notes"

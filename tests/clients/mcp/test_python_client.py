@@ -143,6 +143,15 @@ def test_an_answer_is_taken_up_again_where_the_stream_ended(
     assert any(method == "GET" and "last-event-id" in headers for method, _, headers in server.requests)
 
 
+def test_changes_are_told_to_who_listens(gateway: GatewayProcess, key: str) -> None:
+    async def use() -> Any:
+        async with connected(gateway, key, "2026-07-28") as client, client.listen(tools_list_changed=True) as changes:
+            await client.call_tool("change", {})
+            return await anext(aiter(changes))
+
+    assert type(asyncio.run(use())).__name__ == "ToolsListChanged"
+
+
 def test_operators_see_which_servers_an_agent_uses(gateway: GatewayProcess) -> None:
     agent_id, _, key = agent_with_key(gateway, "seen-agent")
 
