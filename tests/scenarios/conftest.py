@@ -32,7 +32,7 @@ def _loop(shared_redis: RedisServer) -> Iterator[Loop]:
 @pytest.fixture
 def loop(_loop: Loop) -> Loop:
     """With clouds that nobody has called yet."""
-    for running in (_loop.cloud, _loop.vault):
+    for running in (_loop.cloud, _loop.vault, _loop.guarded):
         running.cloud.calls.clear()
         running.heads.clear()
         running.meta.clear()

@@ -1,5 +1,6 @@
 """The whole loop with real parts: two replicas on one Redis, agents with real SDKs, models that follow a script, and
-the simulated cloud behind `/mcp/cloud`, a second one behind `/mcp/vault`.
+the simulated cloud behind `/mcp/cloud`, a second one behind `/mcp/vault`, and one behind `/mcp/guarded` that executes
+only what comes with a call token.
 """
 
 import json
@@ -17,12 +18,14 @@ from mcp.client.streamable_http import streamable_http_client
 
 from gateway.demo.cloud_tools import TOOLS
 from gateway.sdk import CreatedAgent, GatewayClient, GatewayUnavailable, Intent
+from gateway.sdk.verifier import CallVerifier
 from tests.support.cloud import RunningCloud, running_cloud
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
-BOUND, GRANTED = "bound", "granted"
-"""Teams: calls of the one need an intent, those of the other a proposal of the model."""
+BOUND, GRANTED, EARLY = "bound", "granted", "early"
+"""Teams: harmful calls need an intent, or a proposal of the model, or an intent that a person has to approve once its
+agent has read a tool's result."""
 
 _HARMFUL = ("restart_service", "scale_fleet", "delete_database", "run_command")
 POLICIES: list[dict[str, Any]] = [
@@ -30,10 +33,11 @@ POLICIES: list[dict[str, Any]] = [
         "name": team,
         "match": {"teams": [team]},
         "default": "allow",
-        "tools": {tool: {need: "required"} for tool in _HARMFUL},
+        "tools": {tool: {need: "required", "effect": "write"} for tool in _HARMFUL},
     }
-    for team, need in ((BOUND, "intent"), (GRANTED, "grant"))
+    for team, need in ((BOUND, "intent"), (GRANTED, "grant"), (EARLY, "intent"))
 ]
+POLICIES[-1]["intents"] = {"mint": "early"}
 
 Arguments = dict[str, Any]
 
@@ -63,7 +67,9 @@ class Loop:
     gateways: tuple[GatewayProcess, GatewayProcess]
     cloud: RunningCloud
     vault: RunningCloud
+    guarded: RunningCloud
     admin: GatewayClient
+    issuer: str
 
     def agent(self, team: str) -> CreatedAgent:
         return self.admin.create_agent(f"{team}-{secrets.token_hex(4)}", owner_team=team)
@@ -226,16 +232,23 @@ def _about(name: str) -> str:
 
 @contextmanager
 def running_loop(redis: RedisServer) -> Iterator[Loop]:
-    with running_cloud() as cloud, running_cloud() as vault:
+    issuer = f"loop{secrets.token_hex(4)}"
+    with running_cloud() as cloud, running_cloud() as vault, running_cloud() as guarded:
         env = {
             "GATEWAY_REDIS_URL": redis.url,
-            "GATEWAY_REDIS_PREFIX": f"loop{secrets.token_hex(4)}:",
+            "GATEWAY_REDIS_PREFIX": f"{issuer}:",
             "GATEWAY_POLICIES": json.dumps(POLICIES),
-            "GATEWAY_MCP_SERVERS": json.dumps({"cloud": cloud.url, "vault": vault.url}),
+            "GATEWAY_MCP_SERVERS": json.dumps({"cloud": cloud.url, "vault": vault.url, "guarded": guarded.url}),
         }
         with (
             running_gateway("--stub", env=env) as one,
             running_gateway("--stub", env=env) as other,
             GatewayClient(one.url, admin_key=ADMIN_KEY) as admin,
         ):
-            yield Loop((one, other), cloud, vault, admin)
+            guarded.app = verifier(one.url, issuer, "guarded").asgi(guarded.app)
+            yield Loop((one, other), cloud, vault, guarded, admin, issuer)
+
+
+def verifier(gateway_url: str, issuer: str, audience: str = "tools") -> CallVerifier:
+    """What a tool server has of the gateway: the address of its public keys, and two names."""
+    return CallVerifier(f"{gateway_url}/.well-known/jwks.json", issuer=issuer, audience=audience)

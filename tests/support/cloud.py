@@ -17,10 +17,11 @@ from gateway.edge.sockets import bind, url_of
 
 @dataclass
 class RunningCloud:
-    """`heads`: of every request, in order; `meta`: the `_meta` of every call."""
+    """`app` may be replaced. `heads`: of every request, in order; `meta`: the `_meta` of every call."""
 
     url: str
     cloud: Cloud
+    app: Any
     heads: list[dict[str, str]] = field(default_factory=list)
     meta: list[dict[str, Any]] = field(default_factory=list)
 
@@ -34,7 +35,7 @@ def running_cloud(cloud: Cloud | None = None) -> Iterator[RunningCloud]:
     """Serve for the length of a block."""
     served = CloudServer(cloud or Cloud())
     sockets = bind("127.0.0.1", 0)
-    running = RunningCloud(url_of(sockets[0]) + PATH, served.cloud)
+    running = RunningCloud(url_of(sockets[0]) + PATH, served.cloud, served)
     loop = asyncio.new_event_loop()
 
     async def noted(scope: Any, receive: Any, send: Any) -> None:
@@ -48,7 +49,7 @@ def running_cloud(cloud: Cloud | None = None) -> Iterator[RunningCloud]:
                 running.meta.append(json.loads(body)["params"].get("_meta", {}))
             return event
 
-        await served(scope, reading, send)
+        await running.app(scope, reading, send)
 
     server = Server([Listener(noted, sockets)], hooks=_NothingOpen(), grace_seconds=0, handle_signals=False)
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve()), daemon=True)
