@@ -45,8 +45,10 @@ class Bound:
         if used is None:
             return None, _said("revoked")
         for step in self._steps if self._executing else ():
-            if used.released.get(step.id, 0) > 0:
-                return step.id, ""  # judged when it was released, with all that was said before it
+            # Judged when it was released, with all that was said before it; where, was not always said then.
+            is_there = server is None or step.server in (None, server)
+            if is_there and step.tool == tool and used.released.get(step.id, 0) > 0:
+                return step.id, ""
         found = self._find(used, tool, server, arguments, holds)
         if isinstance(found, str):
             return None, _said(found)

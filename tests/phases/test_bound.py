@@ -62,5 +62,14 @@ def test_what_was_released_fits_the_step_of_its_release() -> None:
     assert fit(Bound(intent(ADD), used), "add", {"a": 1})[1].startswith("uses_exhausted")
 
 
+def test_what_was_released_for_one_server_is_not_executed_on_another() -> None:
+    used = Used({"s2": 2}, {"s2": 1})
+    assert fit(Bound(intent(NAMED), used, executing=True), "restart", {}, "cloud") == ("s2", "")
+    assert fit(Bound(intent(NAMED), used, executing=True), "restart", {}) == ("s2", "")
+    elsewhere = fit(Bound(intent(NAMED), used, executing=True), "restart", {}, "other")
+    assert elsewhere[1].startswith("tool_not_in_intent")
+    assert fit(Bound(intent(NAMED), used, executing=True), "Restart", {}, "cloud")[1].startswith("tool_not_in_intent")
+
+
 def test_nothing_fits_an_intent_whose_uses_are_not_known() -> None:
     assert fit(Bound(intent(ADD), None), "add", {"a": 1})[1].startswith("revoked")
