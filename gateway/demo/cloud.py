@@ -24,6 +24,7 @@ from gateway.wire.mcp import (
     Era,
     MCPRefusal,
     error_body,
+    error_of,
 )
 from gateway.wire.mcp_agreement import check_agreement, era_of
 from gateway.wire.mcp_messages import Message, read_body
@@ -58,18 +59,27 @@ class CloudServer:
             fields = dict(scope["headers"])
             era = era_of(scope["headers"], fields)
             check_agreement(era, fields, body)
-            if body.batch:
-                raise MCPRefusal(INVALID_REQUEST, "This server takes one message at a time.")
-            message = body.messages[0]
-            id = message.id
-            if not message.is_request:
+            if not body.requests:
                 return await _send(send, 202, b"")
-            answer = {"jsonrpc": "2.0", "id": id, "result": self._result(era, message)}
-            await _send(send, 200, orjson.dumps(answer))
+            if body.batch:
+                answers = [self._in_batch(era, message) for message in body.requests]
+                return await _send(send, 200, orjson.dumps(answers))
+            id = body.messages[0].id
+            await _send(send, 200, orjson.dumps(self._answer(era, body.messages[0])))
         except UnreadableRequest as error:
             await _send(send, 400, error_body(MCPRefusal(PARSE_ERROR, str(error)), id))
         except Refusal as refusal:
             await _send(send, refusal.status, error_body(refusal, id), *refusal.headers)
+
+    def _in_batch(self, era: Era, message: Message) -> dict[str, Any]:
+        try:
+            return self._answer(era, message)
+        except MCPRefusal as refusal:
+            return error_of(refusal, message.id)
+
+    def _answer(self, era: Era, message: Message) -> dict[str, Any]:
+        """Raises MCPRefusal."""
+        return {"jsonrpc": "2.0", "id": message.id, "result": self._result(era, message)}
 
     def _result(self, era: Era, message: Message) -> dict[str, Any]:
         """Raises MCPRefusal."""

@@ -72,7 +72,8 @@ def test_notifications_are_taken_in(running: RunningCloud) -> None:
         (b"{", {}, 400, -32700),
         (b'{"jsonrpc": "2.0", "id": 1, "id": 2, "method": "ping"}', {}, 400, -32700),
         (b'"ping"', {}, 400, -32600),
-        ([LIST], {}, 400, -32600),
+        ([], {}, 400, -32600),
+        ([LIST], {"mcp_protocol_version": "2025-11-25"}, 400, -32600),
         ({**LIST, "method": "resources/list"}, {}, 200, -32601),
         ({**LIST, "method": "server/discover"}, {}, 200, -32601),
         ({**LIST, "method": "tools/call", "params": {"name": "reboot"}}, {}, 400, -32602),
@@ -89,6 +90,15 @@ def test_what_is_wrong_is_refused(
 ) -> None:
     answer = post(running, body, **headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_a_batch_is_answered_in_its_order(running: RunningCloud) -> None:
+    note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    batch = [{**LIST, "method": "ping"}, note, {**LIST, "id": 2, "method": "reboot"}]
+    answers = post(running, batch).json()
+    assert [answer["id"] for answer in answers] == [1, 2]
+    assert answers[0]["result"] == {} and answers[1]["error"]["code"] == -32601
+    assert post(running, [note]).status_code == 202
 
 
 def test_a_method_of_the_other_era_is_unknown(running: RunningCloud) -> None:

@@ -46,7 +46,9 @@ def running_cloud(cloud: Cloud | None = None) -> Iterator[RunningCloud]:
             event = await receive()
             parts.append(event.get("body", b""))
             if not event.get("more_body") and b'"tools/call"' in (body := b"".join(parts)):
-                running.meta.append(json.loads(body)["params"].get("_meta", {}))
+                document = json.loads(body)
+                messages = document if isinstance(document, list) else [document]
+                running.meta += [message.get("params", {}).get("_meta", {}) for message in messages]
             return event
 
         await running.app(scope, reading, send)
