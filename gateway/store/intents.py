@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from gateway.intents.claims import IntentClaims, Step, TokenProblem
+from gateway.intents.tokens import LEEWAY
 from gateway.store.connection import Connection
 from gateway.store.control import Control
 from gateway.store.errors import StoreUnavailable
@@ -57,8 +58,6 @@ class Intents:
         self._revocations = Revocations(control, clock=clock)
         self.is_revoked = self._revocations.is_revoked
         self.before = self._revocations.before
-        self.use = self._uses.use
-        self.join = self._uses.join
         self.used = self._uses.used
 
     async def save(self, intent: Intent) -> None:
@@ -71,6 +70,16 @@ class Intents:
         (done,) = await self._connection.script("save_intent", names, args)
         if not done:
             raise TooManyIntents(f"{MOST_OF_AGENT} intents of this agent have not ended yet.")
+
+    async def use(self, claims: IntentClaims, uses: Sequence[Use]) -> None:
+        """As `IntentUses.use`, of an intent that is still good. Raises TokenProblem `revoked` and `expired` as well."""
+        self._check(claims)
+        await self._uses.use(claims, uses)
+
+    async def join(self, claims: IntentClaims, use: Use) -> bool:
+        """As `IntentUses.join`. Raises as `use`."""
+        self._check(claims)
+        return await self._uses.join(claims, use)
 
     async def get(self, intent_id: str) -> Intent | None:
         """None for one that there is not, or not any more."""
@@ -133,6 +142,13 @@ class Intents:
             if not fresh or len(places) < _BATCH:
                 return found, None
         return found, None if after is None else f"{after[0]}-{after[1]}"
+
+    def _check(self, claims: IntentClaims) -> None:
+        """An answer may take minutes: what was good at its beginning may be over when its calls are released."""
+        if self.is_revoked(claims):
+            raise TokenProblem("revoked", "it was revoked")
+        if self._clock() >= claims.expires + LEEWAY:
+            raise TokenProblem("expired", "it has expired")
 
     async def _read(self, ids: Sequence[str]) -> list[Intent | None]:
         keys = self._connection.keys

@@ -68,6 +68,21 @@ async def test_what_becomes_of_it_is_told(pair: Pair) -> None:
     assert other.status(over, None) == "expired" and await other.revoke(over) == []
 
 
+async def test_an_intent_that_ended_while_a_model_answered_releases_nothing(pair: Pair) -> None:
+    one, other = pair
+    revoked, over = intent(), intent("int_2", life=0)
+    await one.save(revoked)
+    await one.save(over)
+    await other.revoke(revoked)
+    long_over = replace(over.claims, expires=over.claims.expires - 6)
+    for claims, word in ((revoked.claims, "revoked"), (long_over, "expired")):
+        with pytest.raises(TokenProblem, match=word):
+            await one.use(claims, [Use("s1", "a", "dec_1", ("d",))])
+        with pytest.raises(TokenProblem, match=word):
+            await one.join(claims, Use("s1", "b", "dec_1", ("d",)))
+    assert (await one.used(revoked.claims)).counts["s1"] == 0
+
+
 async def test_revoking_all_of_an_agent_leaves_others_theirs(pair: Pair) -> None:
     one, other = pair
     await one.revoke_all("agt_1")
