@@ -55,6 +55,8 @@ class AdmitMCP:
         exchange.body = exchange.plain = plain
         body = read_body(plain)
         state.body, state.forwarded = body, body.messages
+        if state.refusal is not None:
+            raise state.refusal
         check_agreement(state.era, fields, body)
         asking = [(message.id, message) for message in body.messages if message.is_call]
         state.calls = tuple(

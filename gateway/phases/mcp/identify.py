@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.model.errors import Refusal
-from gateway.model.exchange import Exchange
+from gateway.model.exchange import Exchange, Request
 from gateway.phases.admit import Gate
 from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.state import MCPState
 from gateway.upstream.mcp_servers import DEFAULT, MCPServer, MCPServers
-from gateway.wire.mcp import INVALID_REQUEST, METHOD_NOT_FOUND, MCPRefusal
+from gateway.wire.mcp import INVALID_REQUEST, METHOD_NOT_FOUND, Era, MCPRefusal
 from gateway.wire.mcp_agreement import era_of
 
 SESSION = b"mcp-session-id"
@@ -58,7 +58,7 @@ class IdentifyMCP:
         if request.method not in _METHODS:
             allow = ((b"allow", ", ".join(_METHODS).encode()),)
             raise MCPRefusal(INVALID_REQUEST, f"{request.method[:32]} has no meaning here.", status=405, headers=allow)
-        state = exchange.mcp = MCPState(server, era_of(request.headers, request.fields))
+        state = exchange.mcp = _state(server, request)
         exchange.provider = f"mcp:{server.name}"
         sealed = request.fields.get(SESSION)
         if sealed is not None:
@@ -85,3 +85,13 @@ class IdentifyMCP:
             code="not_found",
             status=404,
         )
+
+
+def _state(server: MCPServer, request: Request) -> MCPState:
+    """Raises MCPRefusal for a head that is wrong, where no body follows it."""
+    try:
+        return MCPState(server, era_of(request.headers, request.fields))
+    except MCPRefusal as refusal:
+        if request.method != "POST":
+            raise
+        return MCPState(server, Era.STATELESS, refusal)

@@ -8,7 +8,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
 from gateway.upstream.mcp_servers import MCPServer
-from gateway.wire.mcp import LISTEN, Era, RequestId
+from gateway.wire.mcp import LISTEN, Era, MCPRefusal, RequestId
 from gateway.wire.mcp_messages import Body, Message
 from gateway.wire.mcp_stream import Edit
 
@@ -26,6 +26,7 @@ class MCPState:
     """`exchange.mcp`, from `identify` on.
 
     Attributes:
+        refusal: what is wrong with the head, raised once the id that it answers is known.
         session: the server's own id of the session; None outside of one.
         body: what was posted; None of other methods, and until it is read.
         calls: every call in it, `released` those that go to the server.
@@ -42,12 +43,13 @@ class MCPState:
 
     __slots__ = (
         "added", "answers", "body", "calls", "definition_hashes", "edits", "era", "forwarded", "intent", "observers",
-        "released", "server", "session", "tool_errors", "tools",
+        "refusal", "released", "server", "session", "tool_errors", "tools",
     )  # fmt: skip
 
-    def __init__(self, server: MCPServer, era: Era) -> None:
+    def __init__(self, server: MCPServer, era: Era, refusal: MCPRefusal | None = None) -> None:
         self.server = server
         self.era = era
+        self.refusal = refusal
         self.session: str | None = None
         self.body: Body | None = None
         self.calls: tuple[Asked, ...] = ()

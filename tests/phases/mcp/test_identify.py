@@ -105,6 +105,7 @@ def test_a_version_nobody_knows_is_refused() -> None:
     async def steps(world: Any, upstream: Any) -> None:
         answer = await world.post(PING, mcp_protocol_version="2099-01-01")
         assert answer.status_code == 400 and answer.json()["error"]["code"] == -32022
+        assert answer.json()["id"] == 1
         assert answer.json()["error"]["data"]["supported"] == [NEW]
 
     run(steps)
