@@ -261,10 +261,12 @@ class Judging:
                 told = [one.refused(*refused[id(one.call)]) if id(one.call) in refused else one for one in judged]
                 return self._refused(exchange, facts, told)
             entries = self._record(exchange, judgement, facts, judged, approvals)
+            if self.decisions.strict:  # what is granted can be executed at once
+                await self.decisions.durable(list(entries.values()))
             decisions = {at: decision_id(entry) for at, entry in entries.items()}
             await releasing.hand_on(exchange, judgement, judged, decisions)
-        else:
-            entries = self._record(exchange, judgement, facts, judged, approvals)
+            return RELEASE
+        entries = self._record(exchange, judgement, facts, judged, approvals)
         return await self._safe(list(entries.values())) if self.decisions.strict else RELEASE
 
     def _record(

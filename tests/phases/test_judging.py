@@ -1,12 +1,14 @@
 """What policies say of the calls in an answer, on the whole path."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from gateway.model.exchange import Exchange
 from gateway.model.verdict import allow_all
+from gateway.phases.releasing import Proposed
 from gateway.policy.clauses import OnDeny
 from gateway.policy.verdict import Count, Verdict
 from tests.support.judging import CHAT, SERVICE, TOOL, Made, Remembering, engine, judged_path
@@ -139,6 +141,34 @@ async def test_what_cannot_be_recorded_does_not_leave(broken: str, stream: bool)
     assert said.status_code == (200 if stream else 503)
     assert "audit_unavailable" in said.text
     assert not leaks(said.text)
+
+
+class Granting:
+    """Grants and call tokens that a test can look at."""
+
+    def __init__(self) -> None:
+        self.minted: list[str] = []
+
+    async def mint(self, agent_id: str, digests: Sequence[str]) -> None:
+        self.minted += digests
+
+    async def save(self, agent_id: str, calls: Sequence[Any]) -> None:
+        self.minted += [call.call_id for call in calls]
+
+
+@streamed
+@pytest.mark.parametrize("broken", ["append", "durable", ""])
+async def test_what_cannot_be_recorded_is_not_granted(broken: str, stream: bool) -> None:
+    grants: Any = Granting()
+
+    def grant(judging: Any) -> None:
+        judging._proposed = Proposed(grants, grants, grants)
+
+    async with judged_path(engine({"tools": {TOOL: {"grant": "required"}}}), strict=True, change=grant) as world:
+        world.entries.broken.add(broken)
+        said = await world.ask(stream=stream)
+    assert ("audit_unavailable" in said.text) is bool(broken)
+    assert bool(grants.minted) is not bool(broken)
 
 
 async def test_strictly_recorded_calls_wait_until_the_record_is_safe() -> None:
