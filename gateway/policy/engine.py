@@ -159,19 +159,19 @@ class Rules:
             by_tool = self.judge_call(replace(question, action=None), facts)
             if not by_tool.allowed or normal(question.action) in (by_tool.action, self._names.of(question.tool)[1]):
                 return by_tool
-            by_action = self._judge(replace(question, tool=""), facts, is_bound=False)
+            # The intent has its say on the tool: it must not stand for one that the action needs.
+            by_action = self._judge(replace(question, tool=""), replace(facts, intent=None))
             return by_action if not by_action.allowed else _both(by_tool, by_action)
         return self._judge(question, facts)
 
-    def _judge(self, question: Question, facts: Facts, *, is_bound: bool = True) -> Verdict:
-        """`is_bound`: whether the agent's intent has a say."""
+    def _judge(self, question: Question, facts: Facts) -> Verdict:
         call = self._prepared(question, facts)
         told = self._verdict(decide(self._enforced, call), call)
         if not (told.allowed or told.asks):
             return told
         if self.grants and (grant := intending.grant_of(self._in_force, call)) is not None:
             told = replace(told, grant=grant)
-        if not (is_bound and intending.is_bound(call)):
+        if not intending.is_bound(call):
             return told
         return intending.held_to(told, intending.fit(call, self._names), shadow=self._shadow)
 

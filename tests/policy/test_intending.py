@@ -107,6 +107,13 @@ def test_an_action_alone_is_held_to_the_tool_of_that_name() -> None:
     assert judged(Question("add", {}, action="run sums"), intent).step == "s1"
 
 
+def test_an_intent_for_a_tool_is_none_for_an_action_that_needs_one() -> None:
+    rules = {"name": "ops", "default": "allow", "tools": {"delete_db": {"intent": "required"}}}
+    beside = judged(Question("add", {}, action="delete db"), OneStep(), rules)
+    assert (beside.allowed, beside.rule) == (False, "ops/tools/delete_db/intent")
+    assert judged(Question("add", {}, action="add"), OneStep(), rules).step == "s1"
+
+
 def test_grants_are_needed_or_looked_for_as_documents_say() -> None:
     needed = {"name": "n", "tools": {"add": {"grant": "required"}}}
     wanted = {"name": "w", "tools": {"add": {"grant": "optional"}}}
