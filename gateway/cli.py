@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gateway import __version__
-from gateway.commands import agents, approvals, audit, demo, intents, keys, mode, policy, providers, quarantine, routes
+from gateway.commands import (
+    agents,
+    approvals,
+    audit,
+    demo,
+    intents,
+    keys,
+    mode,
+    policy,
+    providers,
+    quarantine,
+    routes,
+    tools,
+)
 from gateway.commands.session import command
 
 if TYPE_CHECKING:
@@ -24,7 +37,7 @@ DEFAULT_CONFIG = Path("gateway.yaml")
 
 def _with_nouns(made: typer.Typer) -> typer.Typer:
     """The commands that ask a running gateway, in the order of the help."""
-    for noun in (agents, keys, policy, intents, approvals, mode, audit, providers, routes):
+    for noun in (agents, keys, policy, intents, tools, approvals, mode, audit, providers, routes):
         made.add_typer(noun.commands())
     made.command("quarantine")(command(quarantine.quarantine))
     made.command("release")(command(quarantine.release))

@@ -28,6 +28,7 @@ from gateway.edge.admin import (
     quarantine,
     routes,
     stats,
+    tools,
     usage,
     vitals,
 )
@@ -256,6 +257,14 @@ class Interfaces:
             ),
             audit.router(self._recording.keeper.copy, self._recording.keeper),
             *self._intents.of_operators(),
+            tools.router(
+                state.tool_pins,
+                state.control,
+                state.approvals,
+                note=self._changes.note,
+                notify=state.events.notify,
+                clock=self._clock,
+            ),
             admin_keys.router(state.admin_keys, clock=self._clock),
             events.router(state.events, self._access, stopping=self._stopping),
         ]

@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING
 
 from gateway.assembly.keys import own_keys, root_of
 from gateway.phases.mcp.admit import AdmitMCP
+from gateway.phases.mcp.catalog import Catalog
 from gateway.phases.mcp.forward import ForwardMCP
 from gateway.phases.mcp.identify import IdentifyMCP
 from gateway.phases.mcp.inspect import InspectMCP
 from gateway.phases.mcp.judging import JudgingCalls
+from gateway.phases.mcp.listing import Listing
+from gateway.phases.mcp.pins import HeldTools
 from gateway.phases.mcp.presenting import PresentingCalls
 from gateway.phases.mcp.rewrite import RewriteMCP
 from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.settle import SettleMCP
+from gateway.phases.mcp.tool_findings import ToolFindings
 from gateway.phases.profile import Profiler
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
@@ -48,6 +52,7 @@ class MCPPath:
             propagate_trace=settings.propagate_trace,
             outgoing=path.telemetry.outgoing,
         )
+        self.held_tools = self._held_tools()
         self.pipeline = self._pipeline(settings)
 
     def use(self, settings: Settings, kept: Secrets) -> None:
@@ -80,8 +85,26 @@ class MCPPath:
         """The gates in order: what is known of tools goes before `judging`, what counts goes after it."""
         path = self._path
         presenting = PresentingCalls(path.presenting)
-        gates = (path.guard, presenting.gate, self._judging().gate, path.reserve, self._recording.phase.decide)
+        judging = (presenting.gate, self.held_tools.gate, self._judging().gate)
+        gates = (path.guard, *judging, path.reserve, self._recording.phase.decide)
         return AdmitMCP(path.bodies, limit=settings.max_body_bytes, gates=gates)
+
+    def _held_tools(self) -> HeldTools:
+        path, state, recording = self._path, self._state, self._recording
+        findings = ToolFindings(
+            recording.log.later, state.events.notify, clock=self._wall_clock, shown=recording.redact
+        )
+        catalog = Catalog(Listing(path.client), state.tool_pins, clock=time.monotonic, told=findings.listed)
+        return HeldTools(
+            catalog,
+            state.tool_pins,
+            findings,
+            path.judging.decisions,
+            lambda exchange: path.policies.of(exchange).engine,
+            modes=state.modes.of,
+            clock=self._wall_clock,
+            approvals=state.approvals,
+        )
 
     def _judging(self) -> JudgingCalls:
         path = self._path

@@ -42,6 +42,7 @@ from gateway.store.quarantine import Quarantine
 from gateway.store.results_seen import ResultsSeen
 from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
+from gateway.store.tool_pins import ToolPins
 from gateway.store.vitals import Kept
 from gateway.store.webhooks import WebhookQueues
 
@@ -103,6 +104,8 @@ class State:
         self.memory = ActionMemory(self.store, root)
         self.given = GivenCalls(self.store, root, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
+        self.tool_pins = ToolPins(self.control, self.store, clock=clock)
+        self.approvals.effects["tool_definition"] = self.tool_pins.approved
 
     def _begin_intents(self, root: bytes, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
         """What agents declare, and what proves it."""

@@ -11,7 +11,7 @@ from gateway.policy import intending
 from gateway.policy.actions import normal
 from gateway.policy.by_agent import ByAgent
 from gateway.policy.constraints.compiling import READ_CONVERSATION
-from gateway.policy.deciding import Decision, Guarded, decide, denials, verdict
+from gateway.policy.deciding import Decision, Guarded, decide, denials, possible, verdict
 from gateway.policy.document import Document
 from gateway.policy.explaining import Looked, looked
 from gateway.policy.matching import is_about
@@ -91,10 +91,12 @@ class Rules:
         minting: what is said of intents.
         reads_conversation: whether some arguments are judged by what was said before.
         grants: whether some tools are executed only, or watched, by what models have proposed.
+        shadow: whether none of them blocks anything.
+        new_tools: rule and policy of the first document in force that holds tools nobody has approved; None: none does.
     """
 
     def __init__(self, documents: Sequence[Guarded], names: Names, schemas: Schemas, *, shadow: bool = False) -> None:
-        self._names, self._schemas, self._shadow = names, schemas, shadow
+        self._names, self._schemas, self.shadow = names, schemas, shadow
         self._all = tuple(documents)
         self._enforced = tuple(one for one in documents if not (shadow or one.rules.clauses.shadow))
         self._shadowed = tuple(one for one in documents if one not in self._enforced)
@@ -109,6 +111,8 @@ class Rules:
         self.minting = Minting(self._enforced)
         wanted = (entry.tool.grant for rules in self._in_force for entry in rules.entries.all)
         self.grants = any(need in ("required", "optional") for need in wanted)
+        holding = (one for one in self._enforced if one.rules.clauses.hold_new_tools)
+        self.new_tools = next(((f"{one.rules.name}/new_tools", one.rules.label) for one in holding), None)
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
@@ -173,7 +177,7 @@ class Rules:
             told = replace(told, grant=grant)
         if not intending.is_bound(call):
             return told
-        return intending.held_to(told, intending.fit(call, self._names), shadow=self._shadow)
+        return intending.held_to(told, intending.fit(call, self._names), shadow=self.shadow)
 
     def judge_step(self, question: Question, facts: Facts) -> Verdict:
         """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""
@@ -182,6 +186,10 @@ class Rules:
         if question.arguments is None:
             return self.minting.judge(self._prepared(question, facts))
         return self.judge_call(question, facts)
+
+    def may_call(self, question: Question, facts: Facts) -> bool:
+        """Whether some call of the tool could be let through now, with whatever arguments."""
+        return self.idle or possible(self._enforced, self._prepared(question, facts))
 
     def effect_of(self, question: Question, facts: Facts) -> Effect:
         """What a call of the tool does, as far as the documents in force and its name tell."""

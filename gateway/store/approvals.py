@@ -10,8 +10,9 @@ clock, so a restart of any gateway changes nothing. Arguments are kept until the
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from gateway.store.approval_record import (
@@ -60,6 +61,7 @@ class Approvals:
         announced: whether webhooks are to be told.
         waits: those who wait for a decision.
         on_news: called, in memory, when there is something to announce.
+        effects: what is done at once when something of a kind is approved; whoever asked sees to it that it is done.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Approvals:
         self.announced = False
         self.waits = ApprovalWaits(connection)
         self.on_news: Callable[[], None] = lambda: None
+        self.effects: dict[str, Callable[[Approval], Awaitable[None]]] = {}
 
     # For the agent's side
 
@@ -111,6 +114,13 @@ class Approvals:
             self._tell("approval.requested", found)
         return found
 
+    async def find(self, kind: Kind, agent_id: str, tool: str, args_hash: str) -> str | None:
+        """The id of what was asked for exactly this, if it still stands."""
+        held = await self._connection.execute(
+            "GET", self._keys.approval_bound(bound_to(kind, agent_id, tool, args_hash))
+        )
+        return None if held is None else str(held.decode())
+
     async def wait(self, approval_id: str, seconds: float) -> Status:
         """The status once it is decided, or after so many seconds; `pending` at once where too many answers of its
         agent are held already. A Redis that is away is waited for."""
@@ -118,12 +128,10 @@ class Approvals:
 
     async def take(self, agent_id: str, args_hash: str, tool: str, kind: Kind = "tool_call") -> Approval | None:
         """The approval of exactly this call, which nobody else gets from then on; None if there is none to use."""
-        keys = self._keys
-        bound = keys.approval_bound(bound_to(kind, agent_id, tool, args_hash))
-        held = await self._connection.execute("GET", bound)
-        if held is None:
+        approval_id, keys = await self.find(kind, agent_id, tool, args_hash), self._keys
+        if approval_id is None:
             return None
-        approval_id = held.decode()
+        bound = keys.approval_bound(bound_to(kind, agent_id, tool, args_hash))
         names = (keys.approval(approval_id), keys.approval_arguments(approval_id), bound)
         (used,) = await self._surely("take_approval", names, (approval_id, secrets.token_hex(8)))
         return await self.get(approval_id) if used else None
@@ -169,6 +177,9 @@ class Approvals:
                 results.append((found, ours))
                 if found is not None and ours:
                     self._tell(f"approval.{outcome}", found)
+                    if outcome == "approved" and found.kind in self.effects:
+                        with contextlib.suppress(StoreUnavailable):
+                            await self.effects[found.kind](found)
         self.waits.wake()
         return results
 

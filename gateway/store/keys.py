@@ -58,6 +58,7 @@ used by one script.
 | `call:{agent}:{digest}` | string | what the call token of an allowed call says | 60 s |
 | `grant:{agent}:{digest}` | string | how often a call that a model proposed may be executed | 10 min |
 | `results:{agent}` | hash | which sessions of an agent have read results of tools, and when last, s | an hour |
+| `tools:{server}` | hash | definitions of an MCP server's tools, by their hashes | while they are pinned or listed |
 | `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |
 | `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
 | `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
@@ -231,6 +232,9 @@ class Keys:
 
     def results(self, agent_id: str) -> str:
         return f"{self.prefix}results:{{{agent_id}}}"
+
+    def tools(self, server: str) -> str:
+        return f"{self.prefix}tools:{{{server}}}"
 
     def webhook(self, endpoint: str) -> tuple[str, ...]:
         """The four keys of its queue."""

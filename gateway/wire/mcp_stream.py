@@ -2,13 +2,15 @@
 out is what went in, byte for byte.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from gateway.model.errors import Refusal
+from gateway.wire.edit import remove_items
 from gateway.wire.mcp import RequestId, dumps, error_event
 from gateway.wire.sse import FrameSplitter, FrameTooLong, parse
 
@@ -24,6 +26,12 @@ Edit = Callable[[dict[str, Any]], dict[str, Any] | None]
 Observe = Callable[[dict[str, Any]], None]
 """Sees every answer of a server, as it came."""
 
+Cut = Callable[[dict[str, Any]], Sequence[int]]
+"""Sees every message of a server; says which items of its `result.tools` are left out."""
+
+_TOOLS_CHANGED = b"tools/list_changed"
+
+_ONE_LINE = re.compile(rb"[\r\n]")  # in JSON they stand between its parts only
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 
@@ -31,32 +39,68 @@ class Answers:
     """Reads messages from a server.
 
     Args:
-        waiting: ids of the requests that are not answered yet. edit: None: nothing is ever changed.
+        waiting: ids of the requests that are not answered yet. edit, cut: None: nothing is ever changed.
+        tools_changed: told when the server says that its tools have.
 
     Attributes:
         waiting: those that are not answered by now.
     """
 
-    def __init__(self, waiting: Iterable[RequestId], observe: Observe, edit: Edit | None = None) -> None:
+    def __init__(
+        self,
+        waiting: Iterable[RequestId],
+        observe: Observe,
+        edit: Edit | None = None,
+        *,
+        cut: Cut | None = None,
+        tools_changed: Callable[[], None] | None = None,
+    ) -> None:
         self.waiting = list(waiting)
         self._observe = observe
         self._edit = edit
+        self._cut = cut
+        self._tools_changed = tools_changed
 
     def read(self, data: bytes) -> bytes | None:
         """Read one JSON document: a message, or an array of them. What to send instead, None to leave it."""
+        if self._tools_changed is not None and _TOOLS_CHANGED in data:
+            self._tools_changed()
         if self._edit is None and b'"result"' not in data and b'"error"' not in data and b"\\u" not in data:
             return None  # notifications and requests of the server
-        try:
-            document = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            return None  # whatever it is, it is no answer
+        document = self._loads(data)
         several = type(document) is list
         messages = document if several else [document]
         changed = [self._look(message) for message in messages]
         if all(one is None for one in changed):
-            return None
+            return self._without(data, messages, several=several)
         put = [new if new is not None else old for new, old in zip(changed, messages, strict=True)]
-        return dumps(put if several else put[0])
+        written = dumps(put if several else put[0])
+        without = self._without(written, put, several=several)
+        return written if without is None else without
+
+    def _loads(self, data: bytes) -> Any:
+        """The document; None for what no client reads either, and so is no answer."""
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            if self._cut is None:
+                return None
+        try:  # a list that some client reads must not pass for none
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+
+    def _without(self, data: bytes, messages: Sequence[Any], *, several: bool) -> bytes | None:
+        """The text without the tools that are left out, every other byte as it is; None where there are none such."""
+        if self._cut is None:
+            return None
+        found = None
+        for at, message in enumerate(messages):
+            doomed = self._cut(message) if type(message) is dict else ()
+            if doomed:
+                path = (at, "result", "tools") if several else ("result", "tools")
+                found = remove_items(data if found is None else found, path, doomed)
+        return found
 
     def _look(self, message: Any) -> dict[str, Any] | None:
         if type(message) is not dict:
@@ -109,7 +153,7 @@ def with_data(frame: bytes, data: bytes) -> bytes:
     for line in _LINE.findall(frame):
         if line.startswith(b"data") and line[4:5] in (b":", b"\r", b"\n", b""):
             if not put:
-                out.append(b"data: " + data + line[len(line.rstrip(b"\r\n")) :])
+                out.append(b"data: " + _ONE_LINE.sub(b" ", data) + line[len(line.rstrip(b"\r\n")) :])
             put = True
         else:
             out.append(line)

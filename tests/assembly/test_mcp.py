@@ -62,7 +62,7 @@ def test_requests_to_servers_count_against_the_limits(
         answers = [post(gateway, call("add", number), key) for number in range(5)]
     assert [one.status_code for one in answers] == [200, 200, 200, 200, 429]
     assert answers[4].json()["error"]["data"]["code"] == "rate_limit_exceeded" and answers[4].json()["id"] == 4
-    assert len(upstream.requests) == 4
+    assert [sent.json()["method"] for sent in upstream.requests].count("tools/call") == 4
 
 
 def test_calls_to_tools_count_against_the_limits(
@@ -135,7 +135,9 @@ def test_a_gateway_that_stops_lets_calls_end_and_ends_streams(shared_redis: Redi
     release = threading.Event()
 
     async def script(asked: Request, talk: Conversation) -> None:
-        if asked.method == "POST" and not release.is_set():
+        if asked.method == "POST" and asked.json()["method"] != "tools/call":
+            await talk.json(result())
+        elif asked.method == "POST" and not release.is_set():
             await talk.start(200, SSE)
             await talk.chunk(b": started\n\n")
             while not release.is_set():

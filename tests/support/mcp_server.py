@@ -25,6 +25,18 @@ class RunningServer:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
+    server: MCPServer = field(default_factory=lambda: MCPServer("tools"))
+
+    def tool(self, name: str, description: str, **options: Any) -> None:
+        """Have a tool as it is described now, whatever there was under its name."""
+        if name in {tool.name for tool in self.server._tool_manager.list_tools()}:
+            self.server.remove_tool(name)
+
+        def used(text: str = "") -> str:
+            self.calls.append((name, {"text": text}))
+            return f"{name} {text}"
+
+        self.server.add_tool(options.pop("function", used), name, description=description, **options)
 
 
 class Events(EventStore):
@@ -54,7 +66,7 @@ class Count(BaseModel):
 
 def make_server(run: RunningServer) -> MCPServer:
     """Some tools: harmless, harmful, slow, failing, talkative."""
-    server = MCPServer("tools")
+    server = run.server
 
     @server.tool()
     def add(a: int, b: int) -> str:
@@ -101,6 +113,11 @@ def make_server(run: RunningServer) -> MCPServer:
     async def change(ctx: Context) -> str:
         await ctx.notify_tools_changed()
         return "changed"
+
+    @server.tool()
+    async def announce(ctx: Context) -> str:
+        await ctx.session.send_tool_list_changed()
+        return "announced"
 
     @server.resource("file:///notes")
     def notes() -> str:

@@ -107,6 +107,8 @@ def action_of(method: str, path: str) -> str:
     /agents/{id}/merge, `reject_all:approval` for POST /approvals/reject-all, `rotate:signing_key` for POST
     /signing-keys/rotate."""
     parts = [part.replace("-", "_")[:40] for part in path.strip("/").split("/")]
+    if method == "POST" and parts[0] == "tools" and parts[-1] == "approve":
+        return "approve:tool"  # names of tools may hold slashes
     nouns = parts[::2]
     verb = _VERBS.get(method, method.lower()[:20])
     if method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):

@@ -149,7 +149,7 @@ def _answers(state: MCPState) -> Answers:
         for told in state.observers:
             told(answer)
 
-    return Answers(waiting, observe, _all(state.edits))
+    return Answers(waiting, observe, _all(state.edits), cut=state.cut, tools_changed=state.tools_changed)
 
 
 def _all(edits: list[Edit]) -> Edit | None:

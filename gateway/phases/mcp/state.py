@@ -10,7 +10,7 @@ from gateway.model.value import value
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import LISTEN, Era, MCPRefusal, RequestId
 from gateway.wire.mcp_messages import Body, Message
-from gateway.wire.mcp_stream import Edit
+from gateway.wire.mcp_stream import Cut, Edit
 
 
 @value
@@ -35,15 +35,16 @@ class MCPState:
         added: what the gateway says in the `_meta` of a request, by its id.
         tools: definitions by name that calls are held to; None where nobody knows any.
         definition_hashes: of the pinned definitions, by the name of the tool.
-        edits: change what the server says, in order.
+        edits: change what the server says, in order. cut: says which tools of its lists the caller does not get.
+        tools_changed: told when the server says that its tools have.
         intent: the intent token that came with the request.
         observers: told of every answer of the server, by the id of the request.
         tool_errors: calls that failed there.
     """
 
     __slots__ = (
-        "added", "answers", "body", "calls", "definition_hashes", "edits", "era", "forwarded", "intent", "observers",
-        "refusal", "released", "server", "session", "tool_errors", "tools",
+        "added", "answers", "body", "calls", "cut", "definition_hashes", "edits", "era", "forwarded", "intent",
+        "observers", "refusal", "released", "server", "session", "tool_errors", "tools", "tools_changed",
     )  # fmt: skip
 
     def __init__(self, server: MCPServer, era: Era, refusal: MCPRefusal | None = None) -> None:
@@ -60,6 +61,8 @@ class MCPState:
         self.tools: Any = None
         self.definition_hashes: Mapping[str, str] = {}
         self.edits: list[Edit] = []
+        self.cut: Cut | None = None
+        self.tools_changed: Callable[[], None] | None = None
         self.intent: str | None = None
         self.observers: list[Callable[[dict[str, Any]], None]] = []
         self.tool_errors = 0
