@@ -109,7 +109,7 @@ class Proposed:
         agent_id, granted, calls = judgement.agent.agent_id, list[str](), list[ReleasedCall]()
         for one in judged:
             name = CallNames(judgement.rules, one.question)
-            if not name.hash:
+            if not name.hash or not _is_once(exchange, one):
                 continue
             granted.append(name.digest)
             if one.call.id and _is_told(one):
@@ -251,6 +251,12 @@ def _grants(judgement: Judgement) -> bool:
 def _is_told(judged: Judged) -> bool:
     """Whether what executes the call may ask who allowed it."""
     return judged.verdict.step is not None or judged.verdict.grant is not None
+
+
+def _is_once(exchange: Exchange, judged: Judged) -> bool:
+    """Whether it is let through no more often than it was proposed. An answer that is fetched may be fetched again, by
+    several at a time and by other agents: there only uses and approvals are counted over all of that."""
+    return exchange.ask is not None or judged.verdict.step is not None or judged.asks
 
 
 def _intent_id(judgement: Judgement, judged: Judged) -> str | None:

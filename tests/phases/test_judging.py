@@ -267,6 +267,24 @@ async def test_an_answer_that_is_fetched_later_is_judged_too() -> None:
     assert relayed.status_code == 200
 
 
+async def test_calls_of_an_answer_that_anybody_may_fetch_again_are_not_granted() -> None:
+    grants: Any = Granting()
+
+    def grant(judging: Any) -> None:
+        judging._proposed = Proposed(grants, grants, grants)
+
+    item = {"type": "function_call", "id": "fc", "call_id": "c", "name": TOOL, "arguments": "{}"}
+    answer = {"id": "resp_1", "object": "response", "status": "completed", "output": [item]}
+    rules = engine({"tools": {TOOL: {"grant": "required"}}})
+    async with (
+        ScriptedUpstream(json_answer(answer)) as upstream,
+        judged_path(rules, upstream=upstream.url, change=grant) as world,
+    ):
+        said = await world.path.client.get("/v1/responses/resp_1", headers={"authorization": "Bearer sk-1"})
+    assert TOOL in said.text and "refused" not in said.text
+    assert grants.minted == []
+
+
 async def test_a_call_that_needs_a_person_is_refused_where_there_is_none_to_ask() -> None:
     async with judged_path(Made({TOOL: Verdict(True, "ops/tools/x/approval", "", approval=True)})) as world:
         said = await world.path.client.post(CHAT, json={"model": "stub-tool", "messages": [], "tools": []})
