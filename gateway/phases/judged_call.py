@@ -43,6 +43,11 @@ class Judged:
         """The same call, refused when it was about to be let through."""
         return replace(self, verdict=replace(self.verdict, allowed=False, approval=False, rule=rule, reason=reason))
 
+    def lifted(self) -> "Judged":
+        """The same call once a person has approved it."""
+        verdict = replace(self.verdict, allowed=True, approval=False, reason="approved by a person")
+        return replace(self, verdict=verdict)
+
     def sentence(self) -> str:
         return f"The call to {called(self.call.name)} was refused by rule {self.verdict.rule}: {self.verdict.reason}"
 

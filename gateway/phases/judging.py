@@ -48,6 +48,8 @@ class Releasing(Protocol):
 
     async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Intent | None: ...
 
+    async def approved(self, judgement: Judgement, judged: Judged) -> bool: ...
+
     def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool: ...
 
     async def release(
@@ -178,6 +180,7 @@ class Judging:
     ) -> Ruling:
         """The ruling on calls that are approved by people or counted on all replicas, in this order."""
         try:
+            judged = await self._lifted(exchange, judgement, judged)
             asked = await self._asked(exchange, judgement, judged)
             while asked:
                 if waiting := {at: one for at, one in asked.items() if one.status != "approved"}:
@@ -197,6 +200,13 @@ class Judging:
             return await self._released(exchange, judgement, facts, judged, asked)
         except StoreUnavailable:
             return _no_state()
+
+    async def _lifted(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> Sequence[Judged]:
+        """The calls, allowed where a person has approved them as they were proposed."""
+        releasing = self._releasing(exchange)
+        if releasing is None or not any(one.asks for one in judged):
+            return judged
+        return [one.lifted() if one.asks and await releasing.approved(judgement, one) else one for one in judged]
 
     async def _asked(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> dict[int, Asked]:
         """What people were asked, by the identity of the call."""
@@ -282,8 +292,7 @@ class Judging:
         for one in judged:
             metadata = {**_approval_id(approvals.get(id(one.call)))}
             if metadata:
-                lifted = replace(one.verdict, allowed=True, approval=False, reason="approved by a person")
-                one = replace(one, verdict=lifted)
+                one = one.lifted()
             if one.verdict.step is not None and judgement.intent is not None:
                 metadata |= {"intent": judgement.intent.jti, "step": one.verdict.step}
             if entry := self.decisions.record(exchange, facts, one, withheld=False, metadata=metadata):

@@ -18,7 +18,7 @@ from gateway.phases.judged_call import Judged, Judgement
 from gateway.policy.engine import Rules
 from gateway.policy.intending import RULE
 from gateway.policy.question import Question
-from gateway.store.call_digest import call_digest, call_digests
+from gateway.store.call_digest import approved_digest, call_digest, call_digests
 from gateway.store.call_tokens import ReleasedCall
 from gateway.store.intents import Use, Used
 from gateway.wire.mcp import CALL_KEY
@@ -78,9 +78,13 @@ class Proposed:
         intent = judgement.intent
         return None if intent is None else Bound(intent, await used_of(self._uses, intent))
 
+    async def approved(self, judgement: Judgement, judged: Judged) -> bool:
+        """Whether a person has approved exactly this before: people are asked about what a model proposes."""
+        return False
+
     def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool:
         """Whether anything has to be written down."""
-        return _grants(judgement) or any(one.verdict.step is not None for one in judged)
+        return _grants(judgement) or any(one.verdict.step is not None or one.asks for one in judged)
 
     async def release(self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]) -> Refused:
         """Use what they need, or say which may not pass. Raises StoreUnavailable."""
@@ -111,11 +115,14 @@ class Proposed:
             name = CallNames(judgement.rules, one.question)
             if not name.hash or not _is_once(exchange, one):
                 continue
-            granted.append(name.digest)
+            if _grants(judgement):
+                granted.append(name.digest)
+            if one.asks:
+                granted.append(approved_digest(one.verdict.rule, name.digest))
             if one.call.id and _is_told(one):
                 decision, intent = decisions.get(id(one.call), exchange.id), _intent_id(judgement, one)
                 calls.append(ReleasedCall(one.call.id, name.own, name.server, name.hash, decision, intent))
-        writing = [self._grants.mint(agent_id, granted)] if _grants(judgement) else []
+        writing = [self._grants.mint(agent_id, granted)] if granted else []
         await asyncio.gather(*writing, *([self._tokens.save(agent_id, calls)] if calls else []))
 
 
@@ -144,17 +151,23 @@ class Executed:
 
     def looks_up(self, judgement: Judgement) -> bool:
         """As of `Proposed`."""
-        return judgement.intent is not None or judgement.rules.reads_conversation
+        return judgement.intent is not None or judgement.rules.judges_once
 
     async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Bound | None:
-        """As of `Proposed`; calls come one by one here. Says whether a model has proposed this one: then what the
-        conversation tells of it was judged, and here nobody knows the conversation."""
+        """As of `Proposed`; calls come one by one here. Says whether a model has proposed this one: then it was counted
+        and judged by its conversation, which nobody knows here."""
         intent, digests = judgement.intent, CallNames(judgement.rules, questions[0]).digests
-        if judgement.rules.reads_conversation:
+        if judgement.rules.judges_once:
             judgement.proposed = await self._grants.any(judgement.agent.agent_id, digests)
         if intent is None:
             return None
         return Bound(intent, await used_of(self._uses, intent, digests), executing=True)
+
+    async def approved(self, judgement: Judgement, judged: Judged) -> bool:
+        """As of `Proposed`; an approval is used up by this. Raises StoreUnavailable."""
+        digests = CallNames(judgement.rules, judged.question).digests
+        approvals = [approved_digest(judged.verdict.rule, digest) for digest in digests]
+        return await self._grants.consume(judgement.agent.agent_id, approvals)
 
     def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool:
         return _grants(judgement) or any(one.verdict.step is not None for one in judged)
@@ -219,6 +232,8 @@ class Executed:
         )
         message = next(asked.message for asked in state.calls if asked.call is call)
         state.added.setdefault(message.id, {})[CALL_KEY] = self._sign(claims)
+        if state.operation is not None:
+            state.operation.call_id = claims.jti
 
 
 class CallNames:
@@ -245,7 +260,7 @@ class CallNames:
 
 def _grants(judgement: Judgement) -> bool:
     """Whether it matters at an MCP server what models have proposed."""
-    return judgement.rules.grants or judgement.rules.reads_conversation
+    return judgement.rules.grants or judgement.rules.judges_once
 
 
 def _is_told(judged: Judged) -> bool:

@@ -89,7 +89,7 @@ class Rules:
         traces: whether it matters who said a value.
         governs: whether some tools have rules of their own; see `governing`.
         minting: what is said of intents.
-        reads_conversation: whether some arguments are judged by what was said before.
+        reads_conversation: whether some arguments are judged by what was said before. `judges_once`: or are added up.
         grants: whether some tools are executed only, or watched, by what models have proposed.
         shadow: whether none of them blocks anything.
         new_tools: rule and policy of the first document in force that holds tools nobody has approved; None: none does.
@@ -120,6 +120,7 @@ class Rules:
         self.memory_keys: tuple[Count, ...] = tuple(key for one in documents for key in one.memory_keys)
         looping = any(rules.clauses.loops is not None for rules in self._rulesets)
         self.reads_conversation = any(entry.demands & READ_CONVERSATION for entry in entries)
+        self.judges_once = self.reads_conversation or any("sum_max" in entry.demands for entry in entries)
         self.needs_transcript = looping or self.reads_conversation
         traced = any("provenance" in entry.demands for entry in entries)
         self.traces = traced
@@ -181,8 +182,7 @@ class Rules:
 
     def judge_step(self, question: Question, facts: Facts) -> Verdict:
         """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""
-        # What is said before its calls is judged with them.
-        facts = replace(facts, declaring=True, proposed=True)
+        facts = replace(facts, declaring=True)
         if question.arguments is None:
             return self.minting.judge(self._prepared(question, facts))
         return self.judge_call(question, facts)

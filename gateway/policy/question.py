@@ -97,7 +97,7 @@ class Facts:
         transcript: the conversation; None where there is none.
         memory: None where no rule asks for it.
         intent: what the agent presents; None: nothing.
-        proposed: a model has proposed exactly this call, and it was let through with the conversation in sight.
+        proposed: a model has proposed exactly this call, and it was counted and let through, the conversation in sight.
         declaring: the call is a step of an intent that is being declared: it needs no intent itself.
     """
 

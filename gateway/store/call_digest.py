@@ -17,6 +17,12 @@ def call_digest(server: str | None, tool: str, args_hash: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).hexdigest()
 
 
+def approved_digest(rule: str, digest: str) -> str:
+    """The same for a call that a person has approved where this rule wanted that."""
+    text = "\0".join(("approved", rule, digest))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).hexdigest()
+
+
 def call_digests(server: str | None, tool: str, args_hash: str) -> tuple[str, ...]:
     """What a call that `server` is about to execute may have been proposed as, the most exact name first."""
     anywhere = call_digest(None, tool, args_hash)

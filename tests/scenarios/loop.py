@@ -23,9 +23,9 @@ from tests.support.cloud import RunningCloud, running_cloud
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
-BOUND, GRANTED, EARLY = "bound", "granted", "early"
+BOUND, GRANTED, EARLY, WEIGHED = "bound", "granted", "early", "weighed"
 """Teams: harmful calls need an intent, or a proposal of the model, or an intent that a person has to approve once its
-agent has read a tool's result."""
+agent has read a tool's result; the calls of the last are approved or added up."""
 
 _HARMFUL = ("restart_service", "scale_fleet", "delete_database", "run_command")
 POLICIES: list[dict[str, Any]] = [
@@ -38,6 +38,21 @@ POLICIES: list[dict[str, Any]] = [
     for team, need in ((BOUND, "intent"), (GRANTED, "grant"), (EARLY, "intent"))
 ]
 POLICIES[-1]["intents"] = {"mint": "early"}
+POLICIES.append(
+    {
+        "name": WEIGHED,
+        "match": {"teams": [WEIGHED]},
+        "default": "allow",
+        "tools": {
+            "restart_service": {"approval": "always"},
+            "rollback_deploy": {
+                "arguments": {"service": {"enum": ["cache"]}},
+                "on_deny": {"hold": {"wait_seconds": 20}},
+            },
+            "scale_fleet": {"arguments": {"count": {"type": "integer", "sum_max": {"value": 5, "per": "day"}}}},
+        },
+    }
+)
 
 Arguments = dict[str, Any]
 

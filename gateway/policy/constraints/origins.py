@@ -14,7 +14,7 @@ def provenance(wanted: list[str], where: Where) -> Holds:
     phrase = f"does not come from {' or '.join(wanted)}"
 
     def holds(value: Any, scope: Scope) -> str | None:
-        if scope.facts.proposed:
+        if _judged_elsewhere(scope):
             return None
         memory = scope.facts.memory
         if memory is None and scope.untrusted:
@@ -51,7 +51,7 @@ def step(wanted: dict[str, str], where: Where) -> Holds:
     phrase = f"is not what {wanted['tool']} gave at {wanted['path']}"
 
     def holds(value: Any, scope: Scope) -> str | None:
-        if scope.facts.proposed:
+        if _judged_elsewhere(scope):
             return None
         for tool in tools:
             given = from_step(scope.facts.transcript, tool, wanted["path"], name=scope.names.known_as)
@@ -60,3 +60,8 @@ def step(wanted: dict[str, str], where: Where) -> Holds:
         return phrase
 
     return holds
+
+
+def _judged_elsewhere(scope: Scope) -> bool:
+    """Whether the conversation was looked at when a model proposed the call, or is with each call of a step."""
+    return scope.facts.proposed or scope.facts.declaring

@@ -25,6 +25,8 @@ def make(wanted: dict[str, Any], where: Where) -> Holds:
     def holds(value: Any, scope: Scope) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e300:
             return "is not a number from 0 up"
+        if scope.facts.proposed:
+            return None  # it was counted then
         if scope.facts.memory is None:
             return "cannot be added up now"
         here = sum(other.amount for other in scope.counts if other.key == count.key)
