@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 
+from gateway.intents.canonical import thumb
 from gateway.intents.claims import IntentClaims, TokenProblem
 from gateway.intents.tokens import Verifier
 from gateway.model.agent import Agent
@@ -94,6 +95,9 @@ class Presenting:
             self._verified[digest] = known
         else:
             self._verifier.check(known, now, presenting)
+        bound = known.key_thumbprint
+        if bound is not None and (agent is None or bound != thumb(agent.credential_id.encode())):
+            raise TokenProblem("wrong_agent", "it was given to another key of this agent")
         if self._is_revoked(known):
             raise TokenProblem("revoked", "it was revoked")
         return known

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.intents.canonical import thumb
 from gateway.intents.claims import IntentClaims, Step
 from gateway.intents.keyring import Key, KeyRing, thumbprint
 from gateway.intents.tokens import Verifier, mint_intent
@@ -41,10 +42,9 @@ class Deployment:
         revoked = self.revoked
         return Presenting(verifier, lambda one: one.jti in revoked, clock=lambda: self.now, shadow=shadow)
 
-    def token(self, agent_id: str = "agt_1") -> bytes:
-        claims = IntentClaims(
-            "int_1", agent_id, None, (Step("s1", "add"),), self.now, self.now + 60, self.now, policy="p"
-        )
+    def token(self, agent_id: str = "agt_1", *, key: str | None = None) -> bytes:
+        steps, times = (Step("s1", "add"),), (self.now, self.now + 60, self.now)
+        claims = IntentClaims("int_1", agent_id, None, steps, *times, policy="p", key_thumbprint=key)
         return mint_intent(claims, self.key, NAME, NAME).encode()
 
 
@@ -126,3 +126,11 @@ def test_a_refusal_can_be_handed_to_another_process(deployment: Deployment) -> N
     with pytest.raises(IntentRefused) as refused:
         deployment.presenting().read(b"nonsense", agent())
     assert pickle.loads(pickle.dumps(refused.value)).code == "intent_invalid"
+
+
+def test_another_key_of_the_same_agent_cannot_present_a_token(deployment: Deployment) -> None:
+    presenting, token = deployment.presenting(), deployment.token(key=thumb(b"crd_1"))
+    assert presenting.read(token, Agent("agt_1", True, credential_id="crd_1")) is not None
+    for other in (Agent("agt_1", True, credential_id="crd_2"), agent()):
+        with pytest.raises(IntentRefused, match="wrong_agent"):
+            presenting.read(token, other)
