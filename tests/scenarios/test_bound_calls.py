@@ -111,8 +111,6 @@ def test_without_a_token_nothing_is_done_that_needs_one(loop: Loop, agent: Creat
     ("tool", "arguments", "server", "word"),
     [
         ("restart_service", {"service": "database"}, "cloud", "arguments_mismatch"),
-        ("restart_service", {**CACHE, "force": True}, "cloud", "arguments_mismatch"),
-        ("restart_service", {}, "cloud", "arguments_mismatch"),
         ("delete_database", {"name": "orders"}, "cloud", "tool_not_in_intent"),
         ("get_alerts", {}, "cloud", "tool_not_in_intent"),
         ("restart_service", CACHE, "vault", "tool_not_in_intent"),
@@ -134,6 +132,16 @@ def test_what_was_not_declared_is_refused(
     assert (refused.allowed, refused.rule) == (False, "intent")
     assert word in refused.text
     assert loop.cloud.executed() == loop.vault.executed() == []
+
+
+@everywhere
+@pytest.mark.parametrize("arguments", [{}, {**CACHE, "force": True}, {"service": ["cache"]}])
+def test_what_is_near_to_a_step_is_refused_by_the_intent_or_the_tools_own_schema(
+    loop: Loop, agent: CreatedAgent, intent: Intent, ask: Ask, arguments: dict[str, Any]
+) -> None:
+    refused = ask(loop, agent, "restart_service", arguments, token=intent.token)
+    assert not refused.allowed and refused.rule in ("intent", "bound/schema")
+    assert loop.cloud.executed() == []
 
 
 @everywhere
