@@ -14,6 +14,7 @@ from gateway.phases.mcp.listing import Listing
 from gateway.phases.mcp.pins import HeldTools
 from gateway.phases.mcp.presenting import PresentingCalls
 from gateway.phases.mcp.rewrite import RewriteMCP
+from gateway.phases.mcp.rounds import Rounds
 from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.settle import SettleMCP
 from gateway.phases.mcp.tool_findings import ToolFindings
@@ -34,7 +35,7 @@ class MCPPath:
 
     def __init__(self, settings: Settings, kept: Secrets, state: "State", recording: "Recording", path: "Path") -> None:
         self._state, self._recording, self._path = state, recording, path
-        self._sessions = Sessions(root_of(kept))
+        self._sessions, self._rounds = Sessions(root_of(kept)), Rounds(root_of(kept))
         self._profiler = Profiler(root_of(kept), clock=time.monotonic)
         self._wall_clock = time.time  # noqa: TID251 - vitals and decisions are dated by the wall clock
         self.identify = IdentifyMCP(
@@ -114,6 +115,7 @@ class MCPPath:
             modes=self._state.modes.of,
             clock=self._wall_clock,
             monotonic=time.monotonic,
+            rounds=self._rounds,
         )
 
     def _settle(self) -> SettleMCP:

@@ -21,6 +21,10 @@ _SAID = {
 }
 
 
+class StillHeld(Refusal):
+    """Nobody has decided yet, and whoever asks again may still hear that it was approved."""
+
+
 class Approvals(Protocol):
     """What people are asked; see `store.approvals`."""
 
@@ -33,13 +37,15 @@ class Approvals(Protocol):
 
 @value
 class Asked:
-    """What a person has to approve, and where that stands. `approval` None: as many as may be wait already."""
+    """What a person has to approve, and where that stands. `approval` None: as many as may be wait already; `again`: it
+    may be asked about once more, for the time that its rule grants is not over."""
 
     verdict: Verdict
     pending: Pending
     approval: Approval | None
     status: str
     full: str = ""
+    again: bool = False
 
     @property
     def why(self) -> str:
@@ -67,10 +73,16 @@ class Approving:
             return Asked(verdict, pending, None, "pending", str(error).rstrip("."))
         return Asked(verdict, pending, approval, approval.status)
 
-    async def hold(self, asked: Sequence[Asked]) -> list[Asked]:
-        """Wait until each is decided or the longest time that a rule grants is over."""
-        end = asyncio.get_running_loop().time() + max(one.verdict.on_deny.hold_seconds for one in asked)
-        return [await self._waited(one, end) for one in asked]
+    async def hold(self, asked: Sequence[Asked], *, most: float | None = None, before: float = 0.0) -> list[Asked]:
+        """Wait until each is decided or the longest time that a rule grants is over.
+
+        Args:
+            most: seconds that may be waited now. before: seconds that were waited until now.
+        """
+        seconds = max(one.verdict.on_deny.hold_seconds for one in asked) - before
+        again = most is not None and most < seconds
+        end = asyncio.get_running_loop().time() + (most if most is not None and again else seconds)
+        return [replace(one, again=again) for one in [await self._waited(one, end) for one in asked]]
 
     async def take(self, asked: Asked) -> Asked:
         """Use what was approved; expired if it cannot be used any more."""
@@ -92,7 +104,8 @@ def not_approved(asked: Sequence[Asked], denials: Sequence[Denial]) -> Ruling:
     if all(one.verdict.on_deny.kind == "refuse" for one in asked):
         return Withhold(refusal_text(denials, advice=_ADVICE), tuple(denials))
     first, denial = asked[0], denials[0]
-    return Refusal(
+    held = all(one.status == "pending" and one.again and one.approval is not None for one in asked)
+    return (StillHeld if held else Refusal)(
         "approval_required",
         f"The call to {called(first.pending.tool)} was refused by rule {denial.rule}: {denial.reason}.",
         headers=((b"x-gateway-denied", b"%d" % len(denials)),),

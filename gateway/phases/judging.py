@@ -217,7 +217,9 @@ class Judging:
             raise Refusal("approval_required", f"{asking[0].sentence()}: a person has to approve it, and none can.")
         waiting = _apart([self._pending(exchange, judgement, one) for one in asking])
         asked = [await self._approving.ask(one.verdict, what) for one, what in zip(asking, waiting, strict=True)]
-        return dict(zip((id(one.call) for one in asking), await self._approving.hold(asked), strict=True))
+        most, before = exchange.mcp.patience if exchange.mcp is not None else (None, 0.0)
+        held = await self._approving.hold(asked, most=most, before=before)
+        return dict(zip((id(one.call) for one in asking), held, strict=True))
 
     def _pending(self, exchange: Exchange, judgement: Judgement, judged: Judged) -> Pending:
         question, verdict = judged.question, judged.verdict

@@ -121,6 +121,13 @@ def denied_result(id: RequestId, era: Era, text: str, denied: Sequence[Denial]) 
     return _result(id, era, text, meta, is_error=True)
 
 
+def again_result(id: RequestId, state: str, waiting: Refusal) -> dict[str, Any]:
+    """What a call answers that waits for a person: the caller sends it again, with this state."""
+    meta = {"io.leuko/approval": {"approval_id": waiting.approval_id, "message": waiting.message}}
+    result = {"resultType": "input_required", "requestState": state, "_meta": meta}
+    return {"jsonrpc": "2.0", "id": id, "result": result}
+
+
 def planned_result(id: RequestId, era: Era, text: str) -> dict[str, Any]:
     """What a call answers that is only planned."""
     return _result(id, era, text, {"io.leuko/dry_run": True}, is_error=False)

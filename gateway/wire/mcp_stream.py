@@ -147,13 +147,18 @@ class EventStream:
         return frame if changed is None else with_data(frame, changed)
 
 
+def in_one_line(data: bytes) -> bytes:
+    """The same JSON without line ends."""
+    return _ONE_LINE.sub(b" ", data)
+
+
 def with_data(frame: bytes, data: bytes) -> bytes:
     """The event with this data, one line, in place of its own; every other line as it is."""
     out, put = [], False
     for line in _LINE.findall(frame):
         if line.startswith(b"data") and line[4:5] in (b":", b"\r", b"\n", b""):
             if not put:
-                out.append(b"data: " + _ONE_LINE.sub(b" ", data) + line[len(line.rstrip(b"\r\n")) :])
+                out.append(b"data: " + in_one_line(data) + line[len(line.rstrip(b"\r\n")) :])
             put = True
         else:
             out.append(line)

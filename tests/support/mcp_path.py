@@ -23,6 +23,7 @@ from gateway.identity.fingerprint import Fingerprinter
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal
 from gateway.phases.admit import Gate
+from gateway.phases.approving import Approvals, Approving
 from gateway.phases.decisions import Decisions
 from gateway.phases.identify import Identify
 from gateway.phases.judging import Judging, Memories
@@ -32,6 +33,7 @@ from gateway.phases.mcp.identify import IdentifyMCP
 from gateway.phases.mcp.inspect import InspectMCP
 from gateway.phases.mcp.judging import JudgingCalls
 from gateway.phases.mcp.rewrite import RewriteMCP
+from gateway.phases.mcp.rounds import Rounds
 from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.settle import SettleMCP
 from gateway.phases.profile import Profiler
@@ -124,15 +126,30 @@ async def mcp_path(
     timeouts: Timeouts | None = None,
     api_key: str | None = SERVER_KEY,
     change: Callable[[Pipeline], None] = lambda pipeline: None,
+    approvals: Approvals | None = None,
+    rounds: Rounds | None = None,
+    quiet: float = 5.0,
 ) -> AsyncIterator[MCPWorld]:
     """Serve the server `files` at `upstream` under policy documents, for the length of a block."""
     timeouts, clock = timeouts or Timeouts(), time.monotonic
     sightings, entries, held, modes = Sightings(), Entries(), HoldBudget(bodies), dict[str, str]()
     rules, sessions, client = engine(*documents), Sessions(b"secret"), Client(connect=timeouts.connect)
     decisions = Decisions(entries, args_hash=ArgumentsHash(b"secret"), clock=lambda: 1.8e9)
-    judging = Judging(decisions, modes=lambda agent: modes, clock=lambda: 1.8e9, memories=memories)
+    judging = Judging(
+        decisions,
+        modes=lambda agent: modes,
+        clock=lambda: 1.8e9,
+        memories=memories,
+        approving=None if approvals is None else Approving(approvals),
+    )
     calls = JudgingCalls(
-        lambda exchange: rules, judging.of, modes=lambda agent: modes, clock=lambda: 1.8e9, monotonic=clock
+        lambda exchange: rules,
+        judging.of,
+        modes=lambda agent: modes,
+        clock=time.time,
+        monotonic=clock,
+        rounds=rounds,
+        quiet=quiet,
     )
     record = Record(_Later(entries), wall_clock=lambda: 1.8e9)
     identify = IdentifyMCP(

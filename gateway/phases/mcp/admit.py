@@ -33,6 +33,7 @@ class AdmitMCP:
 
     async def __call__(self, exchange: Exchange, caller: Caller) -> None:
         if exchange.request.method == "POST":
+            state_of(exchange).caller = caller
             await self._read(exchange, caller, state_of(exchange))
         for gate in self._gates:
             waiting = gate(exchange)

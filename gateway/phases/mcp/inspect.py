@@ -18,7 +18,7 @@ from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
 from gateway.wire.mcp import RequestId, dumps, event_of
-from gateway.wire.mcp_stream import HEARTBEAT, Answers, Edit, EventStream
+from gateway.wire.mcp_stream import HEARTBEAT, Answers, Edit, EventStream, in_one_line
 
 _WHOLE_LIMIT = 64 * 1024 * 1024
 _HEARTBEAT_SECONDS = 15.0
@@ -86,7 +86,17 @@ class InspectMCP:
             body = body if changed is None else changed
             if state.answers:
                 exchange.status, headers, body = 200, _json(headers), _merged(body, state.answers)
-        await caller.whole(exchange.status, headers, body)
+        if state.begun:
+            await self._event(exchange, reply, caller, body)
+        else:
+            await caller.whole(exchange.status, headers, body)
+
+    async def _event(self, exchange: Exchange, reply: Reply, caller: Caller, body: bytes) -> None:
+        """A whole answer, where the caller has been given the beginning of a stream."""
+        if not 200 <= reply.status < 300:
+            raise Refusal("upstream_invalid", f"The MCP server answered {reply.status}.")
+        await caller.write(b"event: message\ndata: " + in_one_line(body) + b"\n\n")
+        await caller.finish()
 
     async def _stream(
         self, exchange: Exchange, state: MCPState, reply: Reply, caller: Caller, headers: Headers
@@ -96,7 +106,8 @@ class InspectMCP:
         decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
         exchange.streaming, exchange.in_band = True, stream.error
         exchange.wait_for("idle", float("inf"), self._clock())
-        await caller.start(reply.status, headers)
+        if not state.begun:
+            await caller.start(reply.status, headers)
         exchange.on_tick = heartbeat = _Heartbeat(exchange, stream, caller)
         try:
             for answer in state.answers.values():

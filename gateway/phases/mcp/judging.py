@@ -7,12 +7,15 @@ from gateway.model.agent import Agent
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.verdict import Judge, Ruling, Wait, Withhold
+from gateway.phases.approving import StillHeld
 from gateway.phases.judged_call import Judgement
 from gateway.phases.judging_requests import EXECUTION, plans_only, wants_plan
+from gateway.phases.mcp.rounds import Rounds
 from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.phases.mcp.waiting import QUIET_SECONDS, kept_alive
 from gateway.policy.engine import Engine
 from gateway.policy.schemas import schema_of
-from gateway.wire.mcp import Era, denied_result, error_of, planned_result, without_output_schemas
+from gateway.wire.mcp import Era, again_result, denied_result, error_of, planned_result, without_output_schemas
 from gateway.wire.mcp_params import check_params
 
 _BY_POLICY = frozenset(
@@ -30,6 +33,8 @@ class JudgingCalls:
         judge_of: who judges, once `exchange.judgement` is set; see `Judging.of` and `Guard.judging`.
         modes: the mode of each document for an agent at this moment.
         clock: seconds since the epoch. monotonic: monotonic seconds.
+        rounds: of calls that people have to approve; None: there is only one.
+        quiet: seconds after which a caller that waits for a ruling hears something.
     """
 
     def __init__(
@@ -40,12 +45,16 @@ class JudgingCalls:
         modes: Callable[[Agent], Mapping[str, str]],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        rounds: Rounds | None = None,
+        quiet: float = QUIET_SECONDS,
     ) -> None:
         self._engine_of = engine_of
         self._judge_of = judge_of
         self._modes = modes
         self._clock = clock
         self._monotonic = monotonic
+        self._rounds = rounds
+        self._quiet = quiet
 
     async def gate(self, exchange: Exchange) -> None:
         """Set `released` and `answers`. Raises Refusal where nothing may be sent."""
@@ -89,12 +98,16 @@ class JudgingCalls:
 
     async def _answer(self, exchange: Exchange, judge: Judge, asked: Asked, *, planned: bool) -> dict[str, Any] | None:
         """What the caller gets for a call that is not let through; None where it is."""
-        state, id = state_of(exchange), asked.id
+        state, id, before = state_of(exchange), asked.id, len(exchange.denied)
+        again = self._again(exchange, state, asked)
         said = judge([asked.call])
         ruling = await self._awaited(exchange, said) if isinstance(said, Wait) else said
         if isinstance(ruling, Refusal):
             if ruling.code not in _BY_POLICY:
                 raise ruling
+            if isinstance(ruling, StillHeld) and again is not None:
+                del exchange.denied[before:]
+                return again_result(id, again, ruling)
             return error_of(ruling, id)
         if not isinstance(ruling, Withhold):
             return None
@@ -108,9 +121,19 @@ class JudgingCalls:
         exchange.wait_for("first_byte", float("inf"), self._monotonic())
         exchange.deadline = self._monotonic() + _LONGEST_WAIT
         try:
-            return await wait.ruling()
+            return await kept_alive(exchange, wait.ruling, quiet=self._quiet)
         except Refusal as refusal:
             return refusal
+
+    def _again(self, exchange: Exchange, state: MCPState, asked: Asked) -> str | None:
+        """What the caller sends with its next round; None where there is none. Sets `patience` for this one."""
+        if self._rounds is None or state.era is not Era.STATELESS or exchange.agent is None:
+            return None
+        now, about = self._clock(), (exchange.agent.agent_id, state.server.name, asked.call.name)
+        since = self._rounds.since(asked.message.params.get("requestState"), *about)
+        since = now if since is None else min(since, now)
+        state.patience = (self._rounds.seconds, now - since)
+        return self._rounds.state(since, *about)
 
 
 def _check_params(exchange: Exchange, state: MCPState, asked: Asked) -> None:

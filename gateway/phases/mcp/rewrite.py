@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.model.exchange import Exchange
+from gateway.phases.mcp.rounds import is_own
 from gateway.phases.mcp.state import MCPState, state_of
 from gateway.wire.mcp_messages import Body, Message, with_meta, write_body
 
@@ -19,7 +20,7 @@ class RewriteMCP:
 
 def _rewrite(exchange: Exchange, state: MCPState, body: Body) -> None:
     kept = [message for message in body.messages if not (message.is_request and message.id in state.answers)]
-    state.forwarded = tuple([with_meta(one, _added(state, one)) for one in kept])
+    state.forwarded = tuple([_without_own_state(with_meta(one, _added(state, one))) for one in kept])
     same = len(kept) == len(body.messages)
     if same and all(new is old for new, old in zip(state.forwarded, kept, strict=True)):
         return
@@ -30,3 +31,11 @@ def _rewrite(exchange: Exchange, state: MCPState, body: Body) -> None:
 def _added(state: MCPState, message: Message) -> Mapping[str, Any]:
     """What the gateway says to the server of this message."""
     return state.added.get(message.id, {}) if message.id is not None and message.is_request else {}
+
+
+def _without_own_state(message: Message) -> Message:
+    """The message without the gateway's own `requestState`, which no server could read."""
+    if not is_own(message.params.get("requestState")):
+        return message
+    params = {name: one for name, one in message.params.items() if name not in ("requestState", "inputResponses")}
+    return Message({**message.document, "params": params}, message.method, message.id, params)

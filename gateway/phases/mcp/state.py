@@ -7,6 +7,7 @@ from typing import Any
 from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
+from gateway.phases.caller import Caller
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import LISTEN, Era, MCPRefusal, RequestId
 from gateway.wire.mcp_messages import Body, Message
@@ -40,11 +41,14 @@ class MCPState:
         intent: the intent token that came with the request.
         observers: told of every answer of the server, by the id of the request.
         tool_errors: calls that failed there.
+        caller: who posted; None of other methods. begun: whether the answer began before a server was asked.
+        patience: seconds that an answer may wait for a person, None: as a rule says; and those it has waited before.
     """
 
     __slots__ = (
-        "added", "answers", "body", "calls", "cut", "definition_hashes", "edits", "era", "forwarded", "intent",
-        "observers", "refusal", "released", "server", "session", "tool_errors", "tools", "tools_changed",
+        "added", "answers", "begun", "body", "caller", "calls", "cut", "definition_hashes", "edits", "era",
+        "forwarded", "intent", "observers", "patience", "refusal", "released", "server", "session",
+        "tool_errors", "tools", "tools_changed",
     )  # fmt: skip
 
     def __init__(self, server: MCPServer, era: Era, refusal: MCPRefusal | None = None) -> None:
@@ -66,6 +70,9 @@ class MCPState:
         self.intent: str | None = None
         self.observers: list[Callable[[dict[str, Any]], None]] = []
         self.tool_errors = 0
+        self.caller: Caller | None = None
+        self.begun = False
+        self.patience: tuple[float | None, float] = (None, 0.0)
 
     @property
     def works(self) -> bool:

@@ -1,0 +1,173 @@
+"""Calls that a person has to approve, in both eras: asked for again in rounds, or kept alive until the ruling."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gateway.phases.mcp.rounds import OWN, Rounds, is_own
+from gateway.store.approval_record import Approval, Outcome
+from gateway.store.approvals import Approvals
+from gateway.store.connection import Connection
+from tests.support.mcp_path import NEW, call, mcp_path, request, result
+from tests.support.upstream import ScriptedUpstream, json_answer
+
+HOLD = {"tools": {"pay": {"approval": "always", "on_deny": {"hold": {"wait_seconds": 20}}}}}
+SHORT = {"tools": {"pay": {"approval": "always", "on_deny": {"hold": {"wait_seconds": 0.05}}}}}
+REFUSE = {"tools": {"pay": {"approval": "always"}}}
+META = {"io.modelcontextprotocol/protocolVersion": NEW}
+HEADERS = {"mcp_protocol_version": NEW, "mcp_method": "tools/call", "mcp_name": "pay"}
+
+
+@asynccontextmanager
+async def asking(url: str, *documents: Any, answer: Any = None, **options: Any) -> AsyncIterator[Any]:
+    connection = Connection(url, op_timeout=5, connect_timeout=5)
+    approvals = Approvals(connection, clock=time.time)
+    running = asyncio.create_task(approvals.run())
+    answer = answer or json_answer(result(content=[]))
+    try:
+        async with (
+            ScriptedUpstream(answer) as upstream,
+            mcp_path(upstream.url, *documents, approvals=approvals, **options) as world,
+        ):
+            yield world, approvals, upstream
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await connection.close()
+
+
+async def pending(approvals: Approvals) -> Approval:
+    async with asyncio.timeout(10):
+        while not (found := (await approvals.page("pending"))[0]):
+            await asyncio.sleep(0.01)
+    return found[0]
+
+
+async def decide(approvals: Approvals, outcome: Outcome) -> None:
+    await approvals.decide([(await pending(approvals)).approval_id], outcome, by="root")
+
+
+def paying(state: str | None = None, **more: Any) -> dict[str, Any]:
+    again = {} if state is None else {"requestState": state}
+    return request("tools/call", name="pay", arguments={"to": "x"}, _meta=META, **again, **more)
+
+
+async def decided_once_begun(world: Any, approvals: Approvals, outcome: Outcome) -> str:
+    """The whole answer to a call that is decided when the first of it is there."""
+    async with world.client.stream("POST", "/mcp/files", json=call("pay", 7), headers=world.headers()) as answer:
+        assert answer.status_code == 200 and answer.headers["content-type"] == "text/event-stream"
+        lines = answer.aiter_lines()
+        said = [await anext(lines)]
+        assert said == [":"]
+        await decide(approvals, outcome)
+        return "\n".join(said + [line async for line in lines])
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+
+
+def test_a_state_is_good_for_one_agent_server_and_tool() -> None:
+    rounds = Rounds(b"secret")
+    made = rounds.state(1.5e9, "agt_1", "files", "pay")
+    assert is_own(made) and rounds.since(made, "agt_1", "files", "pay") == 1.5e9
+    for about in (("agt_2", "files", "pay"), ("agt_1", "other", "pay"), ("agt_1", "files", "get")):
+        assert rounds.since(made, *about) is None
+    assert Rounds(b"another").since(made, "agt_1", "files", "pay") is None
+    for wrong in (None, 7, "", "theirs", OWN, f"{OWN}%%%", f"{OWN}é", made[:-4], made[:20] + "A" + made[21:]):
+        assert rounds.since(wrong, "agt_1", "files", "pay") is None
+
+
+async def test_in_the_stateless_era_the_caller_asks_again_until_a_person_has_decided(redis_url: str) -> None:
+    async with asking(redis_url, HOLD, rounds=Rounds(b"secret", seconds=0.05)) as (world, approvals, upstream):
+        first = await world.post(paying(), **HEADERS)
+        again = first.json()["result"]
+        assert first.status_code == 200 and "x-gateway-denied" not in first.headers
+        assert again["resultType"] == "input_required" and is_own(again["requestState"])
+        waiting = await pending(approvals)
+        assert again["_meta"]["io.leuko/approval"]["approval_id"] == waiting.approval_id
+        second = (await world.post(paying(again["requestState"]), **HEADERS)).json()["result"]
+        assert second["requestState"] == again["requestState"] and upstream.requests == []
+        await decide(approvals, "approved")
+        assert (await world.post(paying(again["requestState"], inputResponses={}), **HEADERS)).json() == result(
+            content=[]
+        )
+        sent = upstream.requests[0].json()["params"]
+        assert "requestState" not in sent and "inputResponses" not in sent and sent["arguments"] == {"to": "x"}
+        assert (await world.settled(3)).vitals.denied_calls == 0
+
+
+async def test_what_is_approved_within_a_round_is_made_at_once_and_what_is_rejected_refused(redis_url: str) -> None:
+    async with asking(redis_url, HOLD, rounds=Rounds(b"secret", seconds=10)) as (world, approvals, upstream):
+        asked = asyncio.create_task(world.post(paying(), **HEADERS))
+        await decide(approvals, "approved")
+        assert (await asked).json() == result(content=[])
+        asked = asyncio.create_task(world.post(paying(), **HEADERS))
+        await decide(approvals, "rejected")
+        assert (await asked).json()["error"]["data"]["code"] == "approval_required"
+        assert len(upstream.requests) == 1
+
+
+async def test_rounds_end_with_the_time_that_the_rule_grants(redis_url: str) -> None:
+    rounds = Rounds(b"secret", seconds=0.01)
+    async with asking(redis_url, SHORT, rounds=rounds) as (world, _, upstream):
+        state, answer = None, {}
+        for _ in range(50):
+            answer = (await world.post(paying(state), **HEADERS)).json()
+            if "error" in answer:
+                break
+            state = answer["result"]["requestState"]
+        assert answer["error"]["data"]["code"] == "approval_required" and answer["error"]["data"]["approval_id"]
+        assert upstream.requests == []
+
+
+async def test_without_a_hold_nobody_waits_and_a_servers_own_state_passes(redis_url: str) -> None:
+    async with asking(redis_url, REFUSE, rounds=Rounds(b"secret")) as (world, approvals, upstream):
+        refused = (await world.post(paying(), **HEADERS)).json()["result"]
+        assert refused["isError"] is True and (await pending(approvals)).approval_id in refused["content"][0]["text"]
+        headers = {**HEADERS, "mcp_name": "other"}
+        message = request("tools/call", name="other", arguments={}, _meta=META, requestState="theirs")
+        await world.post(message, key="agk_free", to="/mcp/files", **headers)
+
+
+async def test_in_the_handshake_era_the_caller_hears_that_its_call_lives(redis_url: str) -> None:
+    async with asking(redis_url, HOLD, rounds=Rounds(b"secret"), quiet=0.01) as (world, approvals, upstream):
+        text = await decided_once_begun(world, approvals, "approved")
+        assert events(text) == [result(content=[])] and len(upstream.requests) == 1
+
+
+async def test_a_held_call_that_is_rejected_is_refused_in_the_stream_that_has_begun(redis_url: str) -> None:
+    async with asking(redis_url, HOLD, quiet=0.01) as (world, approvals, upstream):
+        text = await decided_once_begun(world, approvals, "rejected")
+        (said,) = events(text)
+        assert said["id"] == 7 and said["error"]["data"]["code"] == "approval_required"
+        assert upstream.requests == []
+
+
+async def test_a_stream_of_the_server_goes_on_where_the_answer_has_begun(redis_url: str) -> None:
+    body = b"event: message\ndata: " + json.dumps(result(7, content=[])).encode() + b"\n\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with asking(redis_url, HOLD, answer=head + body, quiet=0.01) as (world, approvals, _):
+        text = await decided_once_begun(world, approvals, "approved")
+        assert events(text) == [result(7, content=[])]
+
+
+async def test_a_server_that_fails_after_the_answer_began_is_told_in_it(redis_url: str) -> None:
+    async with asking(redis_url, HOLD, answer=b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n", quiet=0.01) as (
+        world,
+        approvals,
+        _,
+    ):
+        text = await decided_once_begun(world, approvals, "approved")
+        (said,) = events(text)
+        assert said["id"] == 7 and said["error"]["data"]["code"] == "upstream_invalid"
+
+
+async def test_a_caller_that_reads_no_streams_waits_for_a_whole_answer(redis_url: str) -> None:
+    async with asking(redis_url, HOLD, quiet=0.01) as (world, approvals, _):
+        asked = asyncio.create_task(world.post(call("pay", 7), accept="application/json"))
+        await decide(approvals, "approved")
+        assert (await asked).json() == result(content=[])
