@@ -115,8 +115,11 @@ class Answers:
 class EventStream:
     """One stream of events. Only whole events leave, so that an event of the gateway may stand between any two."""
 
-    def __init__(self, answers: Answers, *, limit: int = FRAME_LIMIT) -> None:
+    def __init__(
+        self, answers: Answers, *, limit: int = FRAME_LIMIT, id_of: Callable[[bytes], bytes] = lambda id: id
+    ) -> None:
         self.answers = answers
+        self._id_of = id_of
         self._splitter = FrameSplitter(limit)
 
     @property
@@ -144,12 +147,23 @@ class EventStream:
     def _passed(self, frame: bytes) -> bytes:
         _, data, has_data = parse(frame)
         changed = self.answers.read(data) if has_data else None
-        return frame if changed is None else with_data(frame, changed)
+        passed = frame if changed is None else with_data(frame, changed)
+        return with_id(passed, self._id_of) if b"id:" in passed else passed
 
 
 def in_one_line(data: bytes) -> bytes:
     """The same JSON without line ends."""
     return _ONE_LINE.sub(b" ", data)
+
+
+def with_id(frame: bytes, id_of: Callable[[bytes], bytes]) -> bytes:
+    """The event with another id in place of its own; every other line as it is."""
+    out = []
+    for line in _LINE.findall(frame):
+        text = line.rstrip(b"\r\n")
+        id = text[3:].removeprefix(b" ") if text.startswith(b"id:") else b""
+        out.append(b"id: " + id_of(id) + line[len(text) :] if id else line)
+    return b"".join(out)
 
 
 def with_data(frame: bytes, data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """identify, for MCP: who is calling, which server is meant, which session is continued; from the head alone."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange, Request
@@ -12,6 +13,7 @@ from gateway.wire.mcp import INVALID_REQUEST, METHOD_NOT_FOUND, Era, MCPRefusal
 from gateway.wire.mcp_agreement import era_of
 
 SESSION = b"mcp-session-id"
+AFTER = b"last-event-id"
 _METHODS = ("GET", "POST", "DELETE")
 _LONGEST_SHOWN = 64
 
@@ -66,10 +68,20 @@ class IdentifyMCP:
             if session is None:
                 raise MCPRefusal(INVALID_REQUEST, "There is no such session.", code="not_found", status=404)
             state.session = session.decode("latin-1")
+        if AFTER in request.fields:
+            exchange.request = self._go_on(request, server, agent.agent_id)
         for gate in self._gates:
             waiting = gate(exchange)
             if waiting is not None:
                 await waiting
+
+    def _go_on(self, request: Request, server: MCPServer, agent_id: str) -> Request:
+        """The request with the server's own id of the event after which its stream is to go on. Raises MCPRefusal."""
+        event = self._sessions.open_event(server.name, agent_id, request.fields[AFTER])
+        if event is None:
+            raise MCPRefusal(INVALID_REQUEST, "There is no such event.")
+        headers = [pair for pair in request.headers if pair[0] != AFTER]
+        return replace(request, headers=[*headers, (AFTER, event)], fields={**request.fields, AFTER: event})
 
     def _server(self, path: str, *, named: bool) -> MCPServer:
         """The server of `/mcp/{name}`. Raises Refusal `not_found`; `named`: whether that may say which there are."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -98,10 +99,16 @@ class InspectMCP:
         await caller.write(b"event: message\ndata: " + in_one_line(body) + b"\n\n")
         await caller.finish()
 
+    def _id_of(self, exchange: Exchange, state: MCPState) -> Callable[[bytes], bytes]:
+        """What the caller gets for the server's ids of events."""
+        agent = exchange.agent
+        assert agent is not None
+        return partial(self._sessions.seal_event, state.server.name, agent.agent_id)
+
     async def _stream(
         self, exchange: Exchange, state: MCPState, reply: Reply, caller: Caller, headers: Headers
     ) -> None:
-        stream = EventStream(_answers(state))
+        stream = EventStream(_answers(state), id_of=self._id_of(exchange, state))
         encoding = header_value(reply.headers, b"content-encoding")
         decoder = None if encoding is None else Decoder(encoding.decode("latin-1"))
         exchange.streaming, exchange.in_band = True, stream.error

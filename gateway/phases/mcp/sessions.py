@@ -1,4 +1,4 @@
-"""Ids of sessions with MCP servers: whoever holds one can use it only as the agent that began it.
+"""Ids of sessions with MCP servers, and of events: whoever holds one can use it only as the agent it was given to.
 
 An id is the server's own, sealed with the agent and the name of the server. So every replica can check it, and there is
 nothing to be kept, lost or filled up: the server alone says whether a session still is.
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 
 _TAG_BYTES = 16
+_EVENT = "\0event"
 
 
 class Sessions:
@@ -34,6 +35,15 @@ class Sessions:
             return None
         tag, session = found[:_TAG_BYTES], found[_TAG_BYTES:]
         return session if session and hmac.compare_digest(tag, self._tag(server, agent_id, session)) else None
+
+    def seal_event(self, server: str, agent_id: str, event: bytes) -> bytes:
+        """The same for the id of an event, after which a stream is taken up again. Servers may keep the events of all
+        sessions together, and cannot know whose is whose: every agent comes to them with one credential."""
+        return self.seal(server + _EVENT, agent_id, event)
+
+    def open_event(self, server: str, agent_id: str, sealed: bytes) -> bytes | None:
+        """The server's id of the event; None for what was never given to this agent."""
+        return self.open(server + _EVENT, agent_id, sealed)
 
     def _tag(self, server: str, agent_id: str, session: bytes) -> bytes:
         said = b"\0".join([server.encode(), agent_id.encode(), session])  # names hold no NUL

@@ -26,11 +26,11 @@ def test_the_server_sees_its_own_credential_and_none_of_the_callers() -> None:
     async def steps(world: Any, upstream: Any) -> None:
         await world.post(
             call("add"), cookie="a=b", origin=world.url, referer="x", x_api_key="agk_one", x_custom="kept",
-            x_agent_session="s", x_gateway_execution="execute_safe", last_event_id="7",
+            x_agent_session="s", x_gateway_execution="execute_safe",
         )  # fmt: skip
         sent = upstream.requests[0]
         assert sent.header("authorization") == f"Bearer {SERVER_KEY}"
-        assert (sent.header("x-custom"), sent.header("last-event-id")) == ("kept", "7")
+        assert sent.header("x-custom") == "kept"
         assert sent.header("accept") == "application/json, text/event-stream"
         assert sent.header("accept-encoding") == "identity"
         for name in ("cookie", "origin", "referer", "x-api-key", "x-agent-key", "x-agent-session"):

@@ -27,7 +27,7 @@ def run(steps: Any, script: Any, *documents: Any, **options: Any) -> None:
 
 
 def test_a_stream_passes_byte_for_byte() -> None:
-    frames = [b": hello\n\n", b"id: 1\ndata: \n\n", STEP, DONE, b"retry: 5\n\n", b"data: unfinished"]
+    frames = [b": hello\n\n", b"id\ndata: \n\n", STEP, DONE, b"retry: 5\n\n", b"data: unfinished"]
 
     async def steps(world: Any, upstream: Any) -> None:
         got = await world.post(call("talk"))
@@ -35,6 +35,23 @@ def test_a_stream_passes_byte_for_byte() -> None:
         assert (await world.settled()).vitals.stream is True
 
     run(steps, sse_answer(frames))
+
+
+def test_an_event_is_gone_on_after_only_by_the_agent_that_was_given_it() -> None:
+    async def steps(world: Any, upstream: Any) -> None:
+        got = await world.post(call("talk"))
+        given = got.content.split(b"\n")[0].removeprefix(b"id: ").decode()
+        assert given != "abc" and got.content == f"id: {given}\ndata: \n\n".encode() + DONE
+        assert (await world.post(call("talk"), last_event_id=given)).status_code == 200
+        assert upstream.requests[-1].header("last-event-id") == "abc"
+        for agent_id, server in (("agt_other", "files"), ("one", "mail")):
+            foreign = world.sessions.seal_event(server, agent_id, b"abc").decode()
+            assert (await world.post(call("talk"), last_event_id=foreign)).status_code == 400
+        for made_up in ("abc", "", world.sessions.seal("files", "one", b"abc").decode()):
+            assert (await world.post(call("talk"), last_event_id=made_up)).status_code == 400
+        assert len(upstream.requests) == 2
+
+    run(steps, sse_answer([b"id: abc\ndata: \n\n", DONE]))
 
 
 def test_events_leave_as_they_come() -> None:
