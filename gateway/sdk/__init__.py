@@ -8,8 +8,8 @@
 Imports nothing else of the gateway, and an HTTP library only when something is asked.
 """
 
-from gateway.sdk.async_client import AsyncGatewayClient
 from gateway.sdk.client import GatewayClient
+from gateway.sdk.client_async import AsyncGatewayClient
 from gateway.sdk.errors import (
     ApprovalRequired,
     AuthenticationError,

@@ -206,7 +206,7 @@ except gateway.sdk.GatewayUnavailable:
     first, second = ran.stdout.splitlines()
     own = [
         f"gateway.sdk{name}"
-        for name in ("", ".async_client", ".base", ".calls", ".client", ".errors", ".intents", ".shapes")
+        for name in ("", ".calls", ".client", ".client_async", ".client_base", ".errors", ".intents", ".shapes")
     ]
     assert first == f"[] {own}"
     assert second == "True"
