@@ -18,6 +18,7 @@ from gateway.phases.mcp.rounds import Rounds
 from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.settle import SettleMCP
 from gateway.phases.mcp.tool_findings import ToolFindings
+from gateway.phases.mcp.tracing import TracedMessages
 from gateway.phases.profile import Profiler
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
@@ -73,7 +74,7 @@ class MCPPath:
         return Pipeline(
             self.identify,
             self._admit(settings),
-            RewriteMCP(),
+            RewriteMCP(propagate_trace=settings.propagate_trace),
             self.forward,
             InspectMCP(self._sessions, time.monotonic, path.begun),
             self._settle(),
@@ -87,7 +88,8 @@ class MCPPath:
         path = self._path
         presenting = PresentingCalls(path.presenting)
         judging = (presenting.gate, self.held_tools.gate, self._judging().gate)
-        gates = (path.guard, *judging, path.reserve, self._recording.phase.decide)
+        traced = TracedMessages(path.telemetry)
+        gates = (traced.read, path.guard, *judging, path.reserve, self._recording.phase.decide, traced.pass_on)
         return AdmitMCP(path.bodies, limit=settings.max_body_bytes, gates=gates)
 
     def _held_tools(self) -> HeldTools:

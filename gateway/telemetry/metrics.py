@@ -13,6 +13,8 @@ from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
 from gateway.telemetry import names
 from gateway.telemetry.instruments import Cell, Counter, Distribution, Histogram, Instrument, Observed, Reading
+from gateway.telemetry.mcp_metrics import MCPMetrics
+from gateway.telemetry.operation import Operation
 from gateway.telemetry.routes import method_of, operation_of, route_of
 from gateway.telemetry.spans import error_type
 from gateway.telemetry.top_agents import AgentTotals, TopAgents
@@ -55,6 +57,7 @@ class Metrics:
         self.active = 0
         self._folded = 0
         self._agents = agents
+        self._mcp = MCPMetrics()
         self._models: set[str] = set()
         self._served: dict[tuple[str, str | None, int], Distribution] = {}
         self._asked: dict[tuple[str | None, str | None, str, str | None], _Asked] = {}
@@ -80,7 +83,9 @@ class Metrics:
         self._limits = Counter(names.LIMIT_REJECTIONS, "{request}", "Requests refused because a limit was reached.")
         self._tokens = Counter(names.TOKENS, "{token}", "Tokens used, estimates included.")
         self._cost = Counter(names.COST_TOTAL, "{usd}", "Cost in US dollars, where the model has a price.")
-        self._calls = Counter(names.TOOL_CALLS, "{call}", "Tool calls that models asked for, by what was decided.")
+        self._calls = Counter(
+            names.TOOL_CALLS, "{call}", "Tool calls of models and to MCP servers, by what was decided."
+        )
         self._degraded = Counter(
             names.DEGRADED_EXCHANGES, "{exchange}", "Exchanges served while something was missing.", limit=20
         )
@@ -104,6 +109,7 @@ class Metrics:
     def instruments(self) -> Iterable[Instrument]:
         yield from (self._server, self._overhead, self._duration, self._first, self._sizes)
         yield from (self._decisions, self._limits, self._tokens, self._cost, self._calls, self._degraded)
+        yield from self._mcp.instruments()
         yield Observed(names.ACTIVE, "gauge", "{request}", "Exchanges under way.", lambda: [({}, self.active)])
         yield Observed(
             names.FOLDED,
@@ -126,16 +132,23 @@ class Metrics:
         self._decide(exchange)
         if len(exchange.own_headers) > 1:
             self._degrade(exchange)
+        if trace.operation is not None:
+            self._operate(exchange, trace, trace.operation, now)
         if vitals is None:
             return
         tokens = vitals.input_tokens + vitals.output_tokens
         self._agents.count(vitals.agent_id, tokens, vitals.cost_usd or 0.0)
         if trace.sent_at is not None and exchange.dispatched:
             self._waited.record(trace.sent_at - exchange.started)
-            self._ask(exchange, trace.sent_at, vitals, now)
+            if exchange.mcp is None:
+                self._ask(exchange, trace.sent_at, vitals, now)
         if vitals.tool_calls:
             self._called.value += max(0, vitals.tool_calls - vitals.denied_calls)
             self._withheld.value += vitals.denied_calls
+
+    def _operate(self, exchange: Exchange, trace: Trace, operation: Operation, now: float) -> None:
+        asked = now - trace.sent_at if trace.sent_at is not None and exchange.dispatched else None
+        self._mcp.observe(operation, error_type(exchange), now - exchange.started, asked)
 
     def _serve(self, exchange: Exchange, now: float) -> None:
         key = exchange.request.method, exchange.route.dialect, exchange.status

@@ -7,11 +7,12 @@ prompts, arguments or answers.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
@@ -47,31 +48,31 @@ class Spans:
         self, exchange: Exchange, trace: Trace, vitals: Vitals | None, started: int, ended: int
     ) -> list[ReadableSpan]:
         """The spans of an exchange that ran from `started` to `ended`, nanoseconds since the epoch."""
-        state = exchange.request.header(b"tracestate") if trace.parent_id else None
-        tracestate = TraceState.from_header([state]) if state else TraceState()
+        tracestate = TraceState.from_header([trace.tracestate]) if trace.tracestate else TraceState()
         own = SpanContext(trace.trace_id, trace.span_id, False, _SAMPLED, tracestate)
         parent = SpanContext(trace.trace_id, trace.parent_id, True, _SAMPLED, tracestate) if trace.parent_id else None
         server = self._span(
-            f"{exchange.request.method} {route_of(exchange.route)}",
+            self._clean(_server_name(exchange, trace)),
             own,
             parent,
             SpanKind.SERVER,
-            self._server(exchange, vitals),
+            self._server(exchange, trace, vitals),
             list(_decisions(exchange, ended)),
-            _server_status(exchange),
+            _server_status(exchange, trace),
             (started, ended),
+            [Link(SpanContext(*trace.ambient, True))] if trace.ambient is not None else [],
         )
         if trace.sent_at is None or vitals is None or not exchange.dispatched:
             return [server]
         asked = started + round((trace.sent_at - exchange.started) * 1e9)
         client = self._span(
-            f"{operation_of(exchange.route)} {self._clean(exchange.model or '')}".rstrip(),
+            self._clean(_client_name(exchange, trace)),
             SpanContext(trace.trace_id, trace.client_id, False, _SAMPLED, tracestate),
             own,
             SpanKind.CLIENT,
-            self._client(exchange, trace, vitals),
-            [Event(names.TOOL_CALL_EVENT, {names.TOOL_NAME: self._clean(name)}, ended) for name in vitals.tool_names],
-            Status(StatusCode.ERROR if _provider_failed(exchange) else StatusCode.UNSET),
+            self._client(exchange, trace, vitals) if exchange.mcp is None else self._mcp_client(exchange, trace),
+            list(self._calls(exchange, ended)),
+            Status(StatusCode.ERROR if _provider_failed(exchange) or _failed(trace) else StatusCode.UNSET),
             (asked, ended),
         )
         return [server, client]
@@ -86,6 +87,7 @@ class Spans:
         events: list[Event],
         status: Status,
         times: tuple[int, int],
+        links: list[Link] | None = None,
     ) -> ReadableSpan:
         return ReadableSpan(
             name,
@@ -94,6 +96,7 @@ class Spans:
             resource=self._resource,
             attributes=attributes,
             events=events,
+            links=links or (),
             kind=kind,
             status=status,
             start_time=times[0],
@@ -101,7 +104,7 @@ class Spans:
             instrumentation_scope=self._scope,
         )
 
-    def _server(self, exchange: Exchange, vitals: Vitals | None) -> Attributes:
+    def _server(self, exchange: Exchange, trace: Trace, vitals: Vitals | None) -> Attributes:
         request, agent, failure = exchange.request, exchange.agent, exchange.failure
         found: Attributes = {
             names.METHOD: request.method,
@@ -117,9 +120,35 @@ class Spans:
         if vitals is not None:
             found |= _given({names.CONVERSATION: vitals.conversation}, self._clean)
             found |= {} if vitals.turn is None else {names.TURN: vitals.turn}
-        if (error := error_type(exchange)) is not None:
+        if exchange.intent is not None:
+            found[names.INTENT_ID] = exchange.intent.jti
+        error = error_type(exchange)
+        if trace.operation is not None:
+            found |= trace.operation.attributes(self._clean)
+            error = error or trace.operation.error
+        if error is not None:
             found[names.ERROR_TYPE] = error
         return found
+
+    def _mcp_client(self, exchange: Exchange, trace: Trace) -> Attributes:
+        """Of a span around an MCP server, whatever it was asked for."""
+        found: Attributes = {names.METHOD: exchange.request.method, names.STATUS: exchange.status}
+        operation = trace.operation
+        if operation is not None:
+            found = operation.attributes(self._clean)
+            found |= {names.SERVER_ADDRESS: operation.address, names.SERVER_PORT: operation.port}
+        if exchange.intent is not None:
+            found[names.INTENT_ID] = exchange.intent.jti
+        if _provider_failed(exchange) or _failed(trace):
+            found[names.ERROR_TYPE] = (operation and operation.error) or error_type(exchange) or "_OTHER"
+        return found
+
+    def _calls(self, exchange: Exchange, at: int) -> Iterator[Event]:
+        """The calls that a model proposes."""
+        answer = exchange.answer
+        for call in () if answer is None else chain.from_iterable(answer.calls.values()):
+            named = {names.TOOL_NAME: call.name, names.TOOL_CALL_ID: call.id}
+            yield Event(names.TOOL_CALL_EVENT, _given(named, self._clean), at)
 
     def _client(self, exchange: Exchange, trace: Trace, vitals: Vitals) -> Attributes:
         ask, answer = exchange.ask, exchange.answer
@@ -200,6 +229,25 @@ def _provider_failed(exchange: Exchange) -> bool:
     return failure is None and exchange.status >= 400
 
 
-def _server_status(exchange: Exchange) -> Status:
-    """A server's span is an error only if the server is at fault: 5xx, not 4xx."""
-    return Status(StatusCode.ERROR if exchange.status >= 500 else StatusCode.UNSET)
+def _server_status(exchange: Exchange, trace: Trace) -> Status:
+    """A server's span is an error only if the server is at fault: 5xx, not 4xx; of MCP also if its answer is one."""
+    return Status(StatusCode.ERROR if exchange.status >= 500 or _failed(trace) else StatusCode.UNSET)
+
+
+def _failed(trace: Trace) -> bool:
+    """Whether an MCP message was answered by an error."""
+    return trace.operation is not None and trace.operation.error is not None
+
+
+def _server_name(exchange: Exchange, trace: Trace) -> str:
+    operation = trace.operation
+    return operation.name if operation is not None else f"{exchange.request.method} {route_of(exchange.route)}"
+
+
+def _client_name(exchange: Exchange, trace: Trace) -> str:
+    """As the conventions have it: of MCP messages, of HTTP where there are several or none, of models."""
+    if trace.operation is not None:
+        return trace.operation.name
+    if exchange.mcp is not None:
+        return exchange.request.method
+    return f"{operation_of(exchange.route)} {exchange.model or ''}".rstrip()

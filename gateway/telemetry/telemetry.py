@@ -15,6 +15,7 @@ from gateway.telemetry import logs, otlp
 from gateway.telemetry.exposition import exposition
 from gateway.telemetry.instruments import Family, Instrument
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.operation import Operation
 from gateway.telemetry.redaction import Redaction
 from gateway.telemetry.siblings import Siblings, directory_of
 from gateway.telemetry.spans import Spans
@@ -72,6 +73,19 @@ class Telemetry:
         self._metrics.active += 1
         trace = exchange.span = self._tracing.begin(exchange)
         logs.CURRENT.set(trace)
+
+    def operate(
+        self, exchange: Exchange, operation: Operation, traceparent: str | None, tracestate: str | None
+    ) -> None:
+        """The MCP message of an exchange was read, with the trace context in it."""
+        trace: Trace = exchange.span
+        trace.operation = operation
+        if traceparent is not None:
+            self._tracing.adopt(trace, traceparent, tracestate)
+
+    def onward(self, exchange: Exchange) -> dict[str, str]:
+        """The trace context of a message that goes on; empty where the gateway has no part in it."""
+        return self._tracing.onward(exchange.span)
 
     def outgoing(self, exchange: Exchange, headers: Headers) -> Headers:
         """The headers for the provider, which is asked next."""

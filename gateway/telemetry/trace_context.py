@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 
+from gateway.telemetry.operation import Operation
+
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _LOW_64 = (1 << 64) - 1
 DEFAULT_RATIO = 0.05
@@ -13,12 +15,13 @@ class Trace:
 
     `parent_id` and `parent_flags` are what the caller sent, 0 and None if nothing usable came; `span_id` is the
     gateway's own span, `client_id` the one around the provider. `sent_at` is when the provider was asked, monotonic
-    seconds.
+    seconds. `tracestate` came with the parent. `ambient` is the trace and span of the HTTP request where its message
+    is part of another trace; `operation` is what an MCP message asks for.
     """
 
     __slots__ = (
-        "client_id", "observed", "parent_flags", "parent_id", "recorded", "request_id", "sent_at", "span_id",
-        "trace_id",
+        "ambient", "client_id", "observed", "operation", "parent_flags", "parent_id", "recorded", "request_id",
+        "sent_at", "span_id", "trace_id", "tracestate",
     )  # fmt: skip
 
     def __init__(self, request_id: str) -> None:
@@ -31,6 +34,9 @@ class Trace:
         self.recorded = False
         self.observed = False
         self.sent_at: float | None = None
+        self.tracestate: str | None = None
+        self.ambient: tuple[int, int] | None = None
+        self.operation: Operation | None = None
 
     @property
     def traceparent(self) -> bytes:

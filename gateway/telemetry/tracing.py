@@ -15,7 +15,8 @@ from gateway.telemetry.spans import Spans
 from gateway.telemetry.trace_context import Sampler, Trace, read_traceparent
 
 _TRACEPARENT = b"traceparent"
-_DROPPED = (_TRACEPARENT, b"tracestate")
+_TRACESTATE = b"tracestate"
+_DROPPED = (_TRACEPARENT, _TRACESTATE)
 
 
 class SpanSink(Protocol):
@@ -59,18 +60,41 @@ class Tracing:
         sent = exchange.request.fields.get(_TRACEPARENT)
         if sent is not None and (found := read_traceparent(sent)) is not None:
             trace.trace_id, trace.parent_id, trace.parent_flags = found
+            trace.tracestate = exchange.request.header(_TRACESTATE)
         elif self._sink is not None:
             trace.trace_id = self._bits(128) or 1
-        if self._sink is not None and self._sampler.records(trace):
-            trace.recorded = True
-            trace.span_id = self._bits(64) or 1
+        self._sample(trace)
         return trace
+
+    def adopt(self, trace: Trace, traceparent: str, tracestate: str | None) -> None:
+        """Let the exchange be part of the trace that its message names, if that can be read."""
+        found = read_traceparent(traceparent.encode("utf-8", "replace"))
+        if found is None:
+            return
+        if trace.parent_id:
+            trace.ambient = trace.trace_id, trace.parent_id
+        trace.trace_id, trace.parent_id, trace.parent_flags = found
+        trace.tracestate = tracestate
+        self._sample(trace)
+
+    def onward(self, trace: Trace) -> dict[str, str]:
+        """What the message says of the trace to whom it goes on to; empty where the gateway has no part in that."""
+        if not trace.recorded or not self._propagate:
+            return {}
+        trace.client_id = self._bits(64) or 1
+        state = {} if trace.tracestate is None else {"tracestate": trace.tracestate}
+        return {"traceparent": trace.traceparent.decode(), **state}
+
+    def _sample(self, trace: Trace) -> None:
+        trace.recorded = self._sink is not None and self._sampler.records(trace)
+        if trace.recorded:
+            trace.span_id = self._bits(64) or 1
 
     def outgoing(self, trace: Trace, headers: Headers) -> Headers:
         """The provider's request headers, with this trace in them where the gateway has a part in it."""
         if self._sink is None or not self._propagate or (trace.parent_id and not trace.recorded):
             return headers
-        trace.client_id = self._bits(64) or 1
+        trace.client_id = trace.client_id or self._bits(64) or 1
         if not trace.parent_id:  # what the caller sent, if anything, cannot be read: the trace begins here
             headers = [pair for pair in headers if pair[0] not in _DROPPED]
         else:

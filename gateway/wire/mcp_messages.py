@@ -15,6 +15,9 @@ from gateway.wire.strict_json import loads
 BATCH_LIMIT = 100
 """Messages in one body."""
 
+TRACE_KEYS = frozenset(("traceparent", "tracestate", "baggage"))
+"""Trace context in `_meta` (SEP-414)."""
+
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS = frozenset({"_meta", "name", "arguments", "uri"})
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
@@ -101,10 +104,10 @@ def call_of(message: Message, index: int, server: str) -> ToolCall:
     return ToolCall(name, "function", dumps(arguments).decode(), arguments, None, str(message.id), index, server)
 
 
-def with_meta(message: Message, added: Mapping[str, Any]) -> Message:
+def with_meta(message: Message, added: Mapping[str, Any], left_out: Collection[str] = ()) -> Message:
     """The message with what the gateway says in its `_meta`, and nothing that a caller says in the gateway's name."""
     meta = message.params.get("_meta")
-    foreign = [key for key in message.meta if key.startswith(OWN_KEYS)]
+    foreign = [key for key in message.meta if key.startswith(OWN_KEYS) or key in left_out]
     if not added and not foreign:
         return message
     kept = {key: one for key, one in message.meta.items() if key not in foreign} | dict(added)

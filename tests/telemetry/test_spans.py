@@ -4,12 +4,14 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace.status import StatusCode
 
+from gateway.intents.claims import IntentClaims
 from gateway.model.agent import Agent
 from gateway.model.answer import Answer
 from gateway.model.ask import Ask
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.route import Route
+from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import Denial
 from gateway.model.vitals import Vitals
 from gateway.telemetry.otlp import resource_of
@@ -76,10 +78,12 @@ def test_nobody_known_is_a_span_too() -> None:
 
 
 def test_calls_and_refused_calls_are_events() -> None:
-    one = exchange(denied=[Denial("delete_all", "ops/deny/0", "because", "dec_1")])
-    server, client = spans(one, vitals(tool_names=("get_x", "delete_all"), tool_calls=2))
+    calls = [ToolCall("get_x", "function", "{}", {}, id="call_1"), ToolCall("delete_all", "function", "{}", {})]
+    answer = Answer(calls={0: calls})
+    one = exchange(answer=answer, denied=[Denial("delete_all", "ops/deny/0", "because", "dec_1")])
+    server, client = spans(one, vitals())
     assert [dict(event.attributes or {}) for event in client.events] == [
-        {"gen_ai.tool.name": "get_x"},
+        {"gen_ai.tool.name": "get_x", "gen_ai.tool.call.id": "call_1"},
         {"gen_ai.tool.name": "delete_all"},
     ]
     assert [(event.attributes or {})["leuko.rule"] for event in server.events] == ["ops/deny/0"]
@@ -104,3 +108,9 @@ def test_how_it_ended_is_one_word() -> None:
     ends = (None, ClientGone(), Refusal("policy_denied", ""))
     assert [error_type(exchange(failure=end)) for end in ends] == [None, "client_gone", "policy_denied"]
     assert error_type(exchange(status=429)) == "429"
+
+
+def test_the_intent_is_named_where_there_is_one() -> None:
+    one = exchange(intent=IntentClaims("int_1", "agt_1", None, (), 0.0, 1.0, 0.0))
+    assert attributes(spans(one, vitals())[0])["leuko.intent.id"] == "int_1"
+    assert "leuko.intent.id" not in attributes(spans(exchange(), vitals())[0])

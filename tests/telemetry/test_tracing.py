@@ -110,3 +110,36 @@ def test_a_refused_request_has_one_span_that_says_so() -> None:
     assert (attributes["error.type"], attributes["leuko.decision"]) == ("policy_denied", "deny")
     assert [event.name for event in server.events] == ["leuko.decision"]
     assert "secret reason" not in server.to_json()
+
+
+OTHER = "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_a_message_is_part_of_the_trace_it_names_and_its_request_is_a_link() -> None:
+    sink = Sink()
+    traced = tracing(sink)
+    one = exchange({b"traceparent": SENT})
+    trace = traced.begin(one)
+    traced.adopt(trace, f"00-{OTHER}-00f067aa0ba902b8-01", "vendor=2")
+    onward = traced.onward(trace)
+    headers = traced.outgoing(trace, [(b"traceparent", SENT)])
+    trace.sent_at = 10.5
+    traced.end(one, trace, vitals())
+    server, client = sink
+    assert [f"{span.context.trace_id:032x}" for span in sink] == [OTHER, OTHER]
+    assert server.parent is not None and server.parent.span_id == 0x00F067AA0BA902B8
+    assert [f"{link.context.trace_id:032x}" for link in server.links] == [TRACE] and client.links == ()
+    sent = f"00-{OTHER}-{client.context.span_id:016x}-01"
+    assert onward == {"traceparent": sent, "tracestate": "vendor=2"} and headers == [(b"traceparent", sent.encode())]
+
+
+def test_what_a_message_names_that_is_no_trace_changes_nothing() -> None:
+    traced = tracing(Sink())
+    trace = traced.begin(exchange({b"traceparent": SENT}))
+    traced.adopt(trace, "00-nonsense \ud800", None)
+    assert f"{trace.trace_id:032x}" == TRACE and trace.ambient is None
+
+
+def test_a_message_says_nothing_of_a_trace_that_nobody_records() -> None:
+    for traced in (tracing(None), tracing(Sink(), ratio="0"), tracing(Sink(), propagate=False)):
+        assert traced.onward(traced.begin(exchange())) == {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.model.errors import UnreadableRequest
 from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, MCPRefusal, dumps
-from gateway.wire.mcp_messages import BATCH_LIMIT, Message, call_of, read_body, with_meta, write_body
+from gateway.wire.mcp_messages import BATCH_LIMIT, TRACE_KEYS, Message, call_of, read_body, with_meta, write_body
 
 
 def message(**members: Any) -> bytes:
@@ -125,6 +125,11 @@ def test_what_is_said_in_the_gateways_name_is_taken_out() -> None:
     assert with_meta(read, {"io.leuko/call": "ours"}).params["_meta"] == {"progressToken": 1, "io.leuko/call": "ours"}
     assert read.params["_meta"]["io.leuko/call"] == "forged"
     assert "_meta" not in with_meta(called(name="x", _meta={"io.leuko/intent": "t"}), {}).params
+
+
+def test_what_is_left_out_is_not_passed_on() -> None:
+    read = called(name="x", _meta={"progressToken": 1, "traceparent": "t", "baggage": "b"})
+    assert with_meta(read, {}, TRACE_KEYS).params["_meta"] == {"progressToken": 1}
 
 
 def test_a_message_with_nothing_to_change_is_the_same_one() -> None:

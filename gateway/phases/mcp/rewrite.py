@@ -6,21 +6,28 @@ from typing import Any
 from gateway.model.exchange import Exchange
 from gateway.phases.mcp.rounds import is_own
 from gateway.phases.mcp.state import MCPState, state_of
-from gateway.wire.mcp_messages import Body, Message, with_meta, write_body
+from gateway.wire.mcp_messages import TRACE_KEYS, Body, Message, with_meta, write_body
 
 
 class RewriteMCP:
-    """Sets `forwarded`, and a new body only where it must differ from the one received."""
+    """Sets `forwarded`, and a new body only where it must differ from the one received.
+
+    Args:
+        propagate_trace: whether servers get trace context.
+    """
+
+    def __init__(self, *, propagate_trace: bool = True) -> None:
+        self._left_out = frozenset() if propagate_trace else TRACE_KEYS
 
     def __call__(self, exchange: Exchange) -> None:
         state = state_of(exchange)
         if state.body is not None:
-            _rewrite(exchange, state, state.body)
+            _rewrite(exchange, state, state.body, self._left_out)
 
 
-def _rewrite(exchange: Exchange, state: MCPState, body: Body) -> None:
+def _rewrite(exchange: Exchange, state: MCPState, body: Body, left_out: frozenset[str]) -> None:
     kept = [message for message in body.messages if not (message.is_request and message.id in state.answers)]
-    state.forwarded = tuple([_without_own_state(with_meta(one, _added(state, one))) for one in kept])
+    state.forwarded = tuple([_without_own_state(with_meta(one, _added(state, one), left_out)) for one in kept])
     same = len(kept) == len(body.messages)
     if same and all(new is old for new, old in zip(state.forwarded, kept, strict=True)):
         return

@@ -8,6 +8,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
 from gateway.phases.caller import Caller
+from gateway.telemetry.operation import Operation
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import LISTEN, Era, MCPRefusal, RequestId
 from gateway.wire.mcp_messages import Body, Message
@@ -43,11 +44,12 @@ class MCPState:
         tool_errors: calls that failed there.
         caller: who posted; None of other methods. begun: whether the answer began before a server was asked.
         patience: seconds that an answer may wait for a person, None: as a rule says; and those it has waited before.
+        operation: what is told of a message that came alone.
     """
 
     __slots__ = (
         "added", "answers", "begun", "body", "caller", "calls", "cut", "definition_hashes", "edits", "era",
-        "forwarded", "intent", "observers", "patience", "refusal", "released", "server", "session",
+        "forwarded", "intent", "observers", "operation", "patience", "refusal", "released", "server", "session",
         "tool_errors", "tools", "tools_changed",
     )  # fmt: skip
 
@@ -73,6 +75,7 @@ class MCPState:
         self.caller: Caller | None = None
         self.begun = False
         self.patience: tuple[float | None, float] = (None, 0.0)
+        self.operation: Operation | None = None
 
     @property
     def works(self) -> bool:
