@@ -112,6 +112,8 @@ class Catalog:
         """A look that holds; an old one, or None, where the server told nothing. Raises StoreUnavailable where it could
         not be compared with what is pinned."""
         await asyncio.shield(self._begin(server))
+        if server.name in self._stale:  # since that look began
+            await asyncio.shield(self._begin(server))
         return self.last(server)
 
     def _begin(self, server: MCPServer) -> "asyncio.Task[None]":
@@ -134,16 +136,25 @@ class Catalog:
             definitions, offered = (last.definitions, last.offered) if last is not None else ({}, {})
             self._known[server.name] = Known(server.url, self._clock(), definitions, offered, failed=True)
             return
-        read = await asyncio.to_thread(read_tools, tools) if len(tools) > _BIG else read_tools(tools)
-        first = self._pins.of(server.name) is None
+        before = self._pins.of(server.name)
+        read, found = await asyncio.to_thread(_read, tools, before) if len(tools) > _BIG else _read(tools, before)
         try:
-            changed = await self._pins.note(server.name, read, _findings)
+            changed = await self._pins.note(
+                server.name, read, lambda one: found[one.name] if one.name in found else _findings(one)
+            )
         except (StoreUnavailable, ChangeConflict):
             self._stale.add(server.name)
             raise StoreUnavailable("closed", "what is pinned of tools is not known") from None
         self._known[server.name] = Known(server.url, self._clock(), read, _offered(read))
         if changed:
-            self._told(server.name, changed, first)
+            self._told(server.name, changed, before is None)
+
+
+def _read(tools: list[Any], known: Pins | None) -> tuple[dict[str, Definition], dict[str, tuple[str, ...]]]:
+    """Definitions, and what was found in the texts of those that are not known."""
+    read, known = read_tools(tools), known or {}
+    fresh = [one for one in read.values() if (pin := known.get(one.name)) is None or pin.seen != one.hash]
+    return read, {one.name: _findings(one) for one in fresh}
 
 
 def _findings(definition: Definition) -> tuple[str, ...]:
