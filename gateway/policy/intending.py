@@ -28,10 +28,11 @@ class Fit:
 
 
 def is_bound(call: Call) -> bool:
-    """Whether the intent has a say: it has, unless a document says that none counts for this tool."""
+    """Whether the intent has a say: it has, unless a document says that none counts for this tool, and none needs one."""
     if call.facts.intent is None or call.facts.declaring:
         return False
-    return all(entry.tool.intent != "off" for entries in call.entries.values() for entry in entries)
+    said = {entry.tool.intent for entries in call.entries.values() for entry in entries}
+    return "required" in said or "off" not in said
 
 
 def fit(call: Call, names: Names) -> Fit:

@@ -107,6 +107,15 @@ def test_an_action_alone_is_held_to_the_tool_of_that_name() -> None:
     assert judged(Question("add", {}, action="run sums"), intent).step == "s1"
 
 
+def test_a_document_that_lets_a_tool_off_does_not_undo_one_that_needs_an_intent_for_it() -> None:
+    needs = {"name": "org", "default": "allow", "tools": {"stop": {"intent": "required"}}}
+    off = {"name": "team", "default": "allow", "tools": {"stop": {"intent": "off"}}}
+    assert judged(Question("stop", {}), OneStep(), off).allowed
+    for documents in ((needs, off), (off, needs)):
+        assert judged(Question("stop", {}), OneStep(), *documents).reason.startswith("tool_not_in_intent")
+        assert judged(Question("stop", {}), None, *documents).reason.startswith("intent_required")
+
+
 def test_an_intent_for_a_tool_is_none_for_an_action_that_needs_one() -> None:
     rules = {"name": "ops", "default": "allow", "tools": {"delete_db": {"intent": "required"}}}
     beside = judged(Question("add", {}, action="delete db"), OneStep(), rules)
