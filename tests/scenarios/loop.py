@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -65,6 +65,7 @@ class Answered:
         calls: those that the model's answer holds: id, name, arguments.
         text: what was said instead of a call, or what the tool answered.
         code, rule: of the refusal.
+        tries: how often it was asked until it was answered.
     """
 
     allowed: bool
@@ -73,6 +74,7 @@ class Answered:
     status: int = 200
     code: str | None = None
     rule: str | None = None
+    tries: int = 1
 
 
 @dataclass
@@ -206,7 +208,7 @@ def said(ask: Callable[[], Answered]) -> Answered:
         return found[-1].status != 503
 
     eventually(answered)
-    return found[-1]
+    return replace(found[-1], tries=len(found))
 
 
 def mcp_call(
