@@ -28,7 +28,7 @@ class Fit:
 
 
 def is_bound(call: Call) -> bool:
-    """Whether the intent has a say: it has, unless a document says that none counts for this tool, and none needs one."""
+    """Whether the intent has a say: it has, unless a document says that none counts for the tool and none needs one."""
     if call.facts.intent is None or call.facts.declaring:
         return False
     said = {entry.tool.intent for entries in call.entries.values() for entry in entries}
