@@ -103,6 +103,15 @@ class Loop:
         entries = self.admin.logs(agent.agent_id)
         return [(one["tool"], one["metadata"]["finding"]) for one in entries if one["kind"] == "finding"]
 
+    def waiting(self, agent: CreatedAgent) -> list[str]:
+        """What waits for a person's word about an agent."""
+        items = self.gateways[0].admin("/approvals?status=pending").json()["items"]
+        return [str(one["approval_id"]) for one in items if one["agent_id"] == agent.agent_id]
+
+    def approve(self, approval_id: str) -> None:
+        answer = self.gateways[1].ask("POST", f"/approvals/{approval_id}/approve", json={"reason": "go on"})
+        assert answer.status_code == 200, answer.text
+
     # Two halves of the loop, one call at a time
 
     def propose(self, agent: CreatedAgent, *calls: tuple[str, Arguments], token: str = "", at: int = 0) -> Answered:

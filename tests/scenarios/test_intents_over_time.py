@@ -95,9 +95,7 @@ def test_who_has_read_a_result_needs_a_persons_word_for_what_it_declares(loop: L
             client.plan_intent(**asked)
         assert caught.value.approval_id
         assert client.plan_intent("look", [{"tool": "get_alerts"}]).token, "looking does no harm"
-        decide = f"/approvals/{caught.value.approval_id}/approve"
-        answer = loop.gateways[1].ask("POST", decide, json={"reason": "it is to go"})
-        assert answer.status_code == 200, answer.text
+        loop.approve(caught.value.approval_id)
         approved = client.plan_intent(**asked)
     assert loop.execute(reader, "delete_database", {"name": "orders"}, token=approved.token).allowed
     loop.cloud.cloud.databases["orders"] = 53310

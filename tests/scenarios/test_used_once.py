@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.sdk import CreatedAgent
-from tests.scenarios.loop import BOUND, GRANTED, Loop, mcp_answer, mcp_call
+from tests.scenarios.loop import BOUND, GRANTED, WEIGHED, Loop, mcp_answer, mcp_call
 
 MANY, AT_ONCE = 1000, 24
 CACHE = {"service": "cache"}
@@ -56,10 +56,15 @@ def test_a_thousand_presentations_of_one_token_are_one_use(loop: Loop) -> None:
         assert [step["used"] for step in client.get_intent(intent.intent_id)["steps"]] == [1]
 
 
-@pytest.mark.parametrize("team", [BOUND, GRANTED])
+@pytest.mark.parametrize("team", [BOUND, GRANTED, WEIGHED])
 def test_what_was_proposed_once_is_executed_once(loop: Loop, team: str) -> None:
     agent = loop.agent(team)
     token = loop.plan(agent, STEP).token if team == BOUND else ""
+    if team == WEIGHED:
+        loop.propose(agent, ("restart_service", CACHE))
+        for approval in loop.waiting(agent):
+            loop.approve(approval)
     assert loop.propose(agent, ("restart_service", CACHE), token=token).allowed
     allowed = asyncio.run(present(loop, agent, token, MANY // 5, enforce=False))
     assert once(allowed) and len(loop.cloud.executed()) == allowed.count(True)
+    assert len(loop.waiting(agent)) <= 1

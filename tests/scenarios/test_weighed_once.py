@@ -19,17 +19,11 @@ def agent(loop: Loop) -> CreatedAgent:
     return loop.agent(WEIGHED)
 
 
-def waiting(loop: Loop, agent: CreatedAgent) -> list[str]:
-    items = loop.gateways[0].admin("/approvals?status=pending").json()["items"]
-    return [str(one["approval_id"]) for one in items if one["agent_id"] == agent.agent_id]
-
-
 def approved(loop: Loop, agent: CreatedAgent, call: tuple[str, Any]) -> Answered:
     """What a model proposes for the second time, once a person has approved it."""
     assert not loop.propose(agent, call).allowed
-    (approval,) = waiting(loop, agent)
-    answer = loop.gateways[1].ask("POST", f"/approvals/{approval}/approve", json={"reason": "go on"})
-    assert answer.status_code == 200, answer.text
+    (approval,) = loop.waiting(agent)
+    loop.approve(approval)
     return loop.propose(agent, call)
 
 
@@ -38,9 +32,9 @@ def test_a_person_is_asked_once_about_a_call_that_is_proposed_and_then_executed(
 ) -> None:
     assert approved(loop, agent, RESTART).allowed
     assert loop.execute(agent, *RESTART, at=1).allowed
-    assert waiting(loop, agent) == [] and loop.cloud.executed() == [RESTART]
+    assert loop.waiting(agent) == [] and loop.cloud.executed() == [RESTART]
     assert not loop.execute(agent, *RESTART).allowed
-    assert len(waiting(loop, agent)) == 1 and len(loop.cloud.executed()) == 1
+    assert len(loop.waiting(agent)) == 1 and len(loop.cloud.executed()) == 1
 
 
 @pytest.mark.parametrize(
@@ -58,19 +52,19 @@ def test_an_approval_is_for_this_call_of_this_agent_alone(
 
 def test_a_call_that_was_not_proposed_waits_for_a_person_at_the_server(loop: Loop, agent: CreatedAgent) -> None:
     assert not loop.execute(agent, *RESTART).allowed
-    (approval,) = waiting(loop, agent)
-    assert loop.gateways[0].ask("POST", f"/approvals/{approval}/approve", json={"reason": "go"}).status_code == 200
+    (approval,) = loop.waiting(agent)
+    loop.approve(approval)
     assert [loop.execute(agent, *RESTART).allowed for _ in range(2)] == [True, False]
 
 
 def test_a_denial_that_a_person_lifted_stays_lifted_for_this_call(loop: Loop, agent: CreatedAgent) -> None:
     with ThreadPoolExecutor() as threads:
         proposing = threads.submit(loop.propose, agent, ROLLBACK)
-        eventually(lambda: len(waiting(loop, agent)) == 1)
-        (approval,) = waiting(loop, agent)
-        assert loop.gateways[0].ask("POST", f"/approvals/{approval}/approve", json={"reason": "go"}).status_code == 200
+        eventually(lambda: len(loop.waiting(agent)) == 1)
+        (approval,) = loop.waiting(agent)
+        loop.approve(approval)
         assert proposing.result().allowed
-    assert loop.execute(agent, *ROLLBACK, at=1).allowed and waiting(loop, agent) == []
+    assert loop.execute(agent, *ROLLBACK, at=1).allowed and loop.waiting(agent) == []
     loop.cloud.cloud.services["api-gateway"].releases.append("1.9.0")
 
 
