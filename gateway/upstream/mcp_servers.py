@@ -1,5 +1,6 @@
 """The configured MCP servers. Pure: what connects is `client`."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from gateway.model.headers import Headers
 from gateway.upstream.providers import Provider
 
 DEFAULT = "default"
+_SIGNS = re.compile(r"[^a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +50,7 @@ class MCPServers:
         self.by_name: Mapping[str, MCPServer] = {server.name: server for server in servers}
         spelled: dict[str, str] = {}
         for name in self.by_name:
-            other = spelled.setdefault(name.replace("-", "_"), name)
+            other = spelled.setdefault(_SIGNS.sub("_", name.lower()), name)
             if other != name:
                 raise ValueError(f"MCP servers {other} and {name}: clients write both alike before names of tools")
 

@@ -44,6 +44,7 @@ def test_servers_are_known_by_name() -> None:
     assert MCPServers().names == ()
 
 
-def test_names_that_clients_spell_alike_are_refused() -> None:
-    with pytest.raises(ValueError, match="my-files and my_files"):
-        MCPServers([MCPServer("my-files", "https://x"), MCPServer("my_files", "https://y")])
+@pytest.mark.parametrize("other", ["my_files", "my.files", "My-Files"])
+def test_names_that_clients_spell_alike_are_refused(other: str) -> None:
+    with pytest.raises(ValueError, match=f"my-files and {other}"):
+        MCPServers([MCPServer("my-files", "https://x"), MCPServer(other, "https://y")])
