@@ -35,29 +35,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("whole", "stream", "latency", "large"), action="append")
+    parser.add_argument("--only", choices=("whole", "stream", "latency", "large", "intent", "mcp"), action="append")
     parser.add_argument("--profile", action="store_true", help="profile the gateway instead")
     given = parser.parse_args()
     with Bench() as bench:
         if given.profile:
             bench.profile(given.seconds)
             return
-        proxies = [bench.bare(), bench.leuko(), bench.all_on()]
+        all_on = bench.all_on()
+        proxies = [bench.bare(), bench.leuko(), all_on]
         if importlib.util.find_spec("litellm") is not None:
             proxies.append(bench.litellm())
         loads: dict[str, dict[str, object]] = {
             "whole": {"connections": 32, "stream": False},
             "stream": {"connections": 50, "stream": True},
             "large": {"connections": 4, "stream": False, "size": 1_000_000},
+            "intent": {"connections": 32},
+            "mcp": {"connections": 1, "mcp": True},
             "latency": {"connections": 1, "stream": False},
             "first_event": {"connections": 1, "stream": True},
         }
-        wanted = given.only or ["whole", "stream", "large", "latency"]
+        wanted = given.only or ["whole", "stream", "large", "intent", "mcp", "latency"]
         if "latency" in wanted:
             wanted = [*wanted, "first_event"]
         results: dict[str, dict[str, dict[str, float]]] = {}
         for name in wanted:
             those = [bench.direct(), *proxies] if name in ("latency", "first_event") else proxies
+            if name == "intent":
+                those = [all_on, bench.under_intent(all_on)]
+            elif name == "mcp":
+                those = [bench.direct(), all_on]
             results[name] = _rounds(bench, those, given.rounds, seconds=given.seconds, **loads[name])
             print(f"{name}: {orjson.dumps(results[name]).decode()}", file=sys.stderr)
     print(markdown(results))

@@ -1,6 +1,6 @@
 """Keeps connections busy against one URL and counts; prints one JSON line.
 
-    python -m tests.bench.load URL CONNECTIONS SECONDS [--stream] [--size BYTES] [--key KEY]
+    python -m tests.bench.load URL CONNECTIONS SECONDS [--stream] [--size BYTES] [--key KEY] [--intent TOKEN] [--mcp]
 
 Each connection asks again as soon as its answer is complete. Times in milliseconds.
 """
@@ -25,7 +25,29 @@ _TOOL = {
 }
 
 
-def request_bytes(url: SplitResult, key: str, *, stream: bool, size: int) -> bytes:
+_CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {
+        "name": "get_status",
+        "arguments": {"service": "payments"},
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    },
+}
+
+
+def call_bytes(url: SplitResult, key: str) -> bytes:
+    """One call of a tool as an MCP client sends it."""
+    said = ("mcp-protocol-version: 2026-07-28", "mcp-method: tools/call", "mcp-name: get_status")
+    return _request(url, key, orjson.dumps(_CALL), "accept: application/json, text/event-stream", *said)
+
+
+def request_bytes(url: SplitResult, key: str, *, stream: bool, size: int, intent: str = "") -> bytes:
     """One chat completion as the OpenAI SDK sends it, with a body of about `size` bytes."""
     system = _SYSTEM * max(1, (size - 560) // len(_SYSTEM))
     document = {
@@ -36,15 +58,19 @@ def request_bytes(url: SplitResult, key: str, *, stream: bool, size: int) -> byt
     }
     if stream:
         document |= {"stream": True, "stream_options": {"include_usage": True}}
-    body = orjson.dumps(document)
+    more = [f"x-intent-token: {intent}"] if intent else []
+    said = ("accept: application/json", "user-agent: OpenAI/Python 3.52.0", *more)
+    return _request(url, key, orjson.dumps(document), *said)
+
+
+def _request(url: SplitResult, key: str, body: bytes, *headers: str) -> bytes:
     head = "\r\n".join(
         (
             f"POST {url.path} HTTP/1.1",
             f"host: {url.netloc}",
             "content-type: application/json",
-            "accept: application/json",
             f"authorization: Bearer {key}",
-            "user-agent: OpenAI/Python 3.52.0",
+            *headers,
             f"content-length: {len(body)}\r\n\r\n",
         )
     )
@@ -117,10 +143,9 @@ def quantile(values: list[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3)
 
 
-async def load(url: str, connections: int, seconds: float, key: str, *, stream: bool, size: int) -> dict[str, float]:
+async def load(url: str, connections: int, seconds: float, request: bytes) -> dict[str, float]:
     """Keep `connections` busy for `seconds`; counts and quantiles."""
     where, loop, tally = urlsplit(url), asyncio.get_running_loop(), Tally()
-    request = request_bytes(where, key, stream=stream, size=size)
     until = time.perf_counter() + seconds
     ends = [loop.create_future() for _ in range(connections)]
     for end in ends:
@@ -145,8 +170,12 @@ if __name__ == "__main__":
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--size", type=int, default=1900)
     parser.add_argument("--key", default="sk-bench-0123456789")
+    parser.add_argument("--intent", default="")
+    parser.add_argument("--mcp", action="store_true")
     given = parser.parse_args()
-    counted = uvloop.run(
-        load(given.url, given.connections, given.seconds, given.key, stream=given.stream, size=given.size)
-    )
+    address = urlsplit(given.url)
+    asked = request_bytes(address, given.key, stream=given.stream, size=given.size, intent=given.intent)
+    if given.mcp:
+        asked = call_bytes(address, given.key)
+    counted = uvloop.run(load(given.url, given.connections, given.seconds, asked))
     print(orjson.dumps(counted).decode())

@@ -40,12 +40,15 @@ _POLICIES = orjson.dumps([{"name": "bench", "limits": _LIMITS, "budgets": _BUDGE
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One thing to measure; `pid` None where nothing stands in between. `key` is what the load shows it."""
+    """One thing to measure; `pid` None where nothing stands in between. `key` and `intent` are what the load shows it,
+    `mcp` is where it is, or stands before, an MCP server."""
 
     name: str
     url: str
     pid: int | None
     key: str = "sk-bench-0123456789"
+    intent: str = ""
+    mcp: str = ""
 
 
 class Bench:
@@ -74,7 +77,7 @@ class Bench:
         shutil.rmtree(self._dir, ignore_errors=True)
 
     def direct(self) -> Proxy:
-        return Proxy("direct", self._upstream + _PATH, None)
+        return Proxy("direct", self._upstream + _PATH, None, mcp=f"{self._upstream}/mcp")
 
     def bare(self) -> Proxy:
         url = self._free_url()
@@ -96,6 +99,7 @@ class Bench:
             "GATEWAY_POLICIES": _POLICIES,
             "LLM_UPSTREAM_API_KEY": "sk-bench-0123456789",
             "OTEL_EXPORTER_OTLP_ENDPOINT": self._upstream,
+            "GATEWAY_MCP_SERVERS": orjson.dumps({"bench": f"{self._upstream}/mcp"}).decode(),
         }
         proxy = self._gateway("all on", env, *args)
         base = proxy.url.removesuffix(_PATH)
@@ -103,7 +107,14 @@ class Bench:
         with admin:
             agent = admin.post("/agents", json={"name": "bench"}).raise_for_status().json()
             key = admin.post(f"/agents/{agent['agent_id']}/keys", json={}).raise_for_status().json()["api_key"]
-        return replace(proxy, key=key)
+        return replace(proxy, key=key, mcp=f"{base}/mcp/bench")
+
+    def under_intent(self, proxy: Proxy) -> Proxy:
+        """The same gateway, asked under an intent."""
+        asked = {"goal": "bench", "steps": [{"tool": "get_status"}]}
+        url = proxy.url.removesuffix(_PATH) + "/api/v1/intents"
+        made = httpx.post(url, json=asked, headers={"authorization": f"Bearer {proxy.key}"}, timeout=30)
+        return replace(proxy, name="under an intent", intent=made.raise_for_status().json()["token"])
 
     def _gateway(self, name: str, more: dict[str, str], *args: str) -> Proxy:
         url = self._free_url()
@@ -134,12 +145,19 @@ class Bench:
         return self._started("litellm", url, process.pid)
 
     def measure(
-        self, proxy: Proxy, *, connections: int, seconds: float, stream: bool, size: int = 1900
+        self,
+        proxy: Proxy,
+        *,
+        connections: int,
+        seconds: float,
+        stream: bool = False,
+        size: int = 1900,
+        mcp: bool = False,
     ) -> dict[str, float]:
         """Load a proxy and tell its figures; CPU in microseconds of user and system time."""
         before = _cpu_seconds(proxy.pid)
         arguments = [
-            proxy.url,
+            proxy.mcp if mcp else proxy.url,
             str(connections),
             str(seconds),
             "--size",
@@ -147,6 +165,8 @@ class Bench:
             "--key",
             proxy.key,
             *(["--stream"] if stream else []),
+            *(["--intent", proxy.intent] if proxy.intent else []),
+            *(["--mcp"] if mcp else []),
         ]
         loader = subprocess.run(
             ["taskset", "-c", str(_LOAD_CPU), sys.executable, "-m", "tests.bench.load", *arguments],

@@ -8,6 +8,7 @@ _ROWS = (
     ("large", "CPU per answer to a 1 MB body, µs", "cpu_per_answer"),
     ("latency", "latency of a whole answer, p50, ms", "p50"),
     ("latency", "latency of a whole answer, p99, ms", "p99"),
+    ("mcp", "latency of an MCP call, p50, ms", "p50"),
     ("first_event", "first event of a stream, p50, ms", "first_p50"),
 )
 _COLUMNS = ("direct", "bare", "leuko", "all on", "litellm")
@@ -27,4 +28,8 @@ def markdown(results: Results) -> str:
             bare = figures.get("bare")
             cells += [f"{own / bare:.2f}" if bare and (own := figures[c]) else "" for c in ours]
             lines.append(f"| {title} | {' | '.join(cells)} |")
+    if "intent" in results:
+        with_it, without = results["intent"]["under an intent"], results["intent"]["all on"]
+        ratio = with_it["cpu_per_answer"] / without["cpu_per_answer"]
+        lines += ["", f"Under an intent a whole answer costs {ratio:.2f} times the CPU that it costs without."]
     return "\n".join(lines)

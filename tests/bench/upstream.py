@@ -3,6 +3,7 @@
     python -m tests.bench.upstream PORT EVENTS GAP_MS
 
 Answers every POST: with one chat completion, or, if the body asks to stream, with EVENTS text events GAP_MS apart.
+Below `/mcp` it is an MCP server with one tool.
 """
 
 import asyncio
@@ -24,11 +25,28 @@ _USAGE = {
 _TEXT = "Two of the three payment workers are healthy; the third restarts every forty seconds. " * 3
 
 
+_TOOL = {"name": "get_status", "inputSchema": {"type": "object", "properties": {"service": {"type": "string"}}}}
+_RESULTS = {
+    "tools/list": {"tools": [_TOOL], "resultType": "complete"},
+    "tools/call": {"content": [{"type": "text", "text": _TEXT}], "isError": False, "resultType": "complete"},
+}
+
+
+def _answer(document: object) -> bytes:
+    body = orjson.dumps(document)
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+def _result(body: bytes) -> bytes:
+    """Of an MCP server."""
+    asked = orjson.loads(body)
+    return _answer({"jsonrpc": "2.0", "id": asked.get("id"), "result": _RESULTS.get(asked["method"], {})})
+
+
 def _whole() -> bytes:
     message = {"role": "assistant", "content": _TEXT, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = orjson.dumps({**_HEAD, "object": "chat.completion", "choices": [choice], "usage": _USAGE})
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    return _answer({**_HEAD, "object": "chat.completion", "choices": [choice], "usage": _USAGE})
 
 
 def _event(delta: dict[str, object] | None, finish: str | None = None) -> bytes:
@@ -65,13 +83,18 @@ class Upstream(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        self._body = b""
+        self._body, self._mcp = b"", False
+
+    def on_url(self, url: bytes) -> None:
+        self._mcp = url.startswith(b"/mcp")
 
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
-        if b'"stream":true' not in self._body:
+        if self._mcp:
+            self._transport.write(_result(self._body))
+        elif b'"stream":true' not in self._body:
             self._transport.write(WHOLE)
         else:
             self._transport.write(STREAM_HEAD + FIRST)
