@@ -3,12 +3,13 @@ the simulated cloud behind `/mcp/cloud`, a second one behind `/mcp/vault`, and o
 only what comes with a call token.
 """
 
+import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import httpx2
@@ -55,6 +56,7 @@ POLICIES.append(
 )
 
 Arguments = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,14 @@ class Loop:
     issuer: str
 
     def agent(self, team: str) -> CreatedAgent:
-        return self.admin.create_agent(f"{team}-{secrets.token_hex(4)}", owner_team=team)
+        return insisted(lambda: self.admin.create_agent(f"{team}-{secrets.token_hex(4)}", owner_team=team))
 
     def client(self, agent: CreatedAgent, at: int = 0) -> GatewayClient:
         return GatewayClient(self.gateways[at].url, api_key=agent.api_key)
 
     def plan(self, agent: CreatedAgent, *steps: Mapping[str, Any], **more: Any) -> Intent:
         with self.client(agent) as client:
-            return client.plan_intent("bring the shop back", steps, **more)
+            return insisted(lambda: client.plan_intent("bring the shop back", steps, **more))
 
     def findings(self, agent: CreatedAgent) -> list[tuple[str, str]]:
         """What was recorded of an agent that does not go together: the tool, and the finding."""
@@ -206,6 +208,19 @@ class Loop:
                     text = "".join(part.text for part in done.content if part.type == "text")
                     results.append((bool(done.is_error), text))
                     talk.append({"role": "tool", "tool_call_id": call.id, "content": text})
+
+
+def insisted(ask: Callable[[], T]) -> T:
+    """As `said`, of the SDK: it repeats no question that may have been answered."""
+    found: list[T] = []
+
+    def answered() -> bool:
+        with contextlib.suppress(GatewayUnavailable):
+            found.append(ask())
+        return bool(found)
+
+    eventually(answered)
+    return found[0]
 
 
 def said(ask: Callable[[], Answered]) -> Answered:
