@@ -12,8 +12,8 @@ from gateway.telemetry import names
 from tests.deploy.files import BOARDS, DEPLOY, alerts, board, panels, selectors, substituted, variables
 
 NO_METRICS = {
-    names.DECISION, names.DECISION_EVENT, names.REQUEST_ID, names.SCOPE, names.TEAM, names.TOOL_CALL_EVENT, names.TURN,
-    names.USAGE_ESTIMATED, names.VERIFIED,
+    names.CALL_ID, names.DECISION, names.DECISION_EVENT, names.INTENT_ID, names.MCP_SERVER, names.REQUEST_ID,
+    names.RULE, names.SCOPE, names.TEAM, names.TOOL_CALL_EVENT, names.TURN, names.USAGE_ESTIMATED, names.VERIFIED,
 }  # fmt: skip
 
 

@@ -270,7 +270,7 @@ async def test_what_redis_forgets_stays_blocked(own_redis: RedisServer, tmp_path
             for gateway in both.gateways:
                 assert await both.is_blocked(gateway)
             # Who comes now must hear of it from Redis.
-            await until(lambda: own_redis.ask("HLEN", "leuko:{control}:state") == b":1\r\n")
+            await until(lambda: own_redis.ask("HEXISTS", "leuko:{control}:state", f"lifecycle:{agent_id}") == b":1\r\n")
             async with world(tmp_path / "new", own_redis.url) as new:
                 assert await new.is_blocked(new.gateways[0])
     if how == "emptied while all gateways are down":
