@@ -89,7 +89,62 @@ def router(
         notify: tells whoever watches the events.
     """
     routes = APIRouter(tags=["tools"])
+    _reads(routes, pins)
+    approve = _Approve(pins, approvals, note, notify, clock)
 
+    @routes.post(
+        "/tools/{server}/{tool:path}/approve",
+        response_model=ApprovedTool,
+        dependencies=[needs("operator")],
+        responses={202: {"model": ApprovedTool}, 404: {}, 409: {}},
+    )
+    async def approve_tool(
+        server: ServerName, tool: ToolName, request: Request, response: Response, body: Approve | None = None
+    ) -> dict[str, Any]:
+        """The definition that the server lists now is the one that may be used. 202: replicas in `pending` have not
+        said that they know."""
+        pin, epoch = await approve(server, tool, principal(request).key_id, body or Approve())
+        pending = await control.acknowledged(epoch, WITHIN)
+        response.status_code = 202 if pending else 200
+        (shown,) = await _shown(pins, [(server, tool, pin)])
+        return {**shown, "epoch": epoch, "pending": pending}
+
+    return routes
+
+
+class _Approve:
+    """Approves in an operator's name, leaves a line in the record, and answers those who asked."""
+
+    def __init__(
+        self,
+        pins: ToolPins,
+        approvals: Approvals,
+        note: Callable[[AuditEntry], None],
+        notify: Callable[[str, dict[str, Any]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._pins = pins
+        self._approvals = approvals
+        self._note = note
+        self._notify = notify
+        self._clock = clock
+
+    async def __call__(self, server: str, tool: str, by: str, body: Approve) -> tuple[Pin, int]:
+        try:
+            pin, epoch = await self._pins.approve(server, tool, by, expected=body.definition)
+        except UnknownTool:
+            raise Problem(404, f"No tool {tool[:80]!r} of a server {server[:80]!r} was seen.") from None
+        except NotApprovable as error:
+            raise Problem(409, f"Nothing was changed. {error}") from None
+        except ChangeConflict:
+            raise Problem(409, "Nothing was changed: others change the same at this moment.") from None
+        self._note(_entry(self._clock(), server, tool, pin, by, body.reason))
+        self._notify("tool.approved", {"server": server, "tool": tool, "definition": pin.pinned, "by": by})
+        await _answer_those_who_asked(self._approvals, server, tool, pin, by)
+        return pin, epoch
+
+
+def _reads(routes: APIRouter, pins: ToolPins) -> None:
     @routes.get("/tools", response_model=ToolList, dependencies=[needs("viewer")])
     async def list_tools(
         server: Annotated[str | None, Query(max_length=200)] = None,
@@ -103,36 +158,6 @@ def router(
         page = found[:limit]
         following = _cursor(page[-1]) if len(found) > limit else None
         return {"items": await _shown(pins, page), "next_cursor": following}
-
-    @routes.post(
-        "/tools/{server}/{tool:path}/approve",
-        response_model=ApprovedTool,
-        dependencies=[needs("operator")],
-        responses={202: {"model": ApprovedTool}, 404: {}, 409: {}},
-    )
-    async def approve_tool(
-        server: ServerName, tool: ToolName, request: Request, response: Response, body: Approve | None = None
-    ) -> dict[str, Any]:
-        """The definition that the server lists now is the one that may be used. 202: replicas in `pending` have not
-        said that they know."""
-        body, by = body or Approve(), principal(request).key_id
-        try:
-            pin, epoch = await pins.approve(server, tool, by, expected=body.definition)
-        except UnknownTool:
-            raise Problem(404, f"No tool {tool[:80]!r} of a server {server[:80]!r} was seen.") from None
-        except NotApprovable as error:
-            raise Problem(409, f"Nothing was changed. {error}") from None
-        except ChangeConflict:
-            raise Problem(409, "Nothing was changed: others change the same at this moment.") from None
-        note(_entry(clock(), server, tool, pin, by, body.reason))
-        notify("tool.approved", {"server": server, "tool": tool, "definition": pin.pinned, "by": by})
-        await _answer_those_who_asked(approvals, server, tool, pin, by)
-        pending = await control.acknowledged(epoch, WITHIN)
-        response.status_code = 202 if pending else 200
-        (shown,) = await _shown(pins, [(server, tool, pin)])
-        return {**shown, "epoch": epoch, "pending": pending}
-
-    return routes
 
 
 def _all(pins: ToolPins, server: str | None, state: State | None) -> Iterator[tuple[str, str, Pin]]:
