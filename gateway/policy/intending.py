@@ -42,6 +42,8 @@ def fit(call: Call, names: Names) -> Fit:
     counted: dict[str, tuple[Count, ...]] = {}
 
     def holds(step: str, constraints: Mapping[str, Mapping[str, Any]], arguments: Mapping[str, Any]) -> bool:
+        if question.resource and question.resource not in arguments.values():
+            return False  # what is asked about is nothing that the constraints look at
         scope = Scope(call.facts, names, untrusted=call.untrusted)
         for name, value in arguments.items():
             check = compiled(constraints[name], _where(intent.root, step, name, names))

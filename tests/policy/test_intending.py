@@ -107,6 +107,15 @@ def test_an_action_alone_is_held_to_the_tool_of_that_name() -> None:
     assert judged(Question("add", {}, action="run sums"), intent).step == "s1"
 
 
+def test_a_resource_that_constraints_do_not_look_at_is_none_of_the_step() -> None:
+    intent = OneStep({"path": {"path_in": ["/tmp/**"]}})
+    for arguments in ({}, {"path": "/tmp/a"}):
+        asked = Question("", arguments, action="add", resource="/etc/passwd")
+        assert judged(asked, intent).reason.startswith("arguments_mismatch")
+    assert judged(Question("", {"path": "/tmp/a"}, action="add", resource="/tmp/a"), intent).step == "s1"
+    assert judged(Question("", {"path": "/tmp/a"}, action="add", resource=""), intent).step == "s1"
+
+
 def test_a_document_that_lets_a_tool_off_does_not_undo_one_that_needs_an_intent_for_it() -> None:
     needs = {"name": "org", "default": "allow", "tools": {"stop": {"intent": "required"}}}
     off = {"name": "team", "default": "allow", "tools": {"stop": {"intent": "off"}}}
