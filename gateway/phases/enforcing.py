@@ -14,7 +14,6 @@ from gateway.phases.approving import Approving, Asked
 from gateway.phases.decisions import Decisions
 from gateway.phases.holding import Held, Holding
 from gateway.phases.judging import Memories
-from gateway.phases.judging_requests import plans_only
 from gateway.phases.presenting import IntentRefused
 from gateway.policy.actions import normal
 from gateway.policy.engine import Engine
@@ -134,7 +133,7 @@ class Enforcing:
         verdict = rules.judge_call(question, facts)
         if self._decisions.note is not None and not rules.idle:
             self._decisions.note(RecordedCall.of(question, facts, verdict, None, conversation))
-        if verdict.allowed and (planned or plans_only(rules, facts)):
+        if verdict.allowed and (planned or rules.plans):
             return replace(verdict, allowed=False, rule="execution", reason="nothing is executed here, only planned")
         return verdict
 

@@ -25,7 +25,6 @@ from gateway.wire.refusal_text import called
 EXECUTION = b"x-gateway-execution"
 _SEARCHES = ("web_search", "web_fetch", "file_search", "tool_search")
 """Kinds of tools that providers run and that change nothing."""
-_NO_REQUEST = Ask({}, None, False)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _RUNS_MODELS = re.compile(r"/(assistants|batches|chatkit|evals|realtime|threads)(?:/|\Z)", re.IGNORECASE)
 """Relayed resources with which a provider runs models that call tools, or lets its clients do so past the gateway."""
@@ -73,8 +72,7 @@ class JudgingRequests:
         reads = judgement.present(exchange.intent)
         planned, ask = judgement.planned, exchange.ask
         if ask is None:  # an answer that is fetched later
-            facts = judgement.facts(self._clock(), self._modes(agent))
-            judgement.planned = planned or plans_only(rules, facts)
+            judgement.planned = planned or rules.plans
             return judgement
         judgement.tools = offered(ask)
         if rules.needs_transcript or reads:
@@ -104,7 +102,7 @@ class JudgingRequests:
         if not planned and rules.idle and rules.idle_requests:
             return
         facts = Facts(agent, self._clock(), self._modes(agent))
-        if planned or plans_only(rules, facts):
+        if planned or rules.plans:
             raise Refusal("policy_denied", "The request may only be planned (plan_only), but a model would act on it.")
         action = f"relay:{found[1].lower()}"
         verdict = rules.judge_call(Question("", {}, action=action, resource=exchange.route.path), facts)
@@ -127,13 +125,6 @@ def wants_plan(wish: bytes | None) -> bool:
             param="X-Gateway-Execution",
         )
     return True
-
-
-def plans_only(rules: Rules, facts: Facts) -> bool:
-    """Whether a policy lets nothing that the agent does be more than a plan, whatever it asks for."""
-    if rules.idle_requests:
-        return False
-    return rules.judge_request(_NO_REQUEST, 0, facts).execution == "plan_only"
 
 
 def _models_in(route: Route, ask: Ask) -> Iterator[str]:

@@ -16,7 +16,7 @@ from gateway.model.tool_call import ToolCall
 from gateway.model.verdict import RELEASE, Denial, Judge, Ruling, Wait, Withhold
 from gateway.phases.judged_call import Judged, Judgement, question_of
 from gateway.phases.judging import Memories
-from gateway.phases.judging_requests import EXECUTION, plans_only, wants_plan
+from gateway.phases.judging_requests import EXECUTION, wants_plan
 from gateway.policy.engine import Engine, Rules
 from gateway.policy.question import Facts
 from gateway.store.errors import StoreUnavailable
@@ -78,7 +78,7 @@ class PastCalls:
             return None
         rules = self._engine_of(exchange).of(agent)
         planned = wants_plan(exchange.request.fields.get(EXECUTION))
-        planned = planned or plans_only(rules, Facts(agent, self._clock(), self._modes(agent)))
+        planned = planned or rules.plans
         if planned or not rules.idle:
             exchange.judgement = PastJudgement(agent, rules, planned)
         return None

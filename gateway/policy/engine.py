@@ -83,6 +83,7 @@ class Rules:
 
     Attributes:
         idle: no call can be denied, held or recorded; `idle_requests` the same of requests.
+        plans: nothing that the agent does is more than a plan.
         needs_transcript, needs_memory: what Facts must have; `memory_keys` is what the memory must have read.
         untrusted: the tools whose results are untrusted text, by the names that `known_as` gives.
         judges_models: whether a rule in force is about models.
@@ -116,7 +117,7 @@ class Rules:
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle
-        self.judges_models = self._requests.judges_models
+        self.judges_models, self.plans = self._requests.judges_models, self._requests.plans
         self.memory_keys: tuple[Count, ...] = tuple(key for one in documents for key in one.memory_keys)
         looping = any(rules.clauses.loops is not None for rules in self._rulesets)
         self.reads_conversation = any(entry.demands & READ_CONVERSATION for entry in entries)

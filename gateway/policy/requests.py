@@ -31,7 +31,7 @@ class Requests:
         clauses = [judged.rules.clauses for judged in enforced]
         self._strips = any(one.strip_tools for one in clauses)
         self._redacts = any(one.secrets == "redact" for one in clauses)
-        self._plans = any(one.execution == "plan_only" for one in clauses)
+        self.plans = any(one.execution == "plan_only" for one in clauses)
         self.idle = not any(_speaks(judged.rules.clauses) for judged in (*enforced, *shadowed))
         self.judges_models = any(_names_models(one) for one in clauses)
 
@@ -47,7 +47,7 @@ class Requests:
             code,
             tuple(strip),
             self._redacts,
-            "plan_only" if self._plans else "execute_safe",
+            "plan_only" if self.plans else "execute_safe",
             tuple(shadowed),
         )
 

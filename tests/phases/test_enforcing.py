@@ -69,7 +69,7 @@ class Says(Engine):
         super().__init__()
         self.verdict = verdict
         self.needs_memory = needs_memory
-        self.idle = self.idle_requests = True
+        self.idle, self.plans = True, False
         self.memory_keys: tuple[Count, ...] = ()
 
     def of(self, agent: Agent) -> Any:

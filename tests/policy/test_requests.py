@@ -65,6 +65,7 @@ def test_secrets_in_messages_are_covered_or_refused() -> None:
 def test_one_document_that_wants_plans_only_is_enough() -> None:
     documents = document("a"), document("b", execution="plan_only"), document("c", execution="execute_safe")
     assert judged(*documents).execution == "plan_only" and judged(documents[0]).execution == "execute_safe"
+    assert rules(*documents).plans and not rules(documents[0]).plans
 
 
 def test_tools_that_could_never_be_called_are_stripped() -> None:

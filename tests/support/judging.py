@@ -49,6 +49,7 @@ class Made:
     request: RequestVerdict = RequestVerdict()
     idle: bool = False
     idle_requests: bool = False
+    plans: bool = False
     judges_models: bool = False
     needs_transcript: bool = False
     needs_memory: bool = False

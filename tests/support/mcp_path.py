@@ -145,7 +145,6 @@ async def mcp_path(
     calls = JudgingCalls(
         lambda exchange: rules,
         judging.of,
-        modes=lambda agent: modes,
         clock=time.time,
         monotonic=clock,
         rounds=rounds,

@@ -1,6 +1,7 @@
 """judging, for MCP: what the policies say of each `tools/call`, before it goes to the server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gateway.model.agent import Agent
@@ -9,7 +10,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.verdict import Judge, Ruling, Wait, Withhold
 from gateway.phases.approving import StillHeld
 from gateway.phases.judged_call import Judgement
-from gateway.phases.judging_requests import EXECUTION, plans_only, wants_plan
+from gateway.phases.judging_requests import EXECUTION, wants_plan
 from gateway.phases.mcp.rounds import Rounds
 from gateway.phases.mcp.state import Asked, MCPState, state_of
 from gateway.phases.mcp.waiting import QUIET_SECONDS, kept_alive
@@ -31,7 +32,6 @@ class JudgingCalls:
     Args:
         engine_of: the policies that an exchange is judged by, from end to end.
         judge_of: who judges, once `exchange.judgement` is set; see `Judging.of` and `Guard.judging`.
-        modes: the mode of each document for an agent at this moment.
         clock: seconds since the epoch. monotonic: monotonic seconds.
         rounds: of calls that people have to approve; None: there is only one.
         quiet: seconds after which a caller that waits for a ruling hears something.
@@ -42,7 +42,6 @@ class JudgingCalls:
         engine_of: Callable[[Exchange], Engine],
         judge_of: Callable[[Exchange], Judge],
         *,
-        modes: Callable[[Agent], Mapping[str, str]],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         rounds: Rounds | None = None,
@@ -50,7 +49,6 @@ class JudgingCalls:
     ) -> None:
         self._engine_of = engine_of
         self._judge_of = judge_of
-        self._modes = modes
         self._clock = clock
         self._monotonic = monotonic
         self._rounds = rounds
@@ -93,7 +91,7 @@ class JudgingCalls:
         conversation = getattr(exchange.profile, "conversation", None) or ""
         judgement = Judgement(agent, rules, state.tools, None, conversation, wanted)
         judgement.present(exchange.intent)
-        judgement.planned = judgement.planned or plans_only(rules, judgement.facts(self._clock(), self._modes(agent)))
+        judgement.planned = judgement.planned or rules.plans
         return judgement
 
     async def _answer(self, exchange: Exchange, judge: Judge, asked: Asked, *, planned: bool) -> dict[str, Any] | None:
@@ -107,7 +105,7 @@ class JudgingCalls:
                 raise ruling
             if isinstance(ruling, StillHeld) and again is not None:
                 del exchange.denied[before:]
-                return again_result(id, again, ruling)
+                return again_result(id, again(), ruling)
             return error_of(ruling, id)
         if not isinstance(ruling, Withhold):
             return None
@@ -125,7 +123,7 @@ class JudgingCalls:
         except Refusal as refusal:
             return refusal
 
-    def _again(self, exchange: Exchange, state: MCPState, asked: Asked) -> str | None:
+    def _again(self, exchange: Exchange, state: MCPState, asked: Asked) -> Callable[[], str] | None:
         """What the caller sends with its next round; None where there is none. Sets `patience` for this one."""
         if self._rounds is None or state.era is not Era.STATELESS or exchange.agent is None:
             return None
@@ -133,7 +131,7 @@ class JudgingCalls:
         since = self._rounds.since(asked.message.params.get("requestState"), *about)
         since = now if since is None else min(since, now)
         state.patience = (self._rounds.seconds, now - since)
-        return self._rounds.state(since, *about)
+        return partial(self._rounds.state, since, *about)
 
 
 def _check_params(exchange: Exchange, state: MCPState, asked: Asked) -> None:
