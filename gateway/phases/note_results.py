@@ -24,7 +24,11 @@ class Readers(Protocol):
 
 
 class NoteResults:
-    """A gate. `engine_of`: the policies that an exchange is judged by."""
+    """A gate; for calls to MCP servers once they were let through.
+
+    Args:
+        engine_of: the policies that an exchange is judged by.
+    """
 
     def __init__(self, engine_of: Callable[[Exchange], Engine], readers: Readers) -> None:
         self._engine_of = engine_of
@@ -32,8 +36,9 @@ class NoteResults:
 
     def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         """Raises Refusal where it cannot be remembered. Costs nothing without results, or where no policy asks."""
-        ask, agent = exchange.ask, exchange.agent
-        if ask is None or not ask.results or agent is None or not agent.verified:
+        ask, mcp, agent = exchange.ask, exchange.mcp, exchange.agent
+        read = ask.results if ask is not None else mcp.released if mcp is not None else ()
+        if not read or agent is None or not agent.verified:
             return None
         if self._engine_of(exchange).of(agent).minting.early is None:
             return None

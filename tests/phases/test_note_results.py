@@ -29,8 +29,10 @@ class Noted:
         self.all.append((agent_id, session))
 
 
-def exchange(ask: Ask | None = READS, agent: Agent | None = AGENT, session: str | None = "monday") -> Any:
-    return SimpleNamespace(ask=ask, agent=agent, request=SimpleNamespace(header=lambda name: session))
+def exchange(
+    ask: Ask | None = READS, agent: Agent | None = AGENT, session: str | None = "monday", mcp: Any = None
+) -> Any:
+    return SimpleNamespace(ask=ask, agent=agent, mcp=mcp, request=SimpleNamespace(header=lambda name: session))
 
 
 async def test_a_session_that_reads_a_result_is_noted_where_policy_asks_for_it() -> None:
@@ -41,6 +43,16 @@ async def test_a_session_that_reads_a_result_is_noted_where_policy_asks_for_it()
         assert waiting is not None
         await waiting
     assert noted.all == [("agt_1", "monday"), ("agt_1", None)]
+
+
+async def test_what_an_mcp_server_answers_is_read_too() -> None:
+    noted = Noted()
+    gate = NoteResults(lambda exchange: EARLY, noted)
+    assert gate(exchange(None, mcp=SimpleNamespace(released=[]))) is None
+    waiting = gate(exchange(None, mcp=SimpleNamespace(released=["a call"])))
+    assert waiting is not None
+    await waiting
+    assert noted.all == [("agt_1", "monday")]
 
 
 @pytest.mark.parametrize(
