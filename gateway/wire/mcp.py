@@ -5,15 +5,13 @@ in `params._meta` what it speaks, and in headers what it is about. https://model
 """
 
 import enum
-import json
 from collections.abc import Sequence
 from typing import Any
-
-import orjson
 
 from gateway.model.errors import Refusal
 from gateway.model.verdict import Denial
 from gateway.wire.refusal_text import denied_members
+from gateway.wire.strict_json import dumps
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 STATELESS_VERSIONS = ("2026-07-28",)
@@ -36,7 +34,6 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 HEADER_MISMATCH = -32020
-MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 REFUSED = -32010
 """The gateway's own: of the codes that the protocol leaves to implementations, -32000 to -32019."""
@@ -78,14 +75,6 @@ class MCPRefusal(Refusal):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.rpc, self.message))
-
-
-def dumps(document: Any) -> bytes:
-    """JSON, whole numbers of any length exact."""
-    try:
-        return orjson.dumps(document)
-    except TypeError:  # a whole number of more than 64 bits
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def error_of(refusal: Refusal, id: RequestId | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The messages of one MCP request body, read so that every reader would read the same, or refused."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -9,8 +8,8 @@ from typing import Any
 from gateway.model.errors import UnreadableRequest
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
-from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, OWN_KEYS, PARSE_ERROR, MCPRefusal, RequestId, dumps
-from gateway.wire.strict_json import loads
+from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, OWN_KEYS, PARSE_ERROR, MCPRefusal, RequestId
+from gateway.wire.strict_json import dumps, exact, loads
 
 BATCH_LIMIT = 100
 """Messages in one body."""
@@ -20,7 +19,6 @@ TRACE_KEYS = frozenset(("traceparent", "tracestate", "baggage"))
 
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS = frozenset({"_meta", "name", "arguments", "uri"})
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _CALL = "tools/call"
 _NOT_IN_METHODS = re.compile(r"[^a-z]")
 
@@ -68,13 +66,11 @@ class Body:
 def read_body(body: bytes) -> Body:
     """Raises MCPRefusal, or UnreadableRequest `duplicate_key`."""
     try:
-        document = loads(body)
+        document = exact(body, loads(body))
     except UnreadableRequest as error:
         if error.code == "duplicate_key":
             raise
         raise MCPRefusal(PARSE_ERROR, error.message) from None
-    if _LONG_NUMBER.search(body) is not None:  # orjson rounds those that need more than 64 bits
-        document = json.loads(body)
     if type(document) is not list:
         return Body((_message(document),), False)
     if not 0 < len(document) <= BATCH_LIMIT:

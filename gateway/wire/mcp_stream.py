@@ -11,8 +11,9 @@ import orjson
 
 from gateway.model.errors import Refusal
 from gateway.wire.edit import remove_items
-from gateway.wire.mcp import RequestId, dumps, error_event
+from gateway.wire.mcp import RequestId, error_event
 from gateway.wire.sse import FrameSplitter, FrameTooLong, parse
+from gateway.wire.strict_json import dumps
 
 FRAME_LIMIT = 16 * 1024 * 1024
 """Bytes of one event: a result may hold files. Clients take less by default."""

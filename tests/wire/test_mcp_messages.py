@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import UnreadableRequest
-from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, MCPRefusal, dumps
+from gateway.wire.mcp import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, MCPRefusal
 from gateway.wire.mcp_messages import BATCH_LIMIT, TRACE_KEYS, Message, call_of, read_body, with_meta, write_body
+from gateway.wire.strict_json import dumps
 
 
 def message(**members: Any) -> bytes:

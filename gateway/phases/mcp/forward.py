@@ -11,7 +11,8 @@ from gateway.phases.mcp.state import MCPState, state_of
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.headers import request_headers
 from gateway.upstream.reply import Opener, Reply
-from gateway.wire.mcp import LISTEN, dumps
+from gateway.wire.mcp import LISTEN
+from gateway.wire.strict_json import dumps
 
 _LEFT_OUT = frozenset((*CREDENTIALS, b"cookie", b"origin", b"referer", b"content-encoding", SESSION))
 """Beside what is never passed on: what concerns the caller and the gateway only."""

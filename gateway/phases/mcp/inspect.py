@@ -18,8 +18,9 @@ from gateway.phases.mcp.state import MCPState, state_of
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
 from gateway.upstream.reply import Reply
-from gateway.wire.mcp import RequestId, dumps, event_of
+from gateway.wire.mcp import RequestId, event_of
 from gateway.wire.mcp_stream import HEARTBEAT, Answers, Edit, EventStream, in_one_line
+from gateway.wire.strict_json import dumps
 
 _WHOLE_LIMIT = 64 * 1024 * 1024
 _HEARTBEAT_SECONDS = 15.0

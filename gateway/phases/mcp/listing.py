@@ -16,8 +16,9 @@ from gateway.model.headers import Headers, header_value
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.upstream.reply import Opener, Reply
-from gateway.wire.mcp import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, VERSION_KEY, dumps
+from gateway.wire.mcp import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, VERSION_KEY
 from gateway.wire.sse import FrameSplitter, FrameTooLong, parse
+from gateway.wire.strict_json import dumps
 
 _SECONDS = 15.0
 _LARGEST = 8 * 1024 * 1024
