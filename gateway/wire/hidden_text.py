@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import re2
 
-LONGEST = 1024 * 1024
+LONGEST = 128 * 1024
 """Characters of all texts together that are looked at."""
 
 ZERO_WIDTH = "zero_width"
@@ -26,6 +26,7 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
 _SELECTORS = re.compile("[\ufe00-\ufe0f]{2}|[\U000e0100-\U000e01ef]{2}|[\U000e0100-\U000e01ef](?=[ -~])")
+_ANY = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]")
 _UNSEEN = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
 _SHOWN = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 
@@ -57,7 +58,7 @@ def findings_in(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _findings(text: str) -> Iterable[str]:
-    if not text.isascii():
+    if not text.isascii() and _ANY.search(text):
         if _ZERO_WIDTH.search(text, 1 if text.startswith("\ufeff") else 0):
             yield ZERO_WIDTH
         if _BIDI.search(text):

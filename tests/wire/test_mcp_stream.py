@@ -131,3 +131,36 @@ def test_an_answer_nobody_here_waits_for_is_seen_too() -> None:
     told, seen = answers(2)
     told.read(b'{"jsonrpc":"2.0","id":1,"result":{}}')
     assert told.waiting == [2] and len(seen) == 1
+
+
+def test_items_of_lists_are_cut_and_nothing_else_changes() -> None:
+    def places(message: dict[str, Any]) -> list[int]:
+        tools = message.get("result", {}).get("tools", [])
+        return [at for at, tool in enumerate(tools) if tool == "gone"]
+
+    reader = Answers([1], lambda answer: None, cut=places)
+    assert reader.read(b'{"id":1, "result":{"tools":["gone", "a" ,"gone"],"x":1e2}}') == (
+        b'{"id":1, "result":{"tools":[ "a" ],"x":1e2}}'
+    )
+    assert reader.read(b'{"id":2,"result":{"tools":["a"]}}') is None
+    assert reader.read(b'[{"id":1,"result":{"tools":["gone"]}},{"id":2,"result":{"tools":["b","gone"]}}]') == (
+        b'[{"id":1,"result":{"tools":[]}},{"id":2,"result":{"tools":["b"]}}]'
+    )
+    assert reader.read(b'no "result" at all') is None
+    edited = Answers([1], lambda answer: None, lambda message: {**message, "more": 1}, cut=places)
+    assert edited.read(b'{"id":1,"result":{"tools":["gone"]}}') == b'{"id":1,"result":{"tools":[]},"more":1}'
+
+
+def test_a_cut_list_of_several_lines_is_one_event_still() -> None:
+    reader = Answers([1], lambda answer: None, cut=lambda message: [0])
+    stream = EventStream(reader)
+    said = stream.feed(b'data: {"id":1,\ndata: "result":{"tools":[1,\ndata: 2]}}\n\n')
+    assert [orjson.loads(parse(frame)[1]) for frame in [said]] == [{"id": 1, "result": {"tools": [2]}}]
+
+
+def test_word_that_tools_have_changed_is_heard_and_passes() -> None:
+    heard: list[int] = []
+    stream = EventStream(Answers([], lambda answer: None, tools_changed=lambda: heard.append(1)))
+    frame = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+    assert stream.feed(frame) == frame and heard == [1]
+    assert stream.feed(b": ping\n\n") == b": ping\n\n" and heard == [1]

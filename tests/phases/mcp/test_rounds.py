@@ -7,11 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
 from gateway.phases.mcp.rounds import OWN, Rounds, is_own
 from gateway.store.approval_record import Approval, Outcome
 from gateway.store.approvals import Approvals
 from gateway.store.connection import Connection
 from tests.support.mcp_path import NEW, call, mcp_path, request, result
+from tests.support.mcp_server import running_mcp_server
 from tests.support.upstream import ScriptedUpstream, json_answer
 
 HOLD = {"tools": {"pay": {"approval": "always", "on_deny": {"hold": {"wait_seconds": 20}}}}}
@@ -171,3 +177,25 @@ async def test_a_caller_that_reads_no_streams_waits_for_a_whole_answer(redis_url
         asked = asyncio.create_task(world.post(call("pay", 7), accept="application/json"))
         await decide(approvals, "approved")
         assert (await asked).json() == result(content=[])
+
+
+@pytest.mark.parametrize("mode", ["legacy", NEW])
+async def test_the_real_client_waits_for_a_person_in_both_eras(redis_url: str, mode: str) -> None:
+    connection = Connection(redis_url, op_timeout=5, connect_timeout=5)
+    approvals = Approvals(connection, clock=time.time)
+    running = asyncio.create_task(approvals.run())
+    options: Any = {"approvals": approvals, "rounds": Rounds(b"secret", seconds=0.05), "quiet": 0.01}
+    with running_mcp_server(streamable_http_path="/endpoint") as server:
+        server.tool("pay", "Pays.")
+        async with mcp_path(server.url.removesuffix("/mcp"), HOLD, **options) as world:
+            headers = {"authorization": "Bearer agk_one"}
+            async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
+                transport = streamable_http_client(f"{world.url}/mcp/files", http_client=http)
+                async with Client(transport, mode=mode) as client:
+                    asked = asyncio.create_task(client.call_tool("pay", {"text": "me"}))
+                    await decide(approvals, "approved")
+                    said = await asked
+    assert said.content[0].text == "pay me" and server.calls == [("pay", {"text": "me"})]  # type: ignore[union-attr]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await connection.close()
