@@ -7,7 +7,7 @@ import typer
 from gateway.commands.agents import Limit
 from gateway.commands.session import Session, given, group, quoted
 
-_COLUMNS = ("server", "tool", "state", "changes", "findings", "problem", "seen_definition", "changed_at", "approved_by")
+_COLUMNS = ("server", "tool", "state", "changed", "findings", "problem", "seen_definition", "changed_at", "approved_by")
 _APPROVED = ("server", "tool", "state", "pinned_definition", "changes", "pending")
 
 Server = Annotated[str, typer.Argument(help="The server's name in the settings.", metavar="SERVER", callback=quoted)]
@@ -24,7 +24,8 @@ def list_tools(
 ) -> None:
     """What servers offer, and what of it has changed since it was pinned."""
     params = {"server": server, "state": state}
-    session.show(session.client.items("/tools", limit, params), _COLUMNS)
+    items = session.client.items("/tools", limit, params)
+    session.show([{**one, "changed": [change["member"] for change in one["changes"]]} for one in items], _COLUMNS)
 
 
 def approve(
