@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request
 
-from gateway.assembly.keys import issuer
 from gateway.assembly.path import Path
 from gateway.assembly.state import State
 from gateway.edge.admin import intents as admin_intents
@@ -50,7 +49,7 @@ class IntentOperations:
         self._access = access
         self._lifecycle = lifecycle
         self._pace = pace
-        self._issuer = issuer(settings)
+        self._issuer = settings.deployment
         self._clock = time.time  # noqa: TID251 - tokens expire at a date
         self._own = own_agent(state.identities.rules)
         self.jwks = JWKS(state.token_keys.ring)

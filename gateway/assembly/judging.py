@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gateway.assembly.keys import issuer, root_of
+from gateway.assembly.keys import root_of
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
 from gateway.identity.arguments import ArgumentsHash
@@ -30,7 +30,7 @@ def judge(settings: Settings, kept: Secrets, state: State, recording: Recording,
     )
 
     def sign(claims: CallClaims) -> str:
-        return mint_call(claims, state.token_keys.ring().current, issuer(settings))
+        return mint_call(claims, state.token_keys.ring().current, settings.deployment)
 
     return Judging(
         decisions,
@@ -44,6 +44,6 @@ def judge(settings: Settings, kept: Secrets, state: State, recording: Recording,
 
 
 def present(settings: Settings, state: State, clock: Clock) -> Presenting:
-    name = issuer(settings)
+    name = settings.deployment
     verifier = Verifier(state.token_keys.ring, name, name)
     return Presenting(verifier, state.intents.is_revoked, clock=clock, shadow=settings.enforcement == "shadow")

@@ -8,11 +8,6 @@ def root_of(kept: Secrets) -> bytes:
     return kept.secret.get_secret_value().encode()
 
 
-def issuer(settings: Settings) -> str:
-    """The deployment's name, which its tokens are of and for."""
-    return settings.redis_prefix.strip(":") or "leuko"
-
-
 def ingest_key(kept: Secrets) -> str | None:
     return None if kept.ingest_api_key is None else kept.ingest_api_key.get_secret_value()
 

@@ -22,7 +22,7 @@ class Recording:
         self.keeper = KeepAudit(
             self.log,
             store,
-            deployment=settings.redis_prefix.strip(":") or "leuko",
+            deployment=settings.deployment,
             root=root_of(kept),
             random_bytes=secrets.token_bytes,
             key_file=settings.signing_key_file,

@@ -1,8 +1,6 @@
 """`leuko intent`: what agents declare that they will do, and whether a token proves it."""
 
 import base64
-import binascii
-import json
 import sys
 import time
 from pathlib import Path
@@ -78,7 +76,7 @@ def verify(
     from gateway.intents.claims import TokenProblem
 
     text = sys.stdin.read().strip() if token == "-" else token
-    wanted = issuer or session.settings.redis_prefix.strip(":") or "leuko"
+    wanted = issuer or session.settings.deployment
     try:
         said = _verified(session, text, wanted)
     except TokenProblem as problem:
@@ -92,12 +90,12 @@ def _verified(session: Session, token: str, issuer: str) -> dict[str, Any]:
     """What a good token says. Raises TokenProblem, Failure."""
     from gateway.commands.client import Failure
     from gateway.intents.payload import of_call, of_intent
-    from gateway.intents.tokens import Verifier
+    from gateway.intents.tokens import Verifier, stated_audience
 
     ring = _ring(session.client.public_keys())
     verifier = Verifier(lambda: ring, issuer, issuer)
     now = time.time_ns() / 1e9
-    audience = _audience(token)
+    audience = stated_audience(token)
     if audience not in ("", issuer):
         return of_call(verifier.call(token, now, audience), issuer)
     claims = verifier.intent(token, now)
@@ -121,17 +119,6 @@ def _ring(jwks: Any) -> Any:
         public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(member["x"] + "="))
         keys.append(Key(member["kid"], None, public, "next" if keys else "current"))
     return KeyRing(keys)
-
-
-def _audience(token: str) -> str:
-    """Whom a token says it is for, so that the right thing is asked; nothing is believed because of it."""
-    payload = token.split(".")[1] if token.count(".") == 2 else ""
-    try:
-        said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return ""
-    audience = said.get("aud") if isinstance(said, dict) else None
-    return audience if isinstance(audience, str) else ""
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -36,11 +36,11 @@ class JWKS:
             (b"access-control-allow-origin", b"*"),
         ]
         if header_value(scope["headers"], b"if-none-match") == tag:
-            return await send_not_modified(send, headers)
+            return await _not_modified(send, headers)
         await respond(send, 200, headers, body, head_only=scope["method"] == "HEAD")
 
 
-async def send_not_modified(send: Send, headers: Headers) -> None:
+async def _not_modified(send: Send, headers: Headers) -> None:
     """A 304 has no body, and says no length of one (RFC 9110 section 15.4.5)."""
     await send({"type": "http.response.start", "status": 304, "headers": list(headers)})
     await send({"type": "http.response.body", "body": b""})

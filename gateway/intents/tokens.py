@@ -4,6 +4,9 @@ A token is verified against our own ring alone; nothing is ever fetched because 
 often its steps were used, is known elsewhere.
 """
 
+import base64
+import binascii
+import json
 from collections.abc import Callable
 
 from gateway.intents.canonical import canonical
@@ -26,6 +29,18 @@ def mint_intent(claims: IntentClaims, key: Key, issuer: str, audience: str) -> s
 def mint_call(claims: CallClaims, key: Key, issuer: str) -> str:
     """The token. Raises ValueError for claims that no verifier would take, and for a token of more than 8 kB."""
     return _minted(of_call(claims, issuer), CALL, key, lambda said: read_call(said, issuer, claims.audience))
+
+
+def stated_audience(token: str) -> str:
+    """Whom a token says it is for, so that the right thing is asked of it; nothing is believed because of it. Empty
+    for what cannot be read."""
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return ""
+    audience = said.get("aud") if isinstance(said, dict) else None
+    return audience if isinstance(audience, str) else ""
 
 
 def _minted(payload: dict[str, object], typ: str, key: Key, read: Callable[[dict[str, object]], object]) -> str:

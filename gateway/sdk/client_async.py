@@ -1,16 +1,13 @@
 """The client for coroutines."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from gateway.sdk import calls, intents
 from gateway.sdk.calls import Answer, Ask, Call, Failure, Pause, Rule, Time
 from gateway.sdk.client_base import Base, answer_of, failure_of
 from gateway.sdk.intents import Execution
 from gateway.sdk.shapes import CallToken, CreatedAgent, Decision, Intent
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 

@@ -319,5 +319,10 @@ class Settings(BaseModel):
         return self.tls_cert_file is not None
 
     @property
+    def deployment(self) -> str:
+        """The deployment's name: its record and its tokens are of it, and intents for it."""
+        return self.redis_prefix.strip(":") or "leuko"
+
+    @property
     def listens_on_loopback(self) -> bool:
         return is_loopback(self.host)

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.intents.claims import CallClaims, IntentClaims, Step, TokenProblem
 from gateway.intents.keyring import KeyRing, key_of
-from gateway.intents.tokens import Verifier, mint_call, mint_intent
+from gateway.intents.tokens import Verifier, mint_call, mint_intent, stated_audience
 
 KEY = key_of(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 ISSUER, AUDIENCE, NOW = "https://gateway.test", "leuko", 1_800_000_000.0
@@ -53,3 +53,12 @@ def test_clocks_may_differ_by_five_seconds(now: float, word: str | None) -> None
     except TokenProblem as problem:
         found = problem.word
     assert found == word
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "a.é.c", "a.W10.c", "a.eyJhdWQiOlsieCJdfQ.c"])
+def test_what_cannot_be_read_states_no_audience(text: str) -> None:
+    assert stated_audience(text) == ""
+
+
+def test_a_token_states_its_audience() -> None:
+    assert stated_audience(mint_call(CALL, KEY, ISSUER)) == "files"

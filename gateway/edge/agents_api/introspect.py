@@ -1,8 +1,5 @@
 """`/intents/introspect`: whether a token is good now, and what it says, as of RFC 7662."""
 
-import base64
-import binascii
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +11,7 @@ from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.agents_api.access import Own
 from gateway.intents.claims import IntentClaims, TokenProblem
 from gateway.intents.payload import of_call, of_intent
-from gateway.intents.tokens import CALL, INTENT, Verifier
+from gateway.intents.tokens import CALL, INTENT, Verifier, stated_audience
 from gateway.model.agent import Agent
 from gateway.model.errors import UnreadableRequest
 from gateway.store.intents import Intents
@@ -46,8 +43,8 @@ class Introspection:
         """`{"active": false}` for anything that is not good now (RFC 7662 section 2.2). Raises StoreUnavailable."""
         now = self._clock()
         try:
-            if _audience(token) != self._issuer:
-                call = self._verifier.call(token, now, _audience(token))
+            if (audience := stated_audience(token)) != self._issuer:
+                call = self._verifier.call(token, now, audience)
                 return {"active": True, "token_type": CALL, **of_call(call, self._issuer)}
             claims = self._verifier.intent(token, now)
             if self._intents.is_revoked(claims):
@@ -100,14 +97,3 @@ async def _token(request: Request) -> str:
     if not isinstance(token, str) or not 0 < len(token) <= _LONGEST:
         raise invalid("body.token", f"is no text of up to {_LONGEST} characters")
     return token
-
-
-def _audience(token: str) -> str:
-    """What a token says whom it is for: nothing is believed because of it. Empty for what cannot be read."""
-    payload = token.split(".")[1] if token.count(".") == 2 else ""
-    try:
-        said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return ""
-    audience = said.get("aud") if isinstance(said, dict) else None
-    return audience if isinstance(audience, str) else ""
