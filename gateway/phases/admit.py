@@ -15,6 +15,13 @@ Gate = Callable[[Exchange], Awaitable[None] | None]
 """Looks at an exchange whose request has been read; raises Refusal to stop it."""
 
 
+def hold(bodies: HoldBudget, exchange: Exchange, size: int) -> None:
+    """Count what is held of this request as `size` bytes, until its `release`. Raises Refusal `overloaded`."""
+    if not bodies.take(size - exchange.body_bytes):
+        raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
+    exchange.body_bytes = size
+
+
 class Admit:
     """Sets `exchange.ask` and `exchange.body`, then asks the gates in order.
 
@@ -44,13 +51,13 @@ class Admit:
         if exchange.route.dialect is None or not exchange.route.reads_request:
             exchange.body = self._relayed_body(exchange, caller)
             return
-        self._hold(exchange, self._declared(exchange))
+        hold(self._bodies, exchange, self._declared(exchange))
         body = await caller.body(self._judged_limit)
         exchange.body = body
         encoding = exchange.request.header(b"content-encoding")
         exchange.plain = body if encoding is None else decode(body, encoding, limit=self._judged_limit)
         exchange.plain_size = len(exchange.plain)
-        self._hold(exchange, len(body) + (0 if exchange.plain is body else exchange.plain_size))
+        hold(self._bodies, exchange, len(body) + (0 if exchange.plain is body else exchange.plain_size))
         document = loads(exchange.plain)
         if type(document) is not dict:
             raise UnreadableRequest(f"The body is a JSON {type(document).__name__}; it must be an object.")
@@ -64,12 +71,6 @@ class Admit:
 
     def _declared(self, exchange: Exchange) -> int:
         return min(int(exchange.request.fields.get(b"content-length", b"0")), self._judged_limit)
-
-    def _hold(self, exchange: Exchange, size: int) -> None:
-        """Count this request's bodies as `size` bytes, until `release`."""
-        if not self._bodies.take(size - exchange.body_bytes):
-            raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
-        exchange.body_bytes = size
 
     def _relayed_body(self, exchange: Exchange, caller: Caller) -> AsyncIterator[bytes] | None:
         fields = exchange.request.fields

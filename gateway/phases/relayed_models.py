@@ -12,6 +12,7 @@ from gateway.model.agent import Agent
 from gateway.model.ask import Ask
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
+from gateway.phases.admit import hold
 from gateway.phases.decisions import Decisions
 from gateway.policy.engine import Engine, Rules
 from gateway.policy.question import Facts
@@ -117,14 +118,9 @@ class RelayedModels:
                     f"The body is larger than {self._limit} bytes: which model it names would not be seen.",
                     headers=((b"connection", b"close"),),
                 )
-            self._hold(exchange, size)
+            hold(self._bodies, exchange, size)
             parts.append(chunk)
         return b"".join(parts)
-
-    def _hold(self, exchange: Exchange, size: int) -> None:
-        if not self._bodies.take(size - exchange.body_bytes):
-            raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
-        exchange.body_bytes = size
 
     async def _read_form(
         self, exchange: Exchange, body: AsyncIterator[bytes], check: Callable[[Iterable[str | None]], None]
@@ -132,7 +128,7 @@ class RelayedModels:
         form, held, named = FormModels(exchange.request.header(b"content-type") or ""), list[bytes](), list[str]()
         async for chunk in body:
             held.append(chunk)
-            self._hold(exchange, form.size + len(chunk))
+            hold(self._bodies, exchange, form.size + len(chunk))
             check(found := form.feed(chunk))
             named += found
             if form.size >= FORM_BYTES:

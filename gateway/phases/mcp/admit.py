@@ -3,18 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
-from gateway.phases.admit import Gate
+from gateway.phases.admit import Gate, hold
 from gateway.phases.caller import Caller
 from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.phases.presenting import HEADER
 from gateway.upstream.decode import decode
 from gateway.wire.interdiction import HoldBudget
 from gateway.wire.mcp import INTENT_KEY, INVALID_REQUEST, MCPRefusal
 from gateway.wire.mcp_agreement import check_agreement
 from gateway.wire.mcp_messages import Body, call_of, read_body
 
-_INTENT = b"x-intent-token"
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
 
 
@@ -47,12 +46,12 @@ class AdmitMCP:
 
     async def _read(self, exchange: Exchange, caller: Caller, state: MCPState) -> None:
         fields = exchange.request.fields
-        self._hold(exchange, min(int(fields.get(b"content-length", b"0")), self._limit))
+        hold(self._bodies, exchange, min(int(fields.get(b"content-length", b"0")), self._limit))
         _check_charset(fields.get(b"content-type", b""))
         received = await caller.body(self._limit)
         encoding = exchange.request.header(b"content-encoding")
         plain = received if encoding is None else decode(received, encoding, limit=self._limit)
-        self._hold(exchange, len(received) + (0 if plain is received else len(plain)))
+        hold(self._bodies, exchange, len(received) + (0 if plain is received else len(plain)))
         exchange.body = exchange.plain = plain
         body = read_body(plain)
         state.body, state.forwarded = body, body.messages
@@ -68,12 +67,7 @@ class AdmitMCP:
             ]
         )
         state.released = list(state.calls)
-        state.intent = _intent(fields.get(_INTENT), body)
-
-    def _hold(self, exchange: Exchange, size: int) -> None:
-        if not self._bodies.take(size - exchange.body_bytes):
-            raise Refusal("overloaded", "The gateway holds too many large requests at the moment.", retry_after=2)
-        exchange.body_bytes = size
+        state.intent = _intent(fields.get(HEADER), body)
 
 
 def _check_charset(content_type: bytes) -> None:
