@@ -1,6 +1,7 @@
 """One gateway before one real MCP server."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,4 +37,4 @@ def gateway(shared_redis: RedisServer, server: RunningServer, tmp_path_factory: 
 
 @pytest.fixture(scope="package")
 def key(gateway: GatewayProcess) -> str:
-    return agent_with_key(gateway, "mcp-agent")[2]
+    return agent_with_key(gateway, f"mcp-agent-{secrets.token_hex(4)}")[2]  # each worker makes one
