@@ -7,8 +7,8 @@ from gateway.sdk.jws import InvalidCall
 
 META = "io.leuko/call"
 """The member of `_meta` in which a call's token comes."""
-REFUSED = -32000
-"""The JSON-RPC code of a refused call; `data.reason` says why."""
+REFUSED = -32010
+"""The JSON-RPC code of a refused call, as the gateway's own refusals have it; `data.reason` says why."""
 
 Check = Callable[[object, str, Mapping[str, Any]], Awaitable[Any]]
 Middleware = Callable[[Any, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
