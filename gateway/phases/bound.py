@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.intents.claims import IntentClaims, Step
 from gateway.intents.steps import find
-from gateway.store.intents import Used
+from gateway.store.intent_uses import Used
 
 _MEANS = {
     "tool_not_in_intent": "no step of the intent is about this tool",

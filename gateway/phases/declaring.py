@@ -29,7 +29,7 @@ class Modes(Protocol):
 
 
 class People(Protocol):
-    """Whom a person has to approve (`store.approvals`). Both raise StoreUnavailable."""
+    """What people are asked to approve (`store.approvals`). Both raise StoreUnavailable."""
 
     async def take(self, agent_id: str, args_hash: str, tool: str, kind: Kind = "tool_call") -> Approval | None: ...
 

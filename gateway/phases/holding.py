@@ -12,7 +12,7 @@ from gateway.policy.engine import Rules
 from gateway.policy.intending import RULE
 from gateway.policy.question import Question
 from gateway.policy.verdict import Count, Verdict
-from gateway.store.intents import Use
+from gateway.store.intent_uses import Use
 
 
 @dataclass(frozen=True, slots=True)

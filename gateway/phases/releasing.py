@@ -20,7 +20,7 @@ from gateway.policy.intending import RULE
 from gateway.policy.question import Question
 from gateway.store.call_digest import approved_digest, call_digest, call_digests
 from gateway.store.call_tokens import ReleasedCall
-from gateway.store.intents import Use, Used
+from gateway.store.intent_uses import Use, Used
 from gateway.wire.mcp import CALL_KEY
 
 UNSANCTIONED = "unsanctioned_call"

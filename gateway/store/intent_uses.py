@@ -1,4 +1,4 @@
-"""How often the steps of intents were used, exact over all replicas: at most once more than nobody else has.
+"""How often the steps of intents were used, exact over all replicas.
 
 opened     when an intent is minted; a use of one that was narrowed counts at every intent it comes from
 used       when a call is released, together with all calls of its turn or not at all

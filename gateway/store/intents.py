@@ -16,8 +16,6 @@ from gateway.store.errors import StoreUnavailable
 from gateway.store.intent_uses import IntentUses, TooManyIntents, Use, Used
 from gateway.store.revocations import Revocations
 
-__all__ = ["Intent", "Intents", "TooManyIntents", "Use", "Used"]
-
 Status = Literal["active", "exhausted", "expired", "revoked"]
 
 KEPT_SECONDS = 3600
@@ -111,10 +109,6 @@ class Intents:
         return await self._acknowledged(
             await self._revocations.revoke(intent.claims.agent_id, intent.intent_id, intent.claims.expires)
         )
-
-    async def revoke_all(self, agent_id: str) -> list[str]:
-        """The same of all that an agent has."""
-        return await self._acknowledged(await self._revocations.revoke_all(agent_id))
 
     async def page(
         self, agent_id: str | None = None, *, limit: int = 100, cursor: str = ""

@@ -66,10 +66,6 @@ class Revocations:
 
         return await self._change(agent_id, step)
 
-    async def revoke_all(self, agent_id: str) -> int:
-        """Revoke all that an agent has; the epoch of the change. Raises StoreUnavailable."""
-        return await self._change(agent_id, lambda revoked, before: {"before": self._clock(), "revoked": {}})
-
     async def _change(self, agent_id: str, step: Callable[[dict[str, float], float | None], dict[str, Any]]) -> int:
         while True:
             data, epoch = self._control.get(KIND, agent_id) or ({}, 0)

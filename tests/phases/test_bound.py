@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.intents.claims import IntentClaims, Step
 from gateway.phases.bound import Bound
-from gateway.store.intents import Used
+from gateway.store.intent_uses import Used
 
 ADD = Step("s1", "add", arguments={"a": 1})
 NAMED = Step("s2", "restart", "cloud", max_uses=2)

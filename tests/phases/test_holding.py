@@ -9,7 +9,7 @@ from gateway.phases.holding import Held, Holding
 from gateway.policy.engine import Engine
 from gateway.policy.question import Question
 from gateway.policy.verdict import Verdict
-from gateway.store.intents import Use, Used
+from gateway.store.intent_uses import Use, Used
 
 CLAIMS = IntentClaims("int_1", "agt_1", None, (Step("s1", "add"),), 0.0, 60.0, 0.0, execution="plan_only")
 RULES = Engine().of(Agent("agt_1", True))

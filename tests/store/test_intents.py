@@ -13,7 +13,8 @@ from gateway.store.call_tokens import CallTokens, ReleasedCall
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from gateway.store.grants import Grants
-from gateway.store.intents import MOST_OF_AGENT, Intent, Intents, TooManyIntents, Use
+from gateway.store.intent_uses import TooManyIntents, Use
+from gateway.store.intents import MOST_OF_AGENT, Intent, Intents
 from gateway.store.results_seen import ResultsSeen
 from tests.store.test_control import replica
 from tests.support.redis import RedisServer
@@ -81,13 +82,6 @@ async def test_an_intent_that_ended_while_a_model_answered_releases_nothing(pair
         with pytest.raises(TokenProblem, match=word):
             await one.join(claims, Use("s1", "b", "dec_1", ("d",)))
     assert (await one.used(revoked.claims)).counts["s1"] == 0
-
-
-async def test_revoking_all_of_an_agent_leaves_others_theirs(pair: Pair) -> None:
-    one, other = pair
-    await one.revoke_all("agt_1")
-    assert other.is_revoked(intent().claims) and not other.is_revoked(intent("int_2", "agt_2").claims)
-    assert other.before("agt_1") > 0 == other.before("agt_2")
 
 
 async def test_the_newest_stand_first_and_pages_follow_each_other(pair: Pair) -> None:

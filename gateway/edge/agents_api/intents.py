@@ -17,7 +17,8 @@ from gateway.model.agent import Agent
 from gateway.model.errors import Refusal, UnreadableRequest
 from gateway.phases.declaring import Plan, StepDecision
 from gateway.phases.minting import Denied, Minted, Minting, NeedsApproval
-from gateway.store.intents import Intent, Intents, TooManyIntents
+from gateway.store.intent_uses import TooManyIntents
+from gateway.store.intents import Intent, Intents
 from gateway.wire import strict_json
 
 _SESSION = "x-agent-session"

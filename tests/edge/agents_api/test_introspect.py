@@ -11,7 +11,7 @@ from gateway.edge.agents_api.introspect import Introspection
 from gateway.intents.claims import CallClaims, IntentClaims, Step, TokenProblem
 from gateway.intents.keyring import KeyRing, key_of
 from gateway.intents.tokens import Verifier, mint_call, mint_intent
-from gateway.store.intents import Used
+from gateway.store.intent_uses import Used
 
 RING = KeyRing([key_of(Ed25519PrivateKey.generate())])
 NOW = int(time.time())
