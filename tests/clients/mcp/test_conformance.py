@@ -37,6 +37,11 @@ LASTING = {
 }
 """Scenarios that must be among those run: a suite that leaves them out shows nothing."""
 
+RULES = {"name": "tools", "default": "allow", "deny": ["drop database"], "tools": {"test_error_handling": {}}}
+"""Every call is judged, and none is denied."""
+NOBODY = "http://127.0.0.1:9"
+"""Where traces go, so that every message is told of its own."""
+
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, str]]:
@@ -58,6 +63,9 @@ def gateway(shared_redis: RedisServer, servers: dict[str, str], tmp_path_factory
         "GATEWAY_REDIS_PREFIX": "conformance:",
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("conformance")),
         "GATEWAY_MCP_SERVERS": json.dumps(servers),
+        "GATEWAY_POLICIES": json.dumps([RULES]),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": NOBODY,
+        "OTEL_TRACES_SAMPLER": "always_on",
     }
     with running_gateway(env=env) as running:
         yield running
