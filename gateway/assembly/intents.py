@@ -17,6 +17,7 @@ from gateway.edge.agents_api import calls, intents, introspect
 from gateway.edge.agents_api.access import own_agent
 from gateway.edge.agents_api.pace import Pace
 from gateway.edge.jwks import JWKS
+from gateway.intents.claims import LONGEST_CALL, CallClaims, TokenProblem
 from gateway.intents.tokens import Verifier
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal
@@ -24,6 +25,8 @@ from gateway.phases.declaring import Declaring
 from gateway.phases.minting import Minting
 from gateway.policy.actions import split_server
 from gateway.settings import Settings
+from gateway.store.call_tokens import ReleasedCall
+from gateway.store.intent_uses import Use
 
 
 class IntentOperations:
@@ -70,29 +73,46 @@ class IntentOperations:
                 split=self._split,
                 pace=self._pace("intents", 120),
             ),
-            calls.router(state.call_tokens, state.token_keys.ring, self._own, self._may_call(), issuer=self._issuer),
+            calls.router(
+                state.call_tokens, state.token_keys.ring, self._own, self._may_call(), self._spend, issuer=self._issuer
+            ),
         ]
 
     def of_operators(self) -> list[APIRouter]:
         """Below `/api/gateway`."""
         return [admin_intents.router(self._state.intents), signing_keys.router(self._state.token_keys)]
 
-    def _may_call(self) -> Callable[[Agent, str | None], Awaitable[None]]:
-        """Raises Problem for an agent that may make no calls, or none under this intent any more."""
-        intents, pace = self._state.intents, self._pace("calls", 6000)
+    def _may_call(self) -> Callable[[Agent], Awaitable[None]]:
+        """Raises Problem for an agent that may make no calls."""
+        pace = self._pace("calls", 6000)
 
-        async def check(agent: Agent, intent_id: str | None) -> None:
-            if intent_id is None:
-                await pace(agent)
+        async def check(agent: Agent) -> None:
+            await pace(agent)
             try:
                 await self._lifecycle(agent)
             except Refusal as refusal:
                 raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
-            intent = None if intent_id is None else await intents.get(intent_id)
-            if intent_id is not None and (intent is None or intents.is_revoked(intent.claims)):
-                raise Problem(403, "revoked: the intent of this call is not good any more.")
 
         return check
+
+    async def _spend(self, agent: Agent, claims: CallClaims, call: ReleasedCall) -> None:
+        """Take the call's grants and its use of the intent, once for this token. Raises Problem, StoreUnavailable."""
+        state = self._state
+        intent = None if call.intent is None else await state.intents.get(call.intent)
+        if call.intent is not None and (intent is None or state.intents.is_revoked(intent.claims)):
+            raise Problem(403, "revoked: the intent of this call is not good any more.")
+        taken = not call.grants or await state.grants.hand_over(
+            agent.agent_id, call.grants, claims.jti, seconds=LONGEST_CALL
+        )
+        if not taken:
+            raise Problem(403, "grant_required: this call was executed already, or may not be executed any more.")
+        if intent is not None and call.step is not None:
+            try:
+                await state.intents.join(
+                    intent.claims, Use(call.step, f"token/{claims.jti}", call.decision, (call.digest,))
+                )
+            except TokenProblem as problem:
+                raise Problem(403, f"{problem}.") from None
 
     def _minting(self) -> Minting:
         state, path = self._state, self._path

@@ -113,7 +113,7 @@ class State:
         self.token_keys = SharedKeyRing(self.control, seal, clock=clock, random_bytes=secrets.token_bytes)
         self.intents = Intents(self.store, self.control, clock=clock)
         self.call_tokens = CallTokens(self.store, clock=clock)
-        self.grants = Grants(self.store)
+        self.grants = Grants(self.store, before=self.intents.before)
         self.results_seen = ResultsSeen(self.store, clock=monotonic)
 
     def use(self, settings: Settings) -> None:

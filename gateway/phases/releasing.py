@@ -115,13 +115,24 @@ class Proposed:
             name = CallNames(judgement.rules, one.question)
             if not name.hash or not _is_once(exchange, one):
                 continue
-            if _grants(judgement):
-                granted.append(name.digest)
+            own = [name.digest] if _grants(judgement) else []
             if one.asks:
-                granted.append(approved_digest(one.verdict.rule, name.digest))
+                own.append(approved_digest(one.verdict.rule, name.digest))
+            granted += own
             if one.call.id and _is_told(one):
-                decision, intent = decisions.get(id(one.call), exchange.id), _intent_id(judgement, one)
-                calls.append(ReleasedCall(one.call.id, name.own, name.server, name.hash, decision, intent))
+                calls.append(
+                    ReleasedCall(
+                        one.call.id,
+                        name.own,
+                        name.server,
+                        name.hash,
+                        decisions.get(id(one.call), exchange.id),
+                        _intent_id(judgement, one),
+                        step=one.verdict.step,
+                        digest=name.digest,
+                        grants=tuple(own),
+                    )
+                )
         writing = [self._grants.mint(agent_id, granted)] if granted else []
         await asyncio.gather(*writing, *([self._tokens.save(agent_id, calls)] if calls else []))
 

@@ -22,6 +22,8 @@ class ReleasedCall:
         args_hash: as `gateway.intents.canonical.args_hash`.
         decision: the id of the decision that allowed it.
         intent: the id of the intent it was made under. `tdef`: the hash of the tool's pinned definition.
+        step: of the intent, that the call uses. digest: what that use was released under, as `call_digest`.
+        grants: what the call may be executed by at an MCP server; its token takes them.
     """
 
     call_id: str
@@ -31,6 +33,9 @@ class ReleasedCall:
     decision: str
     intent: str | None = None
     tdef: str | None = None
+    step: str | None = None
+    digest: str = ""
+    grants: tuple[str, ...] = ()
 
 
 class CallTokens:
@@ -55,8 +60,8 @@ class CallTokens:
             if not isinstance(reply, list):
                 raise reply.again()
 
-    async def get(self, agent_id: str, call_id: str, *, audience: str) -> CallClaims | None:
-        """The claims of this agent's latest call of that id; None if there was none in the last minute.
+    async def get(self, agent_id: str, call_id: str, *, audience: str) -> tuple[CallClaims, ReleasedCall] | None:
+        """The claims of this agent's latest call of that id, and the call; None if there was none in the last minute.
 
         Args:
             audience: of a call for which no server was named.
@@ -65,22 +70,24 @@ class CallTokens:
         if found is None:
             return None
         data = orjson.loads(found)
-        issued = data["released"]
+        jti, issued = data.pop("jti"), data.pop("released")
         if issued + LONGEST_CALL <= self._clock():
             return None
-        return CallClaims(
-            data["jti"],
+        call = ReleasedCall(**{**data, "grants": tuple(data["grants"])})
+        claims = CallClaims(
+            jti,
             agent_id,
-            data["server"] or audience,
-            data["tool"],
-            data["call_id"],
-            data["args_hash"],
-            data["intent"],
-            data["tdef"],
-            data["decision"],
+            call.server or audience,
+            call.tool,
+            call.call_id,
+            call.args_hash,
+            call.intent,
+            call.tdef,
+            call.decision,
             issued,
             issued + LONGEST_CALL,
         )
+        return claims, call
 
     def _key(self, agent_id: str, call_id: str) -> str:
         # A provider's ids are of any length and form.

@@ -56,7 +56,8 @@ used by one script.
 | `{intents}:made:{agent}` | sorted set | intents that an agent asked for, by their end, ms | 25 h after the last |
 | `uses:{root}` | hash | how often steps of an intent, and of all narrowed from it, were used | 60 s after its end |
 | `call:{agent}:{digest}` | string | what the call token of an allowed call says | 60 s |
-| `grant:{agent}:{digest}` | string | how often a call that a model proposed may be executed | 10 min |
+| `grant:{agent}:{digest}` | sorted set | executions of a call that a model proposed, by when it did; 100 | 10 min |
+| `grant:{agent}:taken:{token}` | string | a call token stands for the grants of its call | 60 s |
 | `results:{agent}` | hash | which sessions of an agent have read results of tools, and when last, s | an hour |
 | `tools:{server}` | hash | definitions of an MCP server's tools, by their hashes | while they are pinned or listed |
 | `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |

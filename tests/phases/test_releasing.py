@@ -279,12 +279,59 @@ def test_a_call_nobody_proposed_is_a_finding(granted: Agent) -> None:
     assert (found[0]["tool"], found[0]["allowed"], found[0]["rule"]) == ("add", False, "granted/tools/add/grant")
 
 
-def test_the_agent_gets_a_call_token_for_a_released_call(agent: Agent) -> None:
-    token = agent.intent(ADD)
-    answer = agent.propose(("add", {"a": 1, "b": 2}), token=token)
-    call_id = answer.json()["choices"][0]["message"]["tool_calls"][0]["id"]
-    told = httpx.get(
+def token_of(agent: Agent, call_id: str) -> httpx.Response:
+    return httpx.get(
         f"{agent.gateway.url}/api/v1/calls/{call_id}", headers={"authorization": f"Bearer {agent.key}"}, timeout=20
     )
+
+
+def proposed(agent: Agent, call: tuple[str, Any], token: str | None = None) -> str:
+    """The id of the call."""
+    answer = agent.propose(call, token=token)
+    return str(answer.json()["choices"][0]["message"]["tool_calls"][0]["id"])
+
+
+def test_the_agent_gets_a_call_token_for_a_released_call(agent: Agent) -> None:
+    token = agent.intent(ADD)
+    told = token_of(agent, proposed(agent, ("add", {"a": 1, "b": 2}), token))
     assert told.status_code == 200, told.text
     assert told.json()["token"].count(".") == 2
+
+
+def test_a_use_whose_call_token_was_fetched_is_not_executed_at_the_proxy_as_well(
+    agent: Agent, server: RunningServer
+) -> None:
+    call, token = ("add", {"a": 1, "b": 2}), agent.intent(ADD)
+    call_id, before = proposed(agent, call, token), len(server.calls)
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: token_of(agent, call_id), range(8)))
+    assert {one.status_code for one in told} == {200} and len({one.json()["token"] for one in told}) == 1
+    assert "uses_exhausted" in agent.executed(*call, token)
+    assert len(server.calls) == before
+
+
+def test_a_call_that_the_proxy_executed_has_no_second_token(agent: Agent) -> None:
+    call, token = ("add", {"a": 1, "b": 2}), agent.intent(ADD)
+    call_id = proposed(agent, call, token)
+    assert agent.executed(*call, token) == "3"
+    told = token_of(agent, call_id)
+    assert told.status_code == 403 and "uses_exhausted" in told.text
+
+
+def test_a_granted_call_is_executed_by_its_token_or_at_the_proxy(granted: Agent) -> None:
+    call = ("add", {"a": 5, "b": 2})
+    call_id = proposed(granted, call)
+    assert [token_of(granted, call_id).status_code for _ in range(2)] == [200, 200]
+    assert "grant_required" in granted.executed(*call)
+    call_id = proposed(granted, call)
+    assert granted.executed(*call) == "7"
+    told = token_of(granted, call_id)
+    assert told.status_code == 403 and "grant_required" in told.text
+
+
+def test_what_was_granted_dies_with_the_quarantine_of_its_agent(gateway: GatewayProcess) -> None:
+    caught, call = agent_of(gateway, "granted-caught"), ("add", {"a": 1, "b": 1})
+    proposed(caught, call)
+    gateway.ask("POST", f"/quarantine/{caught.agent_id}", json={"reason": "odd"}).raise_for_status()
+    gateway.ask("DELETE", f"/quarantine/{caught.agent_id}").raise_for_status()
+    assert "grant_required" in caught.executed(*call)

@@ -10,20 +10,26 @@ from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from tests.support.redis import RedisServer
 
-CALL = ReleasedCall("call_1", "restart_service", None, "h1", "dec_1", intent="int_1")
+CALL = ReleasedCall(
+    "call_1", "restart_service", None, "h1", "dec_1", intent="int_1", step="s1", digest="d", grants=("d", "e")
+)
 
 
 async def test_the_claims_of_a_released_call_are_the_same_at_each_look_on_any_replica(connection: Connection) -> None:
     now = time.time()
     one, other = (CallTokens(connection, clock=lambda: now) for _ in range(2))
     await one.save("agt_1", [CALL, ReleasedCall("call_2", "drop", "cloud", "h2", "dec_2", tdef="t")])
-    first = await one.get("agt_1", "call_1", audience="tools")
-    assert first is not None and first == await other.get("agt_1", "call_1", audience="tools")
+    found = await one.get("agt_1", "call_1", audience="tools")
+    assert found is not None and found == await other.get("agt_1", "call_1", audience="tools")
+    first, call = found
+    assert call == CALL
     assert (first.agent_id, first.audience, first.tool, first.args_hash) == ("agt_1", "tools", "restart_service", "h1")
     assert (first.call_id, first.intent, first.decision, first.tdef) == ("call_1", "int_1", "dec_1", None)
     assert first.expires - first.issued == LONGEST_CALL and first.jti.startswith("cal_")
-    second = await other.get("agt_1", "call_2", audience="tools")
-    assert second is not None and (second.audience, second.tdef) == ("cloud", "t") and second.jti != first.jti
+    found = await other.get("agt_1", "call_2", audience="tools")
+    assert found is not None
+    second = found[0]
+    assert (second.audience, second.tdef) == ("cloud", "t") and second.jti != first.jti
 
 
 async def test_an_id_is_one_agents_alone_and_its_latest_call_counts(connection: Connection) -> None:
@@ -32,7 +38,7 @@ async def test_an_id_is_one_agents_alone_and_its_latest_call_counts(connection: 
     await tokens.save("agt_1", [ReleasedCall("call_1", "read", None, "h9", "dec_9")])
     assert await tokens.get("agt_2", "call_1", audience="tools") is None
     found = await tokens.get("agt_1", "call_1", audience="tools")
-    assert found is not None and found.tool == "read"
+    assert found is not None and found[0].tool == "read"
 
 
 async def test_after_a_minute_there_is_none(connection: Connection) -> None:

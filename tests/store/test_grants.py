@@ -1,13 +1,14 @@
 """What a model proposed through the gateway is executed once, whoever asks where."""
 
 import asyncio
+import time
 
 import pytest
 
 from gateway.store.call_digest import call_digest, call_digests
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
-from gateway.store.grants import LIFE_SECONDS, Grants
+from gateway.store.grants import LIFE_SECONDS, MOST, Grants
 from tests.support.redis import RedisServer
 
 HERE = call_digest("cloud", "restart:service", "h1")
@@ -53,14 +54,48 @@ async def test_of_a_thousand_who_execute_at_once_as_many_as_were_granted_may(red
     await other.close()
 
 
-async def test_a_grant_lives_for_ten_minutes_and_taking_one_of_two_adds_nothing(connection: Connection) -> None:
+async def test_a_new_proposal_does_not_prolong_what_was_granted_before(connection: Connection) -> None:
     grants, key = Grants(connection), connection.keys.grant("agt_1", HERE)
-    await grants.mint("agt_1", [HERE, HERE])
-    await connection.execute("EXPIRE", key, 100)
-    assert await grants.consume("agt_1", [HERE])
-    assert 0 < await connection.execute("TTL", key) <= 100
+    long_ago = (time.time() - LIFE_SECONDS) * 1000
+    for left, member in ((-1000, "over"), (30_000, "nearly over")):
+        await connection.execute("ZADD", key, f"{long_ago + left:.0f}", member)
     await grants.mint("agt_1", [HERE])
-    assert 100 < await connection.execute("TTL", key) <= LIFE_SECONDS
+    assert 0 < await connection.execute("TTL", key) <= LIFE_SECONDS
+    assert [await grants.any("agt_1", [HERE]), await grants.consume("agt_1", [HERE])] == [True, True]
+    (newest,) = await connection.execute("ZRANGE", key, 0, -1)
+    assert newest not in (b"over", b"nearly over")  # the oldest that is good goes first
+    assert [await grants.consume("agt_1", [HERE]), await grants.any("agt_1", [HERE])] == [True, False]
+
+
+async def test_however_often_a_call_is_proposed_so_many_grants_are_kept(connection: Connection) -> None:
+    grants, key = Grants(connection), connection.keys.grant("agt_1", HERE)
+    for _ in range(3):
+        await grants.mint("agt_1", [HERE] * 50)
+    assert await connection.execute("ZCARD", key) == MOST
+
+
+async def test_what_was_granted_before_its_agent_was_quarantined_is_not_after(connection: Connection) -> None:
+    blocked: dict[str, float] = {}
+    grants = Grants(connection, before=lambda agent_id: blocked.get(agent_id, 0.0))
+    for agent_id in ("agt_1", "agt_2"):
+        await grants.mint(agent_id, [HERE])
+    blocked["agt_1"] = time.time() + 1
+    assert not await grants.hand_over("agt_1", [HERE], "cal_1", seconds=60)
+    assert not await grants.any("agt_1", [HERE]) and not await grants.consume("agt_1", [HERE])
+    assert await grants.consume("agt_2", [HERE])
+    blocked["agt_1"] = time.time() - 1
+    await grants.mint("agt_1", [HERE])
+    assert await grants.consume("agt_1", [HERE])
+
+
+async def test_a_call_is_handed_over_with_all_its_grants_and_once(connection: Connection) -> None:
+    grants = Grants(connection)
+    await grants.mint("agt_1", [HERE])
+    assert not await grants.hand_over("agt_1", [HERE, ANYWHERE], "cal_1", seconds=60)
+    await grants.mint("agt_1", [ANYWHERE])
+    assert [await grants.hand_over("agt_1", [HERE, ANYWHERE], "cal_1", seconds=60) for _ in range(2)] == [True, True]
+    assert not await grants.hand_over("agt_1", [HERE, ANYWHERE], "cal_2", seconds=60)
+    assert not await grants.any("agt_1", [HERE, ANYWHERE])
 
 
 async def test_without_redis_nothing_is_granted(own_redis: RedisServer) -> None:

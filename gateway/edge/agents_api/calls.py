@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from gateway.edge.admin.problems import Problem
 from gateway.edge.admin.shapes import Timestamp, rfc3339
 from gateway.edge.agents_api.access import Own
-from gateway.intents.claims import ANY_SERVER
+from gateway.intents.claims import ANY_SERVER, CallClaims
 from gateway.intents.keyring import KeyRing
 from gateway.intents.tokens import mint_call
 from gateway.model.agent import Agent
-from gateway.store.call_tokens import CallTokens
+from gateway.store.call_tokens import CallTokens, ReleasedCall
 
 
 class ShownCall(BaseModel):
@@ -32,7 +32,8 @@ def router(
     calls: CallTokens,
     ring: Callable[[], KeyRing],
     own: Own,
-    check: Callable[[Agent, str | None], Awaitable[None]],
+    check: Callable[[Agent], Awaitable[None]],
+    spend: Callable[[Agent, CallClaims, ReleasedCall], Awaitable[None]],
     *,
     issuer: str,
 ) -> APIRouter:
@@ -41,7 +42,9 @@ def router(
     Args:
         ring: the keys in force; raises StoreUnavailable.
         own: the agent that asks; raises Problem.
-        check: raises Problem for an agent, or an intent of it, that has no right to make calls any more.
+        check: raises Problem for an agent that may make no calls now.
+        spend: makes the token the one right to execute the call, however often it is asked for; raises Problem where
+            there is none any more.
         issuer: whom tokens are of.
     """
     routes = APIRouter(tags=["calls"])
@@ -53,13 +56,14 @@ def router(
         request: Request, response: Response, tool_call_id: Annotated[str, Path(max_length=512)]
     ) -> dict[str, Any]:
         """The call token of a call that the agent was given in the last minute, by the provider's id of the call. The
-        same token each time: a tool server takes it once."""
+        same token each time: a tool server takes it once, and the call is not executed at `/mcp` then."""
         agent = own(request)
-        await check(agent, None)
-        found = await calls.get(agent.agent_id, tool_call_id, audience=ANY_SERVER)
-        if found is None:
+        await check(agent)
+        kept = await calls.get(agent.agent_id, tool_call_id, audience=ANY_SERVER)
+        if kept is None:
             raise Problem(404, f"No call token of the last minute belongs to {tool_call_id[:80]}.")
-        await check(agent, found.intent)
+        found, call = kept
+        await spend(agent, found, call)
         response.headers["cache-control"] = "no-store"
         return {
             "tool_call_id": found.call_id,

@@ -1,11 +1,14 @@
--- Let calls that a model proposed, and that were allowed, be executed: each once more.
+-- Let calls that a model proposed, and that were allowed, be executed: each once more, for a while from now.
 -- KEYS     grant:{agent}:{digest}, one a call; the same key twice for two equal calls
--- ARGV[1]  life, s
--- reply    {KEYS[1], how often each may be executed now…}
-local reply = {KEYS[1]}
+-- ARGV[1]  life, ms          ARGV[2]  how many of one key are kept, the newest
+-- reply    {KEYS[1]}
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 for at = 1, #KEYS do
-  local left = tonumber(redis.call('GET', KEYS[at]) or 0) + 1
-  redis.call('SET', KEYS[at], left, 'EX', ARGV[1])
-  reply[#reply + 1] = left
+  redis.call('ZADD', KEYS[at], now, time[1] .. '.' .. time[2] .. '/' .. at)
+  if redis.call('ZCARD', KEYS[at]) > tonumber(ARGV[2]) then
+    redis.call('ZREM', KEYS[at], redis.call('ZRANGE', KEYS[at], 0, 0)[1])
+  end
+  redis.call('PEXPIRE', KEYS[at], ARGV[1])
 end
-return reply
+return {KEYS[1]}

@@ -1,13 +1,14 @@
 -- Execute a call that was proposed and allowed: take one of its grants.
 -- KEYS     grant:{agent}:{digest}: the names that the call may have been proposed under, the most exact first
--- reply    {KEYS[1], the place of the one that was taken, from 1; 0: there is none}
+-- ARGV[1]  life, ms     ARGV[2]  no grant minted by then is good, ms since the epoch     ARGV[3]  1: take; 0: only look
+-- reply    {KEYS[1], the place of the one that was found, from 1; 0: there is none}
+-- part: oldest_grant
 for at = 1, #KEYS do
-  local left = tonumber(redis.call('GET', KEYS[at]) or 0)
-  if left > 1 then
-    redis.call('SET', KEYS[at], left - 1, 'KEEPTTL')
-    return {KEYS[1], at}
-  elseif left == 1 then
-    redis.call('DEL', KEYS[at])
+  local found = oldest_grant(KEYS[at], ARGV[1], ARGV[2])
+  if found then
+    if ARGV[3] == '1' then
+      redis.call('ZREM', KEYS[at], found)
+    end
     return {KEYS[1], at}
   end
 end

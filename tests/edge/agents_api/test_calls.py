@@ -12,6 +12,7 @@ from starlette.requests import Request
 from gateway.edge.admin.problems import Problem
 from gateway.edge.agents_api import calls
 from gateway.edge.agents_api.application import agents_application
+from gateway.intents.claims import CallClaims
 from gateway.intents.keyring import KeyRing, key_of
 from gateway.intents.tokens import Verifier
 from gateway.model.agent import Agent
@@ -31,11 +32,13 @@ async def kept(redis_url: str) -> AsyncIterator[CallTokens]:
 def api(kept: CallTokens, agent_id: str = "agt_1", revoked: str = "") -> httpx.AsyncClient:
     async def access(request: Request) -> None: ...
 
-    async def check(agent: Agent, intent_id: str | None) -> None:
-        if intent_id == revoked:
+    async def check(agent: Agent) -> None: ...
+
+    async def spend(agent: Agent, claims: CallClaims, call: ReleasedCall) -> None:
+        if claims.intent == revoked:
             raise Problem(403, "revoked")
 
-    routes = calls.router(kept, lambda: RING, lambda request: Agent(agent_id, True), check, issuer="leuko")
+    routes = calls.router(kept, lambda: RING, lambda request: Agent(agent_id, True), check, spend, issuer="leuko")
     app: Any = agents_application(access=access, routers=[routes])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1")
 
