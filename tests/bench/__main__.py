@@ -27,7 +27,10 @@ def _rounds(bench: Bench, proxies: list[Proxy], rounds: int, **load: object) -> 
         bench.measure(proxy, **{**load, "seconds": 1.0})  # warm-up
     for _ in range(rounds):
         for proxy in proxies:
-            seen[proxy.name].append(bench.measure(proxy, **load))
+            figures = bench.measure(proxy, **load)
+            if figures["bad"]:
+                print(f"{proxy.name}: {figures['bad']} answers were refused: no figure to keep", file=sys.stderr)
+            seen[proxy.name].append(figures)
     return {name: {k: statistics.median(f[k] for f in figures) for k in figures[0]} for name, figures in seen.items()}
 
 
