@@ -1,6 +1,7 @@
 """`/intents`: an agent declares what it is about to do, and gets a token that it can prove it with."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Path, Request, Response
@@ -144,74 +145,65 @@ def router(
     return routes
 
 
+@dataclass(frozen=True, slots=True)
 class _Desk:
     """Reads what is asked, and answers what became of it."""
 
-    def __init__(
-        self,
-        minting: Minting,
-        intents: Intents,
-        own: Own,
-        known: Known,
-        person: Callable[[Request], Awaitable[str | None]],
-        split: Split,
-        pace: Pace,
-    ) -> None:
-        self._minting = minting
-        self._intents = intents
-        self._own = own
-        self._known = known
-        self._person = person
-        self._split = split
-        self._pace = pace
+    minting: Minting
+    intents: Intents
+    own: Own
+    known: Known
+    person: Callable[[Request], Awaitable[str | None]]
+    split: Split
+    pace: Pace
 
     async def plan(self, request: Request, body: AskedPlan) -> Response:
         agent = await self._begin(request)
         if agent.principal is not None and body.principal not in (None, agent.principal):
             raise invalid("body.principal", "is another than the agent's own token names")
-        steps = steps_of(body.steps, self._split)
+        steps = steps_of(body.steps, self.split)
         plan = Plan(
             body.goal,
             steps,
             body.ttl_seconds,
             body.execution,
             agent.principal or body.principal,
-            await self._person(request),
+            await self.person(request),
             _session(request),
         )
-        return await self._answer(self._minting.plan(agent, plan))
+        return await self._answer(self.minting.plan(agent, plan))
 
     async def delegate(self, request: Request, intent_id: str, body: AskedPart) -> Response:
         agent = await self._begin(request)
         parent = await self.own_intent(request, intent_id)
         if parent.claims.agent_id != agent.agent_id:
             raise Problem(403, "wrong_agent: the intent was handed on to another agent.")
-        status, _ = await self._intents.standing(parent)
+        status, _ = await self.intents.standing(parent)
         if status in ("expired", "revoked"):
             raise Problem(403, f"{status}: nothing can be narrowed from this intent any more.")
-        to = agent if body.agent_id in (None, agent.agent_id) else await self._known(body.agent_id or "")
+        to = agent if body.agent_id in (None, agent.agent_id) else await self.known(body.agent_id or "")
         if to is None or not to.verified:
             raise invalid("body.agent_id", "is no agent that has a key or a token of its own")
-        steps = parts_of(body.steps, parent.claims.steps, self._split)
-        person = await self._person(request)
+        steps = parts_of(body.steps, parent.claims.steps, self.split)
+        person = await self.person(request)
         plan = Plan(body.goal or parent.goal, steps, body.ttl_seconds, body.execution, None, person, _session(request))
-        return await self._answer(self._minting.delegate(agent, parent, to, plan))
+        return await self._answer(self.minting.delegate(agent, parent, to, plan))
 
     async def own_intent(self, request: Request, intent_id: str) -> Intent:
         """Raises Problem 404, also for other agents' intents."""
-        agent = self._own(request)
-        found = await self._intents.get(intent_id)
+        agent = self.own(request)
+        found = await self.intents.get(intent_id)
         if found is None or agent.agent_id not in (found.claims.agent_id, found.made_by, *found.claims.act):
             raise unknown_intent(intent_id)
         return found
 
     async def _begin(self, request: Request) -> Agent:
-        agent = self._own(request)
+        agent = self.own(request)
         try:
             strict_json.loads(await request.body())
         except UnreadableRequest as error:
             raise Problem(400, str(error)) from None
-        await self._pace(agent)
+        await self.pace(agent)
         return agent
 
     async def _answer(self, minting: Awaitable[Minted | Denied | NeedsApproval]) -> Response:
