@@ -75,7 +75,7 @@ def router(
                 conversation=redact(request.headers.get(_SESSION, ""))[:200],
                 context=context,
                 planned=wants_plan(dict(request.scope["headers"]).get(EXECUTION)),
-                token=body.intent_token or request.headers.get("x-intent-token"),
+                token=_token(body, request),
             )
         except Refusal as refusal:
             raise Problem(refusal.status, refusal.message, retry_after=refusal.retry_after) from None
@@ -91,6 +91,14 @@ def _question(body: Asked, raw: bytes) -> Question:
         raise Problem(400, str(error)) from None
     arguments = {} if body.arguments is None else body.arguments
     return Question.stated(body.tool or "", arguments, action=body.action, resource=body.resource)
+
+
+def _token(body: Asked, request: Request) -> str | None:
+    """The intent token. Raises Problem 400 for two that differ."""
+    header = request.headers.get("x-intent-token")
+    if None not in (header, body.intent_token) and header != body.intent_token:
+        raise Problem(400, "Two different intent tokens; send one.")
+    return body.intent_token or header
 
 
 def _context(body: Asked, redact: Callable[[str], str]) -> dict[str, Any]:

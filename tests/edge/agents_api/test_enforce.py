@@ -174,6 +174,16 @@ def test_a_wish_for_a_plan_is_heard_and_a_strange_one_is_no_permission(ops: Agen
     assert "plan_only or execute_safe" in problem(strange, 400)["detail"]
 
 
+def test_two_intent_tokens_that_differ_are_refused(ops: AgentsApi) -> None:
+    body = {"action": "read:file", "resource": "a", "intent_token": "one"}
+    assert (
+        "Two different"
+        in problem(ops.post("/enforce", body, ops.agent_key, **{"x-intent-token": "two"}), 400)["detail"]
+    )
+    said = ops.post("/enforce", body, ops.agent_key, **{"x-intent-token": "one"}).json()
+    assert (said["allowed"], said["rule"]) == (False, "intent")
+
+
 def test_a_context_is_small(ops: AgentsApi) -> None:
     body = {"action": "read:file", "resource": "a", "context": {"a": "x" * 5000}}
     problem(ops.post("/enforce", body, ops.agent_key), 413)
