@@ -119,7 +119,7 @@ class IntentOperations:
         declaring = Declaring(
             lambda: path.policies.current.engine,
             path.judging.decisions,
-            modes=state.modes,
+            modes=state.modes.of,
             readers=state.results_seen,
             memories=state.memory,
             people=state.approvals,

@@ -176,7 +176,7 @@ class Interfaces:
             lambda: path.policies.current.engine,
             path.judging.decisions,
             lifecycle=self._lifecycle,
-            modes=state.modes,
+            modes=state.modes.of,
             memories=state.memory,
             approving=Approving(state.approvals),
             holding=Holding(path.presenting, state.intents, new_id=request_ids()),

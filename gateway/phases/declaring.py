@@ -22,12 +22,6 @@ _KIND: Kind = "intent"
 _TOOL = "intent"
 
 
-class Modes(Protocol):
-    """The operational modes that operators set (`store.modes`)."""
-
-    def of(self, agent: Agent) -> Mapping[str, str]: ...
-
-
 class People(Protocol):
     """What people are asked to approve (`store.approvals`). Both raise StoreUnavailable."""
 
@@ -100,6 +94,7 @@ class Declaring:
 
     Args:
         engine: the policies in force.
+        modes: the mode of each document for an agent at this moment.
         memories, people: None where nothing is remembered, or nobody can be asked.
         clock: seconds since the epoch.
     """
@@ -109,7 +104,7 @@ class Declaring:
         engine: Callable[[], Engine],
         decisions: Decisions,
         *,
-        modes: Modes,
+        modes: Callable[[Agent], Mapping[str, str]],
         readers: Readers,
         memories: Memories | None = None,
         people: People | None = None,
@@ -126,10 +121,10 @@ class Declaring:
     async def judge(self, agent: Agent, plan: Plan, intent_id: str) -> Declared:
         """Raises Refusal, StoreUnavailable."""
         rules = self._engine().of(agent)
-        facts = Facts(agent, self._clock(), self._modes.of(agent))
+        facts = Facts(agent, self._clock(), self._modes(agent))
         if rules.needs_memory and self._memories is not None:
             facts.memory = await self._memories.load(agent.agent_id, plan.session or "", rules.memory_keys)
-            facts.modes = self._modes.of(agent)  # one that was set meanwhile counts
+            facts.modes = self._modes(agent)  # one that was set meanwhile counts
         verdicts = [rules.judge_step(_question(step), facts) for step in plan.steps]
         verdicts = await self._by_whom(rules, facts, agent, plan, verdicts)
         approval_id = None

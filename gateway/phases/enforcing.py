@@ -5,7 +5,7 @@ Whatever keeps a decision from being made or recorded is raised: an agent that g
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.model.agent import Agent
 from gateway.model.audit import decision_id
@@ -22,12 +22,6 @@ from gateway.policy.question import Facts, Question
 from gateway.policy.recorded import RecordedCall
 from gateway.policy.verdict import Verdict
 from gateway.store.approval_record import Pending
-
-
-class Modes(Protocol):
-    """The operational modes that operators set (`store.modes`)."""
-
-    def of(self, agent: Agent) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,7 @@ class Enforcing:
     Args:
         engine: the policies in force.
         lifecycle: raises Refusal 403 for an agent that may do nothing now, another where that cannot be said.
+        modes: the mode of each document for an agent at this moment.
         memories, approving: None where nothing is remembered, or nobody can be asked.
         holding: holds questions to intents; None: no token is taken.
         clock: seconds since the epoch.
@@ -59,7 +54,7 @@ class Enforcing:
         decisions: Decisions,
         *,
         lifecycle: Callable[[Agent], Awaitable[None]],
-        modes: Modes,
+        modes: Callable[[Agent], Mapping[str, str]],
         memories: Memories | None = None,
         approving: Approving | None = None,
         holding: Holding | None = None,
@@ -123,13 +118,13 @@ class Enforcing:
         self, agent: Agent, question: Question, conversation: str, planned: bool, bound: Held | None
     ) -> Verdict:
         rules = self._engine().of(agent)
-        facts = Facts(agent, self._clock(), self._modes.of(agent))
+        facts = Facts(agent, self._clock(), self._modes(agent))
         keys = rules.memory_keys
         if bound is not None:
             facts.intent, keys, planned = bound.intent, (*keys, *bound.counted), planned or bound.is_planned
         if (rules.needs_memory or keys) and self._memories is not None:
             facts.memory = await self._memories.load(agent.agent_id, conversation, keys)
-            facts.modes = self._modes.of(agent)  # one that was set meanwhile counts
+            facts.modes = self._modes(agent)  # one that was set meanwhile counts
         verdict = rules.judge_call(question, facts)
         if self._decisions.note is not None and not rules.idle:
             self._decisions.note(RecordedCall.of(question, facts, verdict, None, conversation))

@@ -15,7 +15,7 @@ from gateway.policy.document import parse
 from gateway.policy.engine import Engine
 from gateway.store.approvals import PENDING_OF_AGENT, Approvals
 from gateway.store.connection import Connection
-from tests.phases.test_enforcing import Log, Modes
+from tests.phases.test_enforcing import Log
 
 AGENT = Agent("agt_one", True, name="one")
 OPS = {
@@ -50,7 +50,12 @@ def declaring(
     engine = Engine([parse(one, f"{one['name']}.yaml") for one in (OPS, *documents)])
     decisions = Decisions(log, args_hash=ArgumentsHash(b"secret"), clock=lambda: 1.8e9, **more)
     return Declaring(
-        lambda: engine, decisions, modes=Modes(), readers=readers or Readers(), people=people, clock=lambda: 1.8e9
+        lambda: engine,
+        decisions,
+        modes=lambda agent: {},
+        readers=readers or Readers(),
+        people=people,
+        clock=lambda: 1.8e9,
     )
 
 

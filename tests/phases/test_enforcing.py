@@ -1,8 +1,7 @@
 """Decisions about what an agent asks of itself, with real policies and approvals."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -54,14 +53,6 @@ class Log:
         self.safe.append(entry_id)
 
 
-class Modes:
-    def __init__(self) -> None:
-        self.now: Mapping[str, str] = MappingProxyType({})
-
-    def of(self, agent: Agent) -> Mapping[str, str]:
-        return self.now
-
-
 class Says(Engine):
     """Gives one verdict, for what the documents of these tests do not lead to."""
 
@@ -106,7 +97,7 @@ def recorded_in(log: Log, **parts: Any) -> Decisions:
 
 def enforcing(log: Log, engine: Engine | None = None, *, decisions: Decisions | None = None, **parts: Any) -> Enforcing:
     using = engine or Engine([parse(yaml.safe_load(OPS), "ops.yaml")])
-    defaults: dict[str, Any] = {"lifecycle": nothing_against, "modes": Modes(), "clock": lambda: 1.8e9}
+    defaults: dict[str, Any] = {"lifecycle": nothing_against, "modes": lambda agent: {}, "clock": lambda: 1.8e9}
     return Enforcing(lambda: using, decisions or recorded_in(log), **(defaults | parts))
 
 
@@ -148,10 +139,10 @@ async def test_where_no_policy_has_a_say_it_is_allowed() -> None:
 
 
 async def test_the_mode_is_read_at_each_decision() -> None:
-    modes = Modes()
-    asking = enforcing(Log(), modes=modes)
+    now = dict[str, str]()
+    asking = enforcing(Log(), modes=lambda agent: now)
     for mode, allowed in (("NORMAL", False), ("EMERGENCY", True), ("NORMAL", False)):
-        modes.now = {"ops": mode}
+        now["ops"] = mode
         answer = await asked(asking, "restart:service", "web")
         assert (answer.allowed, answer.mode) == (allowed, mode)
 
