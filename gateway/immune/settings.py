@@ -1,0 +1,85 @@
+"""What operators may set of the immune system, with the values it has without them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["shadow", "warn", "enforce"]
+SigmaAction = Literal["throttle", "approve", "quarantine"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSettings:
+    """One metric's. None: as the table of constants has it. `z` and `cusum` in standard deviations."""
+
+    enabled: bool = True
+    z: float | None = None
+    cusum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLimits:
+    """When an agent goes round in circles. Counts of tool calls in one conversation.
+
+    `identical` calls with one result are suspect, `block_at` of the last `window` block the conversation; two calls in
+    turn are suspect after `alternations` of both; tool errors after `errors` in a row. `calls` are many for one
+    conversation. The tools named in `polling` are called again and again by intention.
+    """
+
+    identical: int = 4
+    window: int = 10
+    block_at: int = 6
+    alternations: int = 3
+    block_alternations: int = 5
+    errors: int = 5
+    block_errors: int = 10
+    calls: int = 100
+    polling: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """When many agents suffer at once, what they share is ill. `alarm_rate` is the chance that one healthy agent alarms
+    within `window_seconds`; `tail` the chance below which that many are no coincidence. `wait_seconds`: so long, an
+    agent that may suffer from its provider is not blocked for it, so that the others can be heard."""
+
+    window_seconds: float = 60.0
+    alarm_rate: float = 0.01
+    tail: float = 1e-4
+    wait_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Immune:
+    """All of them, for one agent.
+
+    `mode`: shadow only notes what it would do, warn tells people, enforce does it. `sigma_action` is what statistical
+    evidence alone may do. Deviations from `approve_above` (in standard deviations) on are healed only with a person's
+    approval. `confirm` of the `confirm_of` calls after an alarm must alarm on the same metric; from
+    `second_metric_from` calls of baseline on, a second metric makes a throttled agent a quarantined one. Not more than
+    `sigma_share` of all agents, but always one, are quarantined on statistical evidence at a time. A suspected agent is
+    healthy again after `quiet_calls` without an alarm, or `quiet_seconds` without any; one on probation after
+    `probation_calls`. `latency_quarantines`: latency, which is mostly the provider's, may quarantine by itself.
+    """
+
+    mode: Mode = "enforce"
+    sigma_action: SigmaAction = "throttle"
+    approve_above: float = 5.0
+    drain_seconds: float = 30.0
+    confirm: int = 3
+    confirm_of: int = 5
+    second_metric_from: int = 50
+    sigma_share: float = 0.10
+    quiet_calls: int = 10
+    quiet_seconds: float = 900.0
+    probation_calls: int = 10
+    latency_quarantines: bool = False
+    metrics: Mapping[str, MetricSettings] = field(default_factory=dict, hash=False)
+    loops: LoopLimits = LoopLimits()
+    fleet: FleetSettings = FleetSettings()
+
+    def metric(self, name: str) -> MetricSettings:
+        return self.metrics.get(name, MetricSettings())
+
+
+DEFAULT = Immune()
