@@ -1,0 +1,62 @@
+"""How large an answer may become before it is cut while it streams: far outside what its agent ever does."""
+
+from collections.abc import Iterable
+from math import exp, log
+
+from gateway.immune import constants as k
+from gateway.immune.baseline import Baseline
+from gateway.immune.constants import METRICS
+from gateway.immune.state import Watched
+from gateway.model.value import value
+
+
+@value
+class Caps:
+    """Of one answer; None where there is no limit. `seconds` count from when the request came."""
+
+    output_tokens: int | None = None
+    seconds: float | None = None
+    tool_calls: int | None = None
+
+
+NONE = Caps()
+_OFFSETS = {metric.name: metric.offset for metric in METRICS}
+
+
+def caps(state: Watched, model: str | None, fleet: Caps = NONE) -> Caps:
+    """What one agent may get of one model. `fleet` holds where too little is known of the agent itself."""
+    learned = state.models.get(model or "")
+    if learned is None:
+        return fleet
+    output = _ceiling(learned.baselines.get("output"), "output", k.CAP_TOKENS)
+    tools = _ceiling(learned.baselines.get("tools"), "tools", k.CAP_TOOLS)
+    seconds = None
+    latency = learned.baselines.get("latency")
+    if latency is not None and latency.sample is None and output is not None:
+        # Judged per length, so at the longest answer that is let through.
+        seconds = max(k.CAP_SECONDS, exp(_far(latency) + k.LENGTH * log(output + k.LENGTH_OFFSET)) / 1000.0)
+    return Caps(
+        fleet.output_tokens if output is None else round(output),
+        fleet.seconds if seconds is None else seconds,
+        fleet.tool_calls if tools is None else round(tools),
+    )
+
+
+def widest(many: Iterable[Caps]) -> Caps:
+    """What no agent of a fleet exceeds, for one that is new; None where nothing is known."""
+    known = list(many)
+    return Caps(
+        max((one.output_tokens for one in known if one.output_tokens is not None), default=None),
+        max((one.seconds for one in known if one.seconds is not None), default=None),
+        max((one.tool_calls for one in known if one.tool_calls is not None), default=None),
+    )
+
+
+def _far(baseline: Baseline) -> float:
+    return baseline.mean + max(k.CAP_Z * baseline.sd, log(k.CAP_RATIO))
+
+
+def _ceiling(baseline: Baseline | None, name: str, least: float) -> float | None:
+    if baseline is None or baseline.sample is not None:
+        return None
+    return max(least, exp(_far(baseline)) - _OFFSETS[name])

@@ -1,0 +1,29 @@
+"""Prompts, sets of tools and models that an agent did not have before."""
+
+from gateway.immune.detection import Detection, found
+from gateway.immune.finding import Finding, FindingType
+from gateway.immune.forms import Forms
+from gateway.immune.state import Watched
+from gateway.model.vitals import Vitals
+
+_SHOWN: tuple[tuple[str, FindingType], ...] = (
+    ("prompt", "prompt_change"),
+    ("toolset", "tools_change"),
+    ("model", "model_change"),
+)
+
+
+def changes(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding]:
+    """Compare what one exchange showed with what is known; hashes are keyed, so findings may name them."""
+    told: list[Finding] = []
+    for (metric, type_), form in zip(_SHOWN, (vitals.prompt_hash, vitals.tools_hash, vitals.model), strict=True):
+        if form is None:
+            continue
+        forms = state.forms.get(metric)
+        if forms is None:
+            forms = state.forms[metric] = Forms()
+        if not forms.warm and state.warm:
+            forms.close()
+        if forms.take(form):
+            told.append(found(vitals, type_, metric, None, now=form, known=len(forms.known)))
+    return told

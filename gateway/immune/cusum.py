@@ -1,0 +1,41 @@
+"""Sums that find a small lasting change: of scores, and of yes-or-no events."""
+
+from dataclasses import dataclass
+from math import log
+
+from gateway.immune import constants as k
+
+
+def upward(sum_: float, z: float, slack: float, most: float) -> float:
+    """Page's sum of what scores are above the slack. One score counts at most `most`, or one call were a change."""
+    step = (z if z < most else most) - slack
+    return sum_ + step if sum_ + step > 0.0 else 0.0
+
+
+@dataclass(slots=True)
+class Rate:
+    """A Bernoulli CUSUM: has the share of bad calls gone up? `calls` and `bad` fade; `sum` is the log likelihood ratio.
+
+    Reynolds and Stoumbos, "A CUSUM chart for monitoring a proportion when inspecting continuously" (1999).
+    """
+
+    calls: float = 0.0
+    bad: float = 0.0
+    sum: float = 0.0
+
+    def take(self, bad: bool) -> bool:
+        """Count one call; whether it is an alarm. After one the sum begins again."""
+        alarm = False
+        if bad or self.sum > 0.0:
+            usual = max(k.RATE_LEAST, (1.0 + self.bad) / (self.calls + k.RATE_PRIOR))
+            worse = max(k.RATE_BAD, min(k.RATE_BAD_MOST, k.RATE_WORSE * usual), usual)
+            step = log(worse / usual) if bad else log((1.0 - worse) / (1.0 - usual))
+            self.sum = max(0.0, self.sum + step)
+            alarm = self.sum > k.RATE_LIMIT
+            if alarm:
+                self.sum = 0.0
+        self.calls += 1.0
+        self.bad += bad
+        if self.calls > k.RATE_KEPT:
+            self.calls, self.bad = self.calls / 2.0, self.bad / 2.0
+        return alarm

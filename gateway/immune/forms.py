@@ -1,0 +1,50 @@
+"""What an agent's prompts, tools and models look like: exact values, compared with those it was seen with before."""
+
+from dataclasses import dataclass, field
+
+from gateway.immune import constants as k
+
+
+@dataclass(slots=True)
+class Forms:
+    """Keyed hashes, or names, in the order of their latest use. `tried` counts the uses of those not yet known."""
+
+    known: list[str] = field(default_factory=list)
+    tried: dict[str, int] = field(default_factory=dict)
+    warm: bool = False
+    volatile: bool = False
+
+    def take(self, form: str) -> bool:
+        """Count one use; whether it is the one by which an unseen form becomes a change. From then on it is known."""
+        if self.known and self.known[-1] == form:
+            return False
+        if form in self.known:
+            self.known.remove(form)
+            self.known.append(form)
+            return False
+        if not self.warm:
+            self._learn(form)
+            return False
+        if self.volatile:
+            return False
+        uses = self.tried.pop(form, 0) + 1
+        if uses < k.FORM_USES:
+            self.tried[form] = uses
+            if len(self.tried) > k.FORMS_KEPT:
+                del self.tried[next(iter(self.tried))]
+            return False
+        self._learn(form)
+        return True
+
+    def close(self) -> None:
+        """The warm-up is over."""
+        self.warm, self.volatile = True, len(self.known) > k.FORMS_WARM
+
+    def rebase(self) -> None:
+        """Whatever comes now is known; what was known stays so."""
+        self.warm = self.volatile = False
+        self.tried.clear()
+
+    def _learn(self, form: str) -> None:
+        self.known.append(form)
+        del self.known[: -k.FORMS_KEPT]

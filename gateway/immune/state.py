@@ -1,0 +1,102 @@
+"""All that is known of one agent: numbers and names, no text, below 16 KiB, kept as JSON."""
+
+import json
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from gateway.immune import constants as k
+from gateway.immune.baseline import Baseline
+from gateway.immune.cusum import Rate
+from gateway.immune.forms import Forms
+
+FORMAT = 1
+
+
+@dataclass(slots=True)
+class Learned:
+    """What is usual of one agent with one model. `calls` were good ones, in `conversations` different ones."""
+
+    calls: int = 0
+    conversations: int = 0
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Watched:
+    """One agent. Everything is bounded, so the state stays below 16 KiB; see `constants`.
+
+    models: by name, the one used last at the end. inputs: the input tokens of the latest call of each conversation, by
+    conversation. rates, forms: by metric.
+    """
+
+    calls: int = 0
+    conversations: int = 0
+    models: dict[str, Learned] = field(default_factory=dict)
+    inputs: dict[str, int] = field(default_factory=dict)
+    rates: dict[str, Rate] = field(default_factory=dict)
+    forms: dict[str, Forms] = field(default_factory=dict)
+
+    @property
+    def warm(self) -> bool:
+        """Whether its first calls are over; until then the fleet's caps hold."""
+        return self.calls >= k.WARM_CALLS and self.conversations >= k.WARM_CONVERSATIONS or self.calls >= k.WARM_ANYWAY
+
+    @property
+    def deviation(self) -> float:
+        """σ of the latest exchange, of the metric where it is furthest off."""
+        learned = next(reversed(self.models.values()), None)
+        return max((b.z for b in learned.baselines.values()), key=abs, default=0.0) if learned else 0.0
+
+    def rebase(self) -> None:
+        """An operator's word that what comes now is the new normal."""
+        self.models.clear()
+        for forms in self.forms.values():
+            forms.rebase()
+        self.calls = self.conversations = 0
+
+    def boost(self) -> None:
+        """It was healed: learn faster for a while."""
+        for learned in self.models.values():
+            for baseline in learned.baselines.values():
+                baseline.boost()
+
+
+_NUMBERS = tuple(Baseline.__slots__)
+_numbers = attrgetter(*_NUMBERS)
+
+
+def dump(state: Watched) -> bytes:
+    """The state as bytes that `load` reads; floats come back as they are."""
+    document = {
+        "format": FORMAT,
+        "calls": state.calls,
+        "conversations": state.conversations,
+        "models": {
+            name: [one.calls, one.conversations, {metric: _numbers(b) for metric, b in one.baselines.items()}]
+            for name, one in state.models.items()
+        },
+        "inputs": state.inputs,
+        "rates": {name: [rate.calls, rate.bad, rate.sum] for name, rate in state.rates.items()},
+        "forms": {name: [one.known, one.tried, one.warm, one.volatile] for name, one in state.forms.items()},
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def load(data: bytes) -> Watched:
+    """Raises ValueError: this is of another format, so that the agent must be learned again."""
+    document: dict[str, Any] = json.loads(data)
+    if document.get("format") != FORMAT:
+        raise ValueError(f"format {document.get('format')!r}, not {FORMAT}")
+    models = {
+        name: Learned(calls, conversations, {metric: Baseline(*numbers) for metric, numbers in baselines.items()})
+        for name, (calls, conversations, baselines) in document["models"].items()
+    }
+    return Watched(
+        document["calls"],
+        document["conversations"],
+        models,
+        document["inputs"],
+        {name: Rate(*numbers) for name, numbers in document["rates"].items()},
+        {name: Forms(*members) for name, members in document["forms"].items()},
+    )
