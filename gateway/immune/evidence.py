@@ -1,0 +1,75 @@
+"""What findings are worth: which of them prove something alone, and which may be somebody else's fault."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gateway.immune.finding import Finding, FindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one type of finding is.
+
+    shared: a provider in trouble causes it in healthy agents too. severe: somebody may be attacking, so a person
+    decides on healing. moves: it makes an agent suspect; the others are only told.
+    """
+
+    shared: bool = False
+    severe: bool = False
+    moves: bool = True
+
+
+KINDS: Mapping[FindingType, Kind] = MappingProxyType(
+    {
+        "token_spike": Kind(),
+        "input_token_spike": Kind(),
+        "output_token_spike": Kind(),
+        "latency_spike": Kind(shared=True),
+        "tool_explosion": Kind(),
+        "high_retry_rate": Kind(shared=True),
+        "cost_spike": Kind(),
+        "prompt_change": Kind(),
+        "tools_change": Kind(),
+        "model_change": Kind(),
+        "error_rate_spike": Kind(shared=True),
+        "tool_loop": Kind(),
+        "unsanctioned_call": Kind(severe=True),
+        "denied_burst": Kind(severe=True),
+        "identity_evasion": Kind(severe=True),
+        "new_client": Kind(moves=False),
+        "drift": Kind(),
+    }
+)
+
+# Errors of the agent's own tools come from no provider.
+_OWN_METRICS = frozenset({"tool_errors"})
+
+
+def is_shared(finding: Finding) -> bool:
+    """Whether the provider may be the cause, so that the fleet is asked first."""
+    return KINDS[finding.type].shared and finding.metric not in _OWN_METRICS
+
+
+def is_severe(findings: Iterable[Finding]) -> bool:
+    return any(KINDS[finding.type].severe for finding in findings)
+
+
+def own(findings: Iterable[Finding], *, external: bool) -> tuple[Finding, ...]:
+    """Those that say something about the agent: not what its provider causes, nor what is only told."""
+    return tuple(f for f in findings if KINDS[f.type].moves and not (external and is_shared(f)))
+
+
+def deviation(findings: Iterable[Finding]) -> float:
+    """The furthest, in standard deviations, whichever way; 0 where nothing is scored."""
+    return max((abs(f.deviation) for f in findings if f.deviation is not None), default=0.0)
+
+
+def needs_person(findings: Sequence[Finding], approve_above: float) -> bool:
+    """Whether healing waits for somebody's approval."""
+    return is_severe(findings) or deviation(findings) >= approve_above
+
+
+def leading(findings: Sequence[Finding]) -> Finding | None:
+    """The one that says most: hard before scored, far before near, early before late."""
+    return max(findings, key=lambda f: (f.hard, abs(f.deviation or 0.0), -f.at), default=None)
