@@ -5,6 +5,7 @@ from math import exp, sqrt
 from statistics import median
 
 from gateway.immune import constants as k
+from gateway.immune.cusum import ewma
 from gateway.immune.score import deviation
 
 
@@ -81,9 +82,9 @@ class Baseline:
             self.boosted -= 1
             alpha = k.ALPHA * k.BOOST
         off = most if off > most else -most if off < -most else off
-        self.mean += alpha * off
+        self.mean = ewma(self.mean, self.mean + off, alpha)
         # The spread around a mean that is itself an estimate is larger by its share.
-        self.variance += alpha * (k.CLIPPED_VARIANCE * off * off / (1.0 + share) - self.variance)
+        self.variance = ewma(self.variance, k.CLIPPED_VARIANCE * off * off / (1.0 + share), alpha)
         self.share = (1.0 - alpha) ** 2 * share + alpha * alpha
         if at > self.slow_at:
             self.slow += (1.0 - exp((self.slow_at - at) / k.DRIFT_SECONDS)) * (self.mean - self.slow)

@@ -20,7 +20,7 @@ class Caps:
 
 
 NONE = Caps()
-_OFFSETS = {metric.name: metric.offset for metric in METRICS}
+_OFFSETS: dict[str, float] = {metric.name: metric.offset for metric in METRICS}
 
 
 def caps(state: Watched, model: str | None, fleet: Caps = NONE) -> Caps:

@@ -1,9 +1,14 @@
-"""Sums that find a small lasting change: of scores, and of yes-or-no events."""
+"""Averages and sums that find a small lasting change: of scores, and of yes-or-no events."""
 
 from dataclasses import dataclass
 from math import log
 
 from gateway.immune import constants as k
+
+
+def ewma(mean: float, y: float, alpha: float) -> float:
+    """The exponentially weighted mean after one more value. In the long run its variance is alpha / (2 - alpha)."""
+    return mean + alpha * (y - mean)
 
 
 def upward(sum_: float, z: float, slack: float, most: float) -> float:

@@ -32,15 +32,21 @@ def scores(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding
         if z is not None:
             baseline.z = z
             why = _alarm(detection.metrics[name], baseline, y, z)
-            if why is not None:
+            if why is not None and name not in detection.silent:
                 told.append(_spike(vitals, detection.metrics[name], baseline, y, z, why))
         baseline.learn(y, vitals.time, learned.conversations)
         if baseline.drifted():
             ratio = exp(baseline.mean - baseline.slow)
             told.append(found(vitals, "drift", name, None, ratio=ratio, days=k.DRIFT_SECONDS / 86_400.0))
-    if len(told) > 1 and {"output", "input_growth"} <= {f.metric for f in told}:
-        told.append(found(vitals, "token_spike", "tokens", max(f.deviation or 0.0 for f in told)))
+    if len(told) > 1:
+        told += _all_tokens(vitals, told)
     return told
+
+
+def _all_tokens(vitals: Vitals, told: list[Finding]) -> list[Finding]:
+    """What goes in and what comes out, both at once, is a finding of its own: the whole exchange has grown."""
+    far = [f.deviation or 0.0 for f in told if f.type in ("input_token_spike", "output_token_spike")]
+    return [found(vitals, "token_spike", "tokens", max(far))] if len(far) > 1 and min(far) > 0.0 else []
 
 
 def _growth(state: Watched, vitals: Vitals) -> tuple[bool, float | None]:
