@@ -12,12 +12,14 @@ class Kind:
     """What one type of finding is.
 
     shared: a provider in trouble causes it in healthy agents too. severe: somebody may be attacking, so a person
-    decides on healing. moves: it makes an agent suspect; the others are only told.
+    decides on healing. moves: it makes an agent suspect; the others are only told. throttles: at once, without any
+    confirmation, but never more than that while it is not hard.
     """
 
     shared: bool = False
     severe: bool = False
     moves: bool = True
+    throttles: bool = False
 
 
 KINDS: Mapping[FindingType, Kind] = MappingProxyType(
@@ -36,7 +38,7 @@ KINDS: Mapping[FindingType, Kind] = MappingProxyType(
         "tool_loop": Kind(),
         "unsanctioned_call": Kind(severe=True),
         "denied_burst": Kind(severe=True),
-        "identity_evasion": Kind(severe=True),
+        "identity_evasion": Kind(severe=True, throttles=True),
         "new_client": Kind(moves=False),
         "drift": Kind(),
     }

@@ -1,8 +1,8 @@
 """What operators may set of the immune system, with the values it has without them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 Mode = Literal["shadow", "warn", "enforce"]
 SigmaAction = Literal["throttle", "approve", "quarantine"]
@@ -56,10 +56,11 @@ class Immune:
     `mode`: shadow only notes what it would do, warn tells people, enforce does it. `sigma_action` is what statistical
     evidence alone may do. Deviations from `approve_above` (in standard deviations) on are healed only with a person's
     approval. `confirm` of the `confirm_of` calls after an alarm must alarm on the same metric; from
-    `second_metric_from` calls of baseline on, a second metric makes a throttled agent a quarantined one. Not more than
-    `sigma_share` of all agents, but always one, are quarantined on statistical evidence at a time. A suspected agent is
-    healthy again after `quiet_calls` without an alarm, or `quiet_seconds` without any; one on probation after
-    `probation_calls`. `latency_quarantines`: latency, which is mostly the provider's, may quarantine by itself.
+    `second_metric_from` calls of baseline on, a second metric that alarms `second_alarms` times as well makes a
+    throttled agent a quarantined one. Not more than `sigma_share` of all agents, but always one, are quarantined on
+    statistical evidence at a time. A suspected agent is healthy again after `quiet_calls` without an alarm, or
+    `quiet_seconds` without any; one on probation after `probation_calls`. `latency_quarantines`: latency, which is
+    mostly the provider's, may quarantine by itself.
     """
 
     mode: Mode = "enforce"
@@ -69,6 +70,7 @@ class Immune:
     confirm: int = 3
     confirm_of: int = 5
     second_metric_from: int = 50
+    second_alarms: int = 2
     sigma_share: float = 0.10
     quiet_calls: int = 10
     quiet_seconds: float = 900.0
@@ -83,3 +85,18 @@ class Immune:
 
 
 DEFAULT = Immune()
+_PLAIN = tuple(member.name for member in fields(Immune) if member.name not in ("metrics", "loops", "fleet"))
+
+
+def settings_of(documents: Iterable[Mapping[str, Any]], loops: LoopLimits | None = None) -> Immune:
+    """What the `immune` members of policy documents set, checked already; the most specific document last.
+
+    Each member is the last one's that has it; metrics are put together member by member.
+    """
+    members: dict[str, Any] = {}
+    metrics: dict[str, MetricSettings] = {}
+    for document in documents:
+        members |= {name: document[name] for name in _PLAIN if name in document}
+        for name, given in document.get("metrics", {}).items():
+            metrics[name] = replace(metrics.get(name, MetricSettings()), **given)
+    return Immune(**members, metrics=metrics, loops=loops or LoopLimits())

@@ -58,7 +58,8 @@ class Move:
 class Life:
     """Where one agent is in its lifecycle. Times in seconds since the epoch.
 
-    `held` says that an operator put it into quarantine, so that only an operator may end that. `drain_until` is when
+    `held` says that an operator put it into quarantine, so that only an operator may end that; `sigma` that the gateway
+    did, on statistical evidence alone, of which only a share of all agents may be blocked. `drain_until` is when
     its running streams are cut. `credential_id` is what its requests showed when it was blocked; other unverified ids
     that first come with it afterwards are blocked as well.
     """
@@ -70,6 +71,7 @@ class Life:
     by: str = ""
     incident_id: str | None = None
     held: bool = False
+    sigma: bool = False
     drain_until: float = 0.0
     credential_id: str = ""
     history: tuple[Move, ...] = ()
@@ -88,7 +90,7 @@ class Life:
 
 def quarantined(life: Life, at: float, reason: str, by: str, *, drain_seconds: float, incident_id: str) -> Life:
     """Blocked by an operator; one that is blocked already stays as it is, but from now on the operator holds it."""
-    held = replace(life, held=True, reason=reason, by=by)
+    held = replace(life, held=True, sigma=False, reason=reason, by=by)
     if life.blocked and (life.state != "DRAINING" or drain_seconds > 0):
         return life if life.held else held
     if life.state != "DRAINING":
@@ -112,4 +114,4 @@ def released(life: Life, at: float, reason: str, by: str) -> Life:
     if life.state == "HEALING":  # only the end of the healing leads from there to probation
         raise IllegalMove(life.state, "PROBATION")
     free = drained(life, at).moved("PROBATION", at, reason, by)
-    return replace(free, held=False, reason="", by="", incident_id=None, drain_until=0.0, credential_id="")
+    return replace(free, held=False, sigma=False, reason="", by="", incident_id=None, drain_until=0.0, credential_id="")
