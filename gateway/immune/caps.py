@@ -6,7 +6,7 @@ from math import exp, log
 from gateway.immune import constants as k
 from gateway.immune.baseline import Baseline
 from gateway.immune.constants import METRICS
-from gateway.immune.state import Watched
+from gateway.immune.state import Watched, short
 from gateway.model.value import value
 
 
@@ -25,7 +25,7 @@ _OFFSETS: dict[str, float] = {metric.name: metric.offset for metric in METRICS}
 
 def caps(state: Watched, model: str | None, fleet: Caps = NONE) -> Caps:
     """What one agent may get of one model. `fleet` holds where too little is known of the agent itself."""
-    learned = state.models.get(model or "")
+    learned = state.models.get(short(model or ""))
     if learned is None:
         return fleet
     output = _ceiling(learned.baselines.get("output"), "output", k.CAP_TOKENS)

@@ -3,7 +3,7 @@
 from gateway.immune.detection import Detection, found
 from gateway.immune.finding import Finding, FindingType
 from gateway.immune.forms import Forms
-from gateway.immune.state import Watched
+from gateway.immune.state import Watched, short
 from gateway.model.vitals import Vitals
 
 _SHOWN: tuple[tuple[str, FindingType], ...] = (
@@ -24,6 +24,6 @@ def changes(state: Watched, vitals: Vitals, detection: Detection) -> list[Findin
             forms = state.forms[metric] = Forms()
         if not forms.warm and state.warm:
             forms.close()
-        if forms.take(form):
+        if forms.take(short(form)):
             told.append(found(vitals, type_, metric, None, now=form, known=len(forms.known)))
     return told

@@ -81,7 +81,8 @@ FORMS_WARM = 3  # more than these in the warm-up: `volatile`, the agent has no o
 FORM_USES = 2  # an unseen form seen once may be a slip; used again, it is a change
 
 MODELS_KEPT = 4  # models of one agent with baselines; the one unused for longest goes
-CONVERSATIONS_KEPT = 16  # conversations whose latest input size is known
+CONVERSATIONS_KEPT = 48  # conversations at a time whose latest input size is known
+NAME_KEPT = 40  # characters; of longer names a hash
 """With these, the state of an agent stays below 16 KiB."""
 
 CAP_Z, CAP_RATIO = 8.0, 4.0  # an answer in flight is cut this many σ above the usual, and not below this many times it

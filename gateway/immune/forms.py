@@ -36,6 +36,12 @@ class Forms:
         self._learn(form)
         return True
 
+    def accept(self, form: str) -> None:
+        """This is no change, whoever uses it: the gateway itself or an operator made it so."""
+        self.tried.pop(form, None)
+        if form not in self.known:
+            self._learn(form)
+
     def close(self) -> None:
         """The warm-up is over."""
         self.warm, self.volatile = True, len(self.known) > k.FORMS_WARM

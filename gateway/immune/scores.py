@@ -9,7 +9,7 @@ from gateway.immune.constants import Metric, Name
 from gateway.immune.cusum import upward
 from gateway.immune.detection import Detection, found
 from gateway.immune.finding import Finding
-from gateway.immune.state import Learned, Watched
+from gateway.immune.state import Learned, Watched, short
 from gateway.model.vitals import Vitals
 
 
@@ -18,7 +18,7 @@ def scores(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding
     if not 200 <= vitals.status < 300 or vitals.error_type is not None:
         return []
     new, grown = _growth(state, vitals)
-    learned = _learned(state, vitals.model or "")
+    learned = _learned(state, short(vitals.model or ""))
     state.calls += 1
     state.conversations += new
     learned.calls += 1
@@ -53,8 +53,9 @@ def _growth(state: Watched, vitals: Vitals) -> tuple[bool, float | None]:
     """Whether the conversation is new, and by how much (ln of the ratio) its input grew since its last call."""
     if vitals.conversation is None:
         return True, None
-    before = state.inputs.pop(vitals.conversation, None)
-    state.inputs[vitals.conversation] = vitals.input_tokens or before or 0
+    conversation = short(vitals.conversation)
+    before = state.inputs.pop(conversation, None)
+    state.inputs[conversation] = vitals.input_tokens or before or 0
     if before is None:
         if len(state.inputs) > k.CONVERSATIONS_KEPT:
             del state.inputs[next(iter(state.inputs))]

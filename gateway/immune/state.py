@@ -1,5 +1,6 @@
 """All that is known of one agent: numbers and names, no text, below 16 KiB, kept as JSON."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -48,6 +49,10 @@ class Watched:
         learned = next(reversed(self.models.values()), None)
         return max((b.z for b in learned.baselines.values()), key=abs, default=0.0) if learned else 0.0
 
+    def accept(self, metric: str, form: str) -> None:
+        """A prompt, set of tools or model (see `changes`) that a remedy or an operator gave the agent is no change."""
+        self.forms.setdefault(metric, Forms()).accept(short(form))
+
     def rebase(self) -> None:
         """An operator's word that what comes now is the new normal."""
         self.models.clear()
@@ -60,6 +65,13 @@ class Watched:
         for learned in self.models.values():
             for baseline in learned.baselines.values():
                 baseline.boost()
+
+
+def short(name: str) -> str:
+    """What stands for a name in the state: callers choose names, and how long they are."""
+    if len(name) <= k.NAME_KEPT and name.isascii():
+        return name
+    return "#" + hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 _NUMBERS = tuple(Baseline.__slots__)

@@ -32,3 +32,11 @@ def test_what_the_warm_up_has_seen_is_no_change() -> None:
 def test_a_request_without_a_prompt_changes_nothing() -> None:
     state = watched()
     assert not any(watch(state, exchange(100 + place, prompt_hash=None, tools_hash=None)) for place in range(5))
+
+
+def test_what_a_remedy_or_an_operator_gave_the_agent_is_no_change() -> None:
+    state = watched()
+    watch(state, exchange(100, model="m-2"))
+    state.accept("model", "m-2")
+    state.accept("model", "m-2")
+    assert not any(watch(state, exchange(101 + place, model="m-2")) for place in range(3))

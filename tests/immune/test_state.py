@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.immune import constants
-from gateway.immune.state import Learned, Watched, dump, load
+from gateway.immune.state import Learned, Watched, dump, load, short
 from gateway.immune.watched import watch
 from gateway.model.vitals import Vitals
 from tests.immune.exchanges import exchange, watched
@@ -52,11 +52,11 @@ def test_a_state_is_never_larger_than_16_kibibytes() -> None:
     for place in range(1_200):
         one = exchange(
             place % 997,
-            model=f"a model with a name of some length, number {place % 4}",
-            conversation=f"c_{place % 40:032x}",
-            turn=place // 40 % 2 + 1,
-            prompt_hash=f"{draw.randrange(20):032x}",
-            tools_hash=f"{draw.randrange(20):032x}",
+            model=f"a model whose name is a little longer than others, {place % 4}",
+            conversation="\N{SNOWMAN}" * 200 + str(place % 60),
+            turn=place // 60 % 2 + 1,
+            prompt_hash="\ud800" * 100 + str(draw.randrange(20)),
+            tools_hash=f"{draw.randrange(20):040x}",
             retries=draw.randrange(2),
             tool_errors=draw.randrange(2),
         )
@@ -96,3 +96,9 @@ def test_after_healing_all_baselines_learn_faster() -> None:
     state = watched(100)
     state.boost()
     assert {one.boosted for one in state.models["m-1"].baselines.values()} == {constants.BOOSTED_CALLS}
+
+
+def test_long_names_are_told_apart_by_a_hash() -> None:
+    assert short("gpt-4o") == "gpt-4o"
+    assert short("a" * 300) != short("a" * 301)
+    assert len(short("\ud800" * 300)) <= constants.NAME_KEPT
