@@ -71,7 +71,7 @@ class Course:
 
     def having(self, found: Sequence[Finding]) -> "Course":
         """With further evidence."""
-        return replace(self, findings=_furthest((*self.findings, *found))) if found else self
+        return replace(self, findings=furthest((*self.findings, *found))) if found else self
 
 
 def dump(course: Course) -> bytes:
@@ -87,7 +87,8 @@ def load(data: bytes) -> Course:
     return Course(**{**members, "findings": findings, "relapse": tuple(members["relapse"])})
 
 
-def _furthest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def furthest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Of each type and metric one, at most `KEPT_FINDINGS`."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         place = (finding.type, finding.metric)

@@ -63,13 +63,18 @@ class Diagnosis:
     confidence: float
 
 
-def diagnose(findings: Sequence[Finding], counts: Counts, *, external: bool = False) -> tuple[Diagnosis, ...]:
+def diagnose(
+    findings: Sequence[Finding], counts: Counts, *, external: bool = False, actual: Cause | None = None
+) -> tuple[Diagnosis, ...]:
     """The causes that are worth a treatment, the most likely first; `unknown` is always among them.
 
     Args:
         counts: the fleet's memory.
         external: the fleet says that the provider is in trouble.
+        actual: what a person said about this very incident, which ends all guessing.
     """
+    if actual is not None:
+        return (Diagnosis(actual, 1.0),)
     first = leading(findings)
     evidence = _evidence(findings, external=external)
     if first is None:

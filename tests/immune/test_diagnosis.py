@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.immune.diagnosis import CAUSES, RULES, diagnose
+from gateway.immune.diagnosis import CAUSES, RULES, Diagnosis, diagnose
 from gateway.immune.finding import FindingType
 from gateway.immune.memory import feedback_field
 from tests.immune.made import finding
@@ -82,3 +82,7 @@ def test_more_signs_support_more() -> None:
         return next(d.confidence for d in diagnose([finding(t) for t in types], {}) if d.cause == "cost_overrun")
 
     assert sure("cost_spike", "output_token_spike") > sure("output_token_spike")
+
+
+def test_a_persons_word_on_this_incident_ends_all_guessing() -> None:
+    assert diagnose([finding("tool_loop")], {}, actual="tool_instability") == (Diagnosis("tool_instability", 1.0),)

@@ -1,0 +1,75 @@
+"""One case of one agent: what was found, what it may be, what was done. Opened when the agent is blocked, or before."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from gateway.immune.course import furthest
+from gateway.immune.diagnosis import Diagnosis
+from gateway.immune.finding import Finding
+from gateway.immune.memory import Cause
+from gateway.immune.moves import Trigger
+from gateway.model.value import value
+
+FORMAT = 1
+KEPT_ACTIONS = 50
+
+Approval = Literal["pending", "approved", "rejected"]
+
+
+@value
+class Action:
+    """One thing done about it: a remedy's name, `approve`, `reject`, … `at` in seconds since the epoch."""
+
+    action: str
+    outcome: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """`approval` is a person's word on healing, where one was asked for; `trigger` what began the latest treatment;
+    `actual_cause` what a person said it was. Times in seconds since the epoch."""
+
+    incident_id: str
+    agent_id: str
+    opened_at: float
+    closed_at: float | None = None
+    findings: tuple[Finding, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    actions: tuple[Action, ...] = ()
+    trigger: Trigger | None = None
+    approval: Approval | None = None
+    actual_cause: Cause | None = None
+
+    def having(self, findings: Sequence[Finding], diagnoses: Sequence[Diagnosis]) -> "Incident":
+        """With further findings, of each type and metric the furthest, and diagnosed anew."""
+        return replace(self, findings=furthest((*self.findings, *findings)), diagnoses=tuple(diagnoses))
+
+    def acted(self, action: str, outcome: str, at: float) -> "Incident":
+        """With one more thing done. The outcome of the latest action of that name takes the place of `applied`."""
+        last = self.actions[-1] if self.actions else None
+        before = self.actions
+        if last is not None and last.action == action and last.outcome == "applied":
+            before = self.actions[:-1]
+        return replace(self, actions=(*before, Action(action, outcome, at))[-KEPT_ACTIONS:])
+
+
+def dump(incident: Incident) -> bytes:
+    return json.dumps([FORMAT, asdict(incident)], separators=(",", ":")).encode()
+
+
+def load(data: bytes) -> Incident:
+    """Raises ValueError for a format of another version."""
+    version, members = json.loads(data)
+    if version != FORMAT:
+        raise ValueError(f"an incident of format {version!r}; this version reads {FORMAT}")
+    return Incident(
+        **{
+            **members,
+            "findings": tuple(Finding(**finding) for finding in members["findings"]),
+            "diagnoses": tuple(Diagnosis(**diagnosis) for diagnosis in members["diagnoses"]),
+            "actions": tuple(Action(**action) for action in members["actions"]),
+        }
+    )

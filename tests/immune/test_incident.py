@@ -1,0 +1,32 @@
+import pytest
+
+from gateway.immune.diagnosis import diagnose
+from gateway.immune.incident import KEPT_ACTIONS, Action, Incident, dump, load
+from tests.immune.made import finding
+
+LOOP = finding("tool_loop", detail={"tool": "search"}, hard=True)
+
+
+def test_it_is_the_same_after_a_round_trip() -> None:
+    incident = Incident("inc_1", "agt_1", 5.0, trigger="auto", approval="approved", actual_cause="infinite_loop")
+    incident = incident.having([LOOP], diagnose([LOOP], {})).acted("reset_memory", "applied", 6.0)
+    assert load(dump(incident)) == incident
+    assert load(dump(Incident("inc_1", "agt_1", 5.0))) == Incident("inc_1", "agt_1", 5.0)
+    with pytest.raises(ValueError, match="format 9"):
+        load(b"[9,{}]")
+
+
+def test_what_an_action_led_to_takes_the_place_of_its_being_applied() -> None:
+    incident = (
+        Incident("inc_1", "agt_1", 5.0).acted("reset_memory", "applied", 6.0).acted("reset_memory", "failed", 7.0)
+    )
+    incident = incident.acted("throttle", "applied", 8.0)
+    assert incident.actions == (Action("reset_memory", "failed", 7.0), Action("throttle", "applied", 8.0))
+    for number in range(99):
+        incident = incident.acted("approve", "approved", number)
+    assert len(incident.actions) == KEPT_ACTIONS
+
+
+def test_further_findings_are_added_once() -> None:
+    incident = Incident("inc_1", "agt_1", 5.0).having([LOOP], ()).having([LOOP, finding("cost_spike")], ())
+    assert [f.type for f in incident.findings] == ["tool_loop", "cost_spike"]
