@@ -89,9 +89,12 @@ def followed(
         key: secret, at most 64 bytes, where trails are stored.
     """
     start = Trail() if trail is None else trail
-    results, at, made = _results(transcript), 0, []
+    calls = transcript.calls[-KEPT_CALLS:]
+    older = len(transcript.calls) - len(calls)
+    results, made = _results(calls, transcript.said), []
+    at = calls[0].position if older else 0
     word, last = start.word, start.last
-    for index, call in enumerate(transcript.calls):
+    for index, call in enumerate(calls):
         word, last = _heard(transcript.said[at : call.position], word, last, key)
         at = max(at, call.position)
         result = results.get(index)
@@ -100,7 +103,7 @@ def followed(
     word, last = _heard(transcript.said[at:], word, last, key)
     seen = (*start.calls, *_seen_all(made, key, whole=trail is None))
     kept = seen[-KEPT_CALLS:]
-    return Trail(kept, start.dropped + len(seen) - len(kept), word, last), fresh_calls(transcript)
+    return Trail(kept, start.dropped + older + len(seen) - len(kept), word, last), fresh_calls(transcript)
 
 
 def forgotten(trail: Trail) -> Trail:
@@ -131,17 +134,17 @@ def fresh_calls(transcript: Transcript) -> int:
     return sum(call.position == calls[-1].position for call in calls)
 
 
-def _results(transcript: Transcript) -> dict[int, Said]:
+def _results(calls: Sequence[MadeCall], said: Sequence[Said]) -> dict[int, Said]:
     """Which text is the result of which call; by id, else the first result of that tool that follows it."""
     by_id: dict[str, Said] = {}
     loose: list[tuple[int, Said]] = []
-    for position, said in enumerate(transcript.said):
-        if said.speaker == "tool" and said.call_id is not None:
-            by_id[said.call_id] = said
-        elif said.speaker == "tool":
-            loose.append((position, said))
+    for position, text in enumerate(said):
+        if text.speaker == "tool" and text.call_id is not None:
+            by_id[text.call_id] = text
+        elif text.speaker == "tool":
+            loose.append((position, text))
     found: dict[int, Said] = {}
-    for index, call in enumerate(transcript.calls):
+    for index, call in enumerate(calls):
         if call.call_id is not None and call.call_id in by_id:
             found[index] = by_id[call.call_id]
         elif loose and (at := _following(loose, call)) is not None:

@@ -9,7 +9,7 @@ leave nobody an excuse but `polling`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from gateway.immune.calls import VOLATILE_MEMBERS, Seen, Trail, followed, fresh_calls
+from gateway.immune.calls import KEPT_CALLS, VOLATILE_MEMBERS, Seen, Trail, followed, fresh_calls
 from gateway.immune.finding import Finding, FindingType
 from gateway.immune.settings import LoopLimits
 from gateway.model.transcript import Said, Transcript
@@ -142,6 +142,7 @@ def _worth_a_look(transcript: Transcript, index: int, failed: Callable[[Said], b
     call = transcript.calls[index]
     arguments = call.arguments
     marked = type(arguments) is dict and not VOLATILE_MEMBERS.isdisjoint(arguments)
-    if sum(c.name == call.name and (marked or c.arguments == arguments) for c in transcript.calls[:index]) >= 2:
+    earlier = transcript.calls[max(0, index - KEPT_CALLS) : index]
+    if sum(c.name == call.name and (marked or c.arguments == arguments) for c in earlier) >= 2:
         return True
     return any(said.speaker == "tool" and failed(said) for said in transcript.said[call.position :])
