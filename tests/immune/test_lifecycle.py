@@ -284,18 +284,19 @@ FINDINGS = st.lists(
 )
 
 
+STRICT = (Immune(), ENFORCE)
 MILD = (("move", True), ("tell", True), ("unthrottle", True))
 
 
 class Fleet(RuleBasedStateMachine):
-    """Twelve agents, an operator, and a gateway that all do what they like."""
+    """Three agents, an operator, and a gateway that all do what they like."""
 
-    agents = st.integers(0, 11)
+    agents = st.integers(0, 2)
 
     def __init__(self) -> None:
         super().__init__()
-        self.lives = [Life(f"agt_{n}") for n in range(12)]
-        self.courses = [Course() for _ in range(12)]
+        self.lives = [Life(f"agt_{n}") for n in range(3)]
+        self.courses = [Course() for _ in range(3)]
         self.now = 0.0
 
     def gateway(self, agent: int, after: Life) -> None:
@@ -305,13 +306,6 @@ class Fleet(RuleBasedStateMachine):
         assert after.held == before.held
         self.lives[agent] = after
 
-    @rule(
-        agent=agents,
-        findings=FINDINGS,
-        times=st.integers(1, 12),
-        health=st.builds(Health, warm=st.booleans(), calls=st.just(60), external=st.booleans(), company=st.booleans()),
-        settings=st.sampled_from([Immune(), ENFORCE, Immune(mode="warn"), Immune(sigma_action="approve")]),
-    )
     def calls(self, agent: int, findings: list[Finding], times: int, health: Health, settings: Immune) -> None:
         for _ in range(times):
             self.now += 1.0
@@ -322,6 +316,20 @@ class Fleet(RuleBasedStateMachine):
                 assert settings.mode == "enforce" or (step.do, step.state != "DRAINING") in MILD
                 assert step.state is None or step.state in MOVES[self.lives[agent].state]
                 self.gateway(agent, stepped(self.lives[agent], step, self.now, incident_id="inc_1"))
+
+    @rule(
+        agent=agents,
+        findings=FINDINGS,
+        times=st.integers(1, 12),
+        health=st.builds(Health, warm=st.booleans(), calls=st.just(60), external=st.booleans(), company=st.booleans()),
+        settings=st.sampled_from([Immune(), ENFORCE, Immune(mode="warn"), Immune(sigma_action="approve")]),
+    )
+    def calls_come(self, agent: int, findings: list[Finding], times: int, health: Health, settings: Immune) -> None:
+        self.calls(agent, findings, times, health, settings)
+
+    @rule(agent=agents, evidence=st.sampled_from([[TOKENS], [TOKENS, COST], [LOOP]]), settings=st.sampled_from(STRICT))
+    def falls_ill(self, agent: int, evidence: list[Finding], settings: Immune) -> None:
+        self.calls(agent, evidence, 5, Health(calls=60), settings)
 
     @rule(agent=agents, state=st.sampled_from(sorted(MOVES)), to=st.sampled_from(sorted(MOVES)))
     def a_step_comes_late(self, agent: int, state: str, to: str) -> None:
@@ -376,12 +384,12 @@ class Fleet(RuleBasedStateMachine):
             assert life.blocked or not life.sigma
 
     @invariant()
-    def statistics_block_one_of_twelve(self) -> None:
+    def statistics_block_one_of_three(self) -> None:
         assert on_sigma(self.lives) <= 1
 
 
 def replace_health(health: Health, blocked: int) -> Health:
-    return Health(health.warm, health.calls, 12, blocked, health.external, health.company)
+    return Health(health.warm, health.calls, 3, blocked, health.external, health.company)
 
 
 TestFleet = Fleet.TestCase
