@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gateway.model.exchange import Exchange
 from gateway.phases.admit import Gate, hold
 from gateway.phases.caller import Caller
-from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.phases.mcp.state import AskedCall, MCPState, state_of
 from gateway.phases.presenting import HEADER
 from gateway.upstream.decode import decode
 from gateway.wire.interdiction import HoldBudget
@@ -61,7 +61,7 @@ class AdmitMCP:
         asking = [(message.id, message) for message in body.messages if message.is_call]
         state.calls = tuple(
             [
-                Asked(id, message, call_of(message, index, state.server.name))
+                AskedCall(id, message, call_of(message, index, state.server.name))
                 for index, (id, message) in enumerate(asking)
                 if id is not None  # it always has one: see `read_body`
             ]

@@ -12,7 +12,7 @@ from gateway.phases.approving import StillHeld
 from gateway.phases.judged_call import Judgement
 from gateway.phases.judging_requests import EXECUTION, wants_plan
 from gateway.phases.mcp.rounds import Rounds
-from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.phases.mcp.state import AskedCall, MCPState, state_of
 from gateway.phases.mcp.waiting import QUIET_SECONDS, kept_alive
 from gateway.policy.engine import Engine
 from gateway.policy.schemas import schema_of
@@ -94,7 +94,9 @@ class JudgingCalls:
         judgement.planned = judgement.planned or rules.plans
         return judgement
 
-    async def _answer(self, exchange: Exchange, judge: Judge, asked: Asked, *, planned: bool) -> dict[str, Any] | None:
+    async def _answer(
+        self, exchange: Exchange, judge: Judge, asked: AskedCall, *, planned: bool
+    ) -> dict[str, Any] | None:
         """What the caller gets for a call that is not let through; None where it is."""
         state, id, before = state_of(exchange), asked.id, len(exchange.denied)
         again = self._again(exchange, state, asked)
@@ -123,7 +125,7 @@ class JudgingCalls:
         except Refusal as refusal:
             return refusal
 
-    def _again(self, exchange: Exchange, state: MCPState, asked: Asked) -> Callable[[], str] | None:
+    def _again(self, exchange: Exchange, state: MCPState, asked: AskedCall) -> Callable[[], str] | None:
         """What the caller sends with its next round; None where there is none. Sets `patience` for this one."""
         if self._rounds is None or state.era is not Era.STATELESS or exchange.agent is None:
             return None
@@ -134,7 +136,7 @@ class JudgingCalls:
         return partial(self._rounds.state, since, *about)
 
 
-def _check_params(exchange: Exchange, state: MCPState, asked: Asked) -> None:
+def _check_params(exchange: Exchange, state: MCPState, asked: AskedCall) -> None:
     """Raise MCPRefusal where headers say another thing than the arguments, as far as the tool is known."""
     tool = None if state.tools is None or state.era is not Era.STATELESS else state.tools.get(asked.call.name)
     if tool is not None:

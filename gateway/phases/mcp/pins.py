@@ -18,7 +18,7 @@ from gateway.model.verdict import Denial
 from gateway.phases.decisions import Decisions
 from gateway.phases.judged_call import Judged, question_of
 from gateway.phases.mcp.catalog import Catalog, Known
-from gateway.phases.mcp.state import Asked, MCPState, state_of
+from gateway.phases.mcp.state import AskedCall, MCPState, state_of
 from gateway.phases.mcp.tool_findings import ToolFindings
 from gateway.phases.mcp.tool_lists import ToolLists
 from gateway.policy.engine import Engine, Rules
@@ -43,10 +43,10 @@ class Asking(Protocol):
 
 
 @value
-class Held:
+class HeldCall:
     """Why a call is not made now. `pin` None: the server lists no such tool."""
 
-    asked: Asked
+    asked: AskedCall
     pin: Pin | None
     rule: str
     reason: str
@@ -144,7 +144,7 @@ class HeldTools:
             return None
         return self._hold(exchange, agent, held)
 
-    async def _hold(self, exchange: Exchange, agent: Agent, held: Sequence[Held]) -> None:
+    async def _hold(self, exchange: Exchange, agent: Agent, held: Sequence[HeldCall]) -> None:
         state = state_of(exchange)
         for one in held:
             approval = await self._asked(exchange, one)
@@ -157,7 +157,7 @@ class HeldTools:
             exchange.denied.append(denial)
             state.answers[one.asked.id] = denied_result(one.asked.id, state.era, refusal_text([denial]), [denial])
 
-    async def _asked(self, exchange: Exchange, held: Held) -> Approval | None:
+    async def _asked(self, exchange: Exchange, held: HeldCall) -> Approval | None:
         """What people were asked: once for each definition, whoever calls the tool. None: they could not be asked."""
         pin, name, server = held.pin, held.asked.call.name, state_of(exchange).server.name
         if self._approvals is None or pin is None or pin.seen is None or pin.problem is not None:
@@ -171,7 +171,7 @@ class HeldTools:
             return await self._approvals.ask(what)
         return None
 
-    async def _is_approved(self, exchange: Exchange, held: Held, approval: Approval | None) -> bool:
+    async def _is_approved(self, exchange: Exchange, held: HeldCall, approval: Approval | None) -> bool:
         """Whether a person said yes, and it is pinned by now."""
         if approval is None or approval.status != "approved":
             return False
@@ -180,7 +180,7 @@ class HeldTools:
         pin = (self._pins.of(state_of(exchange).server.name) or {}).get(held.asked.call.name)
         return pin is not None and pin.state == "pinned"
 
-    def _record(self, exchange: Exchange, agent: Agent, held: Held, verdict: Verdict) -> str | None:
+    def _record(self, exchange: Exchange, agent: Agent, held: HeldCall, verdict: Verdict) -> str | None:
         call = held.asked.call
         judged = Judged(call, question_of(call), verdict)
         return self._decisions.record(exchange, self._facts(agent), judged, withheld=not verdict.allowed)
@@ -198,23 +198,23 @@ def _lists(exchange: Exchange, state: MCPState) -> set[Any] | None:
     return {message.id for message in state.body.messages if message.method == _LIST and message.is_request}
 
 
-def _held(asked: Asked, pins: Mapping[str, Pin], rules: Rules) -> Held | None:
+def _held(asked: AskedCall, pins: Mapping[str, Pin], rules: Rules) -> HeldCall | None:
     pin, new_tools = pins.get(asked.call.name), rules.new_tools
     if pin is None:
         if new_tools is None:
             return None
         reason = "the server does not list this tool to the gateway, so nobody could approve it"
-        return Held(asked, None, new_tools[0], reason, new_tools[1])
+        return HeldCall(asked, None, new_tools[0], reason, new_tools[1])
     if pin.state == "seen":
-        return Held(asked, pin, RULE, f"its definition cannot be pinned: {pin.problem}")
+        return HeldCall(asked, pin, RULE, f"its definition cannot be pinned: {pin.problem}")
     if pin.state == "changed":
         reason = (
             "the server has changed its definition since it was approved, and an operator has to approve the new one"
         )
-        return Held(asked, pin, RULE, reason)
+        return HeldCall(asked, pin, RULE, reason)
     if pin.state == "new" and new_tools is not None:
         reason = "the tool is new, and an operator has to approve it"
-        return Held(asked, pin, new_tools[0], reason, new_tools[1])
+        return HeldCall(asked, pin, new_tools[0], reason, new_tools[1])
     return None
 
 

@@ -16,7 +16,7 @@ from gateway.wire.mcp_stream import Cut, Edit
 
 
 @value
-class Asked:
+class AskedCall:
     """A `tools/call` of the request, its id, and the call in it."""
 
     id: RequestId
@@ -59,8 +59,8 @@ class MCPState:
         self.refusal = refusal
         self.session: str | None = None
         self.body: Body | None = None
-        self.calls: tuple[Asked, ...] = ()
-        self.released: list[Asked] = []
+        self.calls: tuple[AskedCall, ...] = ()
+        self.released: list[AskedCall] = []
         self.answers: dict[RequestId, dict[str, Any]] = {}
         self.forwarded: tuple[Message, ...] = ()
         self.added: dict[RequestId, dict[str, Any]] = {}
@@ -110,8 +110,8 @@ def _name_of(message: Message) -> Message:
     return Message({}, message.method, message.id, {})
 
 
-def _named(asked: Asked) -> Asked:
-    return Asked(asked.id, _name_of(asked.message), replace(asked.call, arguments="", parsed=None))
+def _named(asked: AskedCall) -> AskedCall:
+    return AskedCall(asked.id, _name_of(asked.message), replace(asked.call, arguments="", parsed=None))
 
 
 def state_of(exchange: Exchange) -> MCPState:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.phases.mcp.state import Asked, MCPState
+from gateway.phases.mcp.state import AskedCall, MCPState
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import Era
 from gateway.wire.mcp_messages import call_of, read_body
@@ -48,7 +48,7 @@ def test_what_was_asked_is_let_go_of_and_names_stay() -> None:
     state.forget_text()
     body = read_body(b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"a":"text"}}}')
     state.body, state.forwarded = body, body.messages
-    asked = Asked(7, body.messages[0], call_of(body.messages[0], 0, "files"))
+    asked = AskedCall(7, body.messages[0], call_of(body.messages[0], 0, "files"))
     state.calls, state.released = (asked,), [asked]
     state.forget_text()
     assert (state.method, state.request_id, state.works) == ("tools/call", 7, True)
