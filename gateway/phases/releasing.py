@@ -256,7 +256,7 @@ class CallNames:
     __slots__ = ("_normal", "hash", "own", "server")
 
     def __init__(self, rules: Rules, question: Question) -> None:
-        self.own = rules.own_name(question.tool)
+        self.own = rules.own_name(question)
         self.server, self._normal = rules.named(question)
         self.hash = _hash(question.arguments)
 

@@ -138,12 +138,11 @@ class Rules:
 
     def named(self, question: Question) -> tuple[str | None, str]:
         """The MCP server of a call, where that is known, and the tool's name in normal form."""
-        server, name = self._names.of(question.tool)
-        return (server if question.server is None else self._names.server_of(question.server)), name
+        return self._names.of(question.tool, question.server)
 
-    def own_name(self, tool: str) -> str:
+    def own_name(self, question: Question) -> str:
         """The tool's own name as it was written, without a client's prefix."""
-        return self._names.own(tool)
+        return self._names.own(question.tool, question.server)
 
     def demanded(
         self, root: str, steps: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]]
@@ -163,7 +162,10 @@ class Rules:
         """Whether the agent may be given this call, and why. Asked of an action and a tool, both must be allowed."""
         if question.action is not None and question.tool:
             by_tool = self.judge_call(replace(question, action=None), facts)
-            if not by_tool.allowed or normal(question.action) in (by_tool.action, self._names.of(question.tool)[1]):
+            if not by_tool.allowed or normal(question.action) in (
+                by_tool.action,
+                self._names.of(question.tool, question.server)[1],
+            ):
                 return by_tool
             # The intent has its say on the tool: it must not stand for one that the action needs.
             by_action = self._judge(replace(question, tool=""), replace(facts, intent=None))
@@ -172,14 +174,30 @@ class Rules:
 
     def _judge(self, question: Question, facts: Facts) -> Verdict:
         call = self._prepared(question, facts)
-        told = self._verdict(decide(self._enforced, call), call)
+        told = self._granted(call)
         if not (told.allowed or told.asks):
             return told
-        if self.grants and (grant := intending.grant_of(self._in_force, call)) is not None:
-            told = replace(told, grant=grant)
-        if not intending.is_bound(call):
+        if question.server is not None and (posing := self._names.posing(question.tool)) is not None:
+            told = self._held_to_other(told, question, posing, facts)
+        if not (told.allowed or told.asks) or not intending.is_bound(call):
             return told
         return intending.held_to(told, intending.fit(call, self._names), shadow=self.shadow)
+
+    def _granted(self, call: Call) -> Verdict:
+        told = self._verdict(decide(self._enforced, call), call)
+        if self.grants and (told.allowed or told.asks):
+            grant = intending.grant_of(self._in_force, call)
+            return told if grant is None else replace(told, grant=grant)
+        return told
+
+    def _held_to_other(self, told: Verdict, question: Question, posing: tuple[str, str], facts: Facts) -> Verdict:
+        """The verdict on a tool whose literal name is that of another server's tool as clients write it: servers pass
+        on the tools of others under such names. What is said against that tool, or demanded of it, counts as well."""
+        call = self._prepared(replace(question, tool=posing[1], server=posing[0]), replace(facts, tools=None))
+        if not call.entries and next(denials(self._enforced, call), None) is None:
+            return told
+        other = self._granted(replace(call, counts=[]))
+        return other if not (other.allowed or other.asks) else _both(told, other) if other.allowed else other
 
     def judge_step(self, question: Question, facts: Facts) -> Verdict:
         """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""

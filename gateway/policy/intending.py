@@ -78,7 +78,7 @@ def _where(root: str, step: str, argument: str, names: Names) -> Where:
 def _tool(question: Question, intent: Intent, names: Names) -> str:
     """The tool's own name. Where only an action was stated, the tool of the intent that is called so."""
     if question.tool:
-        return names.own(question.tool)
+        return names.own(question.tool, question.server)
     action = normal(question.action or "")
     return next((tool for tool in intent.tools if normal(tool) == action), question.action or "")
 

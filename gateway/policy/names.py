@@ -16,10 +16,17 @@ class Names:
     def __init__(self, servers: Collection[str] = ()) -> None:
         self._servers = tuple(servers)
         self._known: dict[str, tuple[str | None, str]] = {}
+        self._literal: dict[str, str] = {}
         self._plain: dict[str, str] = {}
 
-    def of(self, tool: str) -> tuple[str | None, str]:
-        """The server that a client's prefix names, and the tool's name in normal form."""
+    def of(self, tool: str, server: str | None = None) -> tuple[str | None, str]:
+        """The server that a client's prefix names, and the tool's name in normal form.
+
+        Args:
+            server: where it is, if that is said beside the name: then nothing in the name is a client's prefix.
+        """
+        if server is not None:
+            return self.server_of(server), self._normal(tool)
         known = self._known.get(tool)
         if known is None:
             server, own = split_server(tool, self._servers)
@@ -29,8 +36,19 @@ class Names:
                 self._known[tool] = known
         return known
 
-    def plain(self, tool: str) -> str:
-        """The tool's own name in normal form, in the letters that it shows to a reader."""
+    def _normal(self, tool: str) -> str:
+        known = self._literal.get(tool)
+        if known is None:
+            known = normal(tool)
+            if len(tool) <= _LONGEST:
+                make_room(self._literal, _REMEMBERED)
+                self._literal[tool] = known
+        return known
+
+    def plain(self, tool: str, server: str | None = None) -> str:
+        """The tool's own name in normal form, in the letters that it shows to a reader; `server` as in `of`."""
+        if server is not None:
+            return plain_letters(normal(plain_letters(tool)))
         known = self._plain.get(tool)
         if known is None:
             # Again: some letters look like another one only once they are small.
@@ -40,9 +58,14 @@ class Names:
                 self._plain[tool] = known
         return known
 
-    def own(self, tool: str) -> str:
-        """The tool's own name as it was written, without a client's prefix."""
-        return split_server(tool, self._servers)[1] if self._servers else tool
+    def own(self, tool: str, server: str | None = None) -> str:
+        """The tool's own name as it was written, without a client's prefix; `server` as in `of`."""
+        return split_server(tool, self._servers)[1] if self._servers and server is None else tool
+
+    def posing(self, tool: str) -> tuple[str, str] | None:
+        """The server and the tool on it that a name would mean if it began with a client's prefix."""
+        server, own = split_server(tool, self._servers) if self._servers else (None, tool)
+        return None if server is None else (server, own)
 
     def server_of(self, namespace: str) -> str:
         """The configured server that a tool's namespace names, else the namespace itself."""

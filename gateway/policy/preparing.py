@@ -22,15 +22,13 @@ def prepare(
     tool's own name, and what the others map it to: nobody can rename a tool out of another document's rules. All of
     them also see it in its plain form, as a lenient reader would.
     """
-    server, name = names.of(question.tool)
-    if question.server is not None:
-        server = names.server_of(question.server)
+    server, name = names.of(question.tool, question.server)
     about_action = question.action is not None and not question.tool
     if about_action:
         name = normal(question.action or "")
     own: Target = (name, question.resource or "")
     asked = (question.action if about_action else question.tool) or ""
-    plain_name = name if asked.isascii() else names.plain(asked)
+    plain_name = name if asked.isascii() else names.plain(asked, question.server)
     plain: dict[Target, Target] = {}
 
     def readings(target: Target) -> tuple[Target, ...]:

@@ -164,5 +164,7 @@ def _said(verdict: Verdict) -> Said:
 
 
 def _name_of(call: RecordedCall, servers: Collection[str]) -> tuple[str | None, str]:
+    if call.question.server is not None:
+        return call.question.server, normal(call.question.tool)
     server, own = split_server(call.question.tool, servers)
-    return call.question.server or server, normal(own)
+    return server, normal(own)

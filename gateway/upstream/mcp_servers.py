@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from urllib.parse import urlsplit
 
 from gateway.model.headers import Headers
@@ -44,15 +45,17 @@ class MCPServer:
 
 
 class MCPServers:
-    """All of them. A new configuration is a new instance. Raises ValueError for two names that clients spell alike."""
+    """All of them. A new configuration is a new instance. Raises ValueError for two names, `a` and `a__b`, that are one
+    text before the name of a tool, as clients spell it (`a__b__c`)."""
 
     def __init__(self, servers: Iterable[MCPServer] = ()) -> None:
         self.by_name: Mapping[str, MCPServer] = {server.name: server for server in servers}
-        spelled: dict[str, str] = {}
-        for name in self.by_name:
-            other = spelled.setdefault(_SIGNS.sub("_", name.lower()), name)
-            if other != name:
-                raise ValueError(f"MCP servers {other} and {name}: clients write both alike before names of tools")
+        spelled = {name: f"{_SIGNS.sub('_', name.lower())}__" for name in self.by_name}
+        for name, other in combinations(spelled, 2):
+            if spelled[name].startswith(spelled[other]) or spelled[other].startswith(spelled[name]):
+                raise ValueError(
+                    f"MCP servers {name} and {other}: before names of tools one could be read as the other"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -77,6 +77,28 @@ def test_the_same_tool_on_another_server_is_another_tool() -> None:
     assert judge(on, "read_file", server="mcp__test").allowed
 
 
+def test_at_its_server_a_tools_name_is_literal_and_hides_no_tool_from_denials() -> None:
+    denied = [{"action": "github delete_repo", "server": "hub"}]
+    on_hub = rules(document(default="allow", deny=denied), servers=("hub", "github"))
+    assert not judge(on_hub, "github__delete_repo", server="hub").allowed
+    assert not judge(on_hub, "mcp__hub__github__delete_repo").allowed
+    assert judge(on_hub, "delete_repo", server="hub").allowed
+    denied = [{"action": "delete_repo", "server": "github"}]
+    by_name = rules(document(default="allow", deny=denied), servers=("hub", "github"))
+    for name in ("github__delete_repo", "mcp__github__delete_repo", "github.delete_repo"):
+        assert not judge(by_name, name, server="hub").allowed and not judge(by_name, name, server="github").allowed
+    assert judge(by_name, "delete_repo", server="hub").allowed
+
+
+def test_nobody_is_allowed_a_tool_that_only_takes_the_name_of_an_allowed_one() -> None:
+    on = rules(document(default="deny", allow=[{"action": "read", "server": "github"}]), servers=("evil", "github"))
+    assert judge(on, "read", server="github").allowed and judge(on, "mcp__github__read").allowed
+    assert not judge(on, "github__read", server="evil").allowed
+    held = document(default="allow", tools=[tool("read", "github", approval=Approval("always"))])
+    asked = rules(held, servers=("hub", "github"))
+    assert judge(asked, "github__read", server="hub").approval
+
+
 def test_an_action_may_be_asked_about_without_a_tool_and_both_must_be_allowed() -> None:
     assert judge(OPS, action="Read File", resource="s3://docs/a").rule == "ops/modes/NORMAL/allow/0"
     assert not judge(OPS, action="restart service").allowed

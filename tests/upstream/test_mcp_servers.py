@@ -44,7 +44,10 @@ def test_servers_are_known_by_name() -> None:
     assert MCPServers().names == ()
 
 
-@pytest.mark.parametrize("other", ["my_files", "my.files", "My-Files"])
+@pytest.mark.parametrize("other", ["my_files", "my.files", "My-Files", "my_files__old", "my-files--b", "my"])
 def test_names_that_clients_spell_alike_are_refused(other: str) -> None:
-    with pytest.raises(ValueError, match=f"my-files and {other}"):
-        MCPServers([MCPServer("my-files", "https://x"), MCPServer(other, "https://y")])
+    names = ("my-files", other) if other != "my" else ("my--files", other)
+    for one, two in (names, names[::-1]):
+        with pytest.raises(ValueError, match=f"{one} and {two}"):
+            MCPServers([MCPServer(one, "https://x"), MCPServer(two, "https://y")])
+    assert MCPServers([MCPServer("my-files", "https://x"), MCPServer("my-files-b", "https://y")]).names

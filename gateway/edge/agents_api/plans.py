@@ -75,7 +75,7 @@ def steps_of(asked: Sequence[AskedStep], split: Split) -> tuple[Step, ...]:
     ids = [step.id or f"s{position}" for position, step in enumerate(asked, 1)]
     if twice := next((one for one in ids if ids.count(one) > 1), None):
         raise invalid("body.steps", f"two steps have the id {twice}")
-    tools = [_named(f"body.steps.{at}", step.tool, step.server, split) for at, step in enumerate(asked)]
+    tools = [_named(step.tool, step.server, split) for at, step in enumerate(asked)]
     made = []
     for at, step in enumerate(asked):
         where, (server, tool) = f"body.steps.{at}", tools[at]
@@ -104,7 +104,7 @@ def parts_of(asked: Sequence[NarrowedStep] | None, parent: Sequence[Step], split
         if "after" in given:
             given["after"] = tuple(given["after"] or ())
         if step.tool is not None:
-            server, given["tool"] = _named(where, step.tool, step.server, split)
+            server, given["tool"] = _named(step.tool, step.server, split)
             if server is not None:
                 given["server"] = server
         elif step.server is not None:
@@ -117,11 +117,9 @@ def _present(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _named(where: str, tool: str, server: str | None, split: Split) -> tuple[str | None, str]:
+def _named(tool: str, server: str | None, split: Split) -> tuple[str | None, str]:
     prefix, own = split(tool)
-    if prefix is not None and server not in (None, prefix):
-        raise invalid(f"{where}.server", f"is another than that of the tool, {prefix}")
-    return prefix or server, own
+    return (prefix or server, own) if server in (None, prefix) else (server, tool)
 
 
 def _meant(where: str, one: int | str, ids: Sequence[str], tools: Sequence[str]) -> str:

@@ -342,7 +342,6 @@ def test_what_the_other_agents_policy_denies_is_not_handed_on(agent: Agent) -> N
         ([{"tool": "read_file", "after": ["s2"]}, {"tool": "get_x", "after": ["s1"]}], {}, "body.steps"),
         ([{"tool": "read_file", "constraints": {"path": {"regex": "x"}}}], {}, "body.steps.0.constraints.path.regex"),
         ([{"tool": "read_file", "arguments": {"n": 2**53}}], {}, "body.steps.0"),
-        ([{"tool": "mcp__cloud__read", "server": "other"}], {}, "body.steps.0.server"),
         ([{"tool": "read_file", "max_uses": 0}], {}, "body.steps.0.max_uses"),
         ([{"tool": "read_file", "arguments": {"text": "x" * 9000}}], {}, "body.steps"),
         ([{"tool": "read_file"}], {"ttl_seconds": 86_401}, "body.ttl_seconds"),
