@@ -19,7 +19,6 @@ from gateway.phases.mcp.sessions import Sessions
 from gateway.phases.mcp.settle import SettleMCP
 from gateway.phases.mcp.tool_findings import ToolFindings
 from gateway.phases.mcp.tracing import TracedMessages
-from gateway.phases.note_results import NoteResults
 from gateway.phases.profile import Profiler
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
@@ -88,8 +87,7 @@ class MCPPath:
         """The gates in order: what is known of tools goes before `judging`, what counts goes after it."""
         path = self._path
         presenting = PresentingCalls(path.presenting)
-        reading = NoteResults(lambda exchange: path.policies.of(exchange).engine, self._state.results_seen)
-        judging = (presenting.gate, self.held_tools.gate, self._judging().gate, reading)
+        judging = (presenting.gate, self.held_tools.gate, self._judging().gate, path.results)
         traced = TracedMessages(path.telemetry)
         gates = (traced.read, path.guard, *judging, path.reserve, self._recording.phase.decide, traced.pass_on)
         return AdmitMCP(path.bodies, limit=settings.max_body_bytes, gates=gates)
@@ -105,7 +103,7 @@ class MCPPath:
             state.tool_pins,
             findings,
             path.judging.decisions,
-            lambda exchange: path.policies.of(exchange).engine,
+            path.engine_of,
             modes=state.modes.of,
             clock=self._wall_clock,
             approvals=state.approvals,
@@ -114,7 +112,7 @@ class MCPPath:
     def _judging(self) -> JudgingCalls:
         path = self._path
         return JudgingCalls(
-            lambda exchange: path.policies.of(exchange).engine,
+            path.engine_of,
             path.guard.judging(path.judging.of),
             clock=self._wall_clock,
             monotonic=time.monotonic,

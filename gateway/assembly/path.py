@@ -50,6 +50,7 @@ from gateway.phases.timeouts import Timeouts
 from gateway.phases.tokens import IssuerTokens
 from gateway.pipeline import Pipeline
 from gateway.policy.document import Document
+from gateway.policy.engine import Engine
 from gateway.pricing.calibration import Calibration
 from gateway.pricing.price import Price
 from gateway.pricing.table import Prices
@@ -101,8 +102,8 @@ class Path:
         self.process = Process(time.monotonic)
         self.presenting = present(settings, state, self._wall_clock)
         self.judging = judge(settings, kept, state, recording, self._wall_clock)
-        state = self._state
         self.hearing = Hearing(self.judging.of, state.given, state.memory, self.judging.decisions)
+        self.results = NoteResults(self.engine_of, state.results_seen)
         self.telemetry = self._telemetry(kept)
         self.bodies = HoldBudget(max(_BODY_BYTES, settings.max_body_bytes))
         self.identify = self._identify(kept)
@@ -120,6 +121,10 @@ class Path:
     @property
     def timeouts(self) -> Timeouts:
         return self._timeouts
+
+    def engine_of(self, exchange: Exchange) -> Engine:
+        """The policies that an exchange is judged by, from end to end."""
+        return self.policies.of(exchange).engine
 
     def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What has to go on as long as the process serves."""
@@ -163,7 +168,7 @@ class Path:
 
     def _judging_requests(self) -> JudgingRequests:
         return JudgingRequests(
-            lambda exchange: self.policies.of(exchange).engine,
+            self.engine_of,
             self.judging.decisions,
             modes=self._state.modes.of,
             clock=self._wall_clock,
@@ -171,7 +176,7 @@ class Path:
 
     def _relayed_models(self, bodies: HoldBudget) -> RelayedModels:
         return RelayedModels(
-            lambda exchange: self.policies.of(exchange).engine,
+            self.engine_of,
             self.judging.decisions,
             bodies,
             limit=self._settings.max_body_bytes,
@@ -181,7 +186,7 @@ class Path:
 
     def _past_calls(self) -> PastCalls:
         return PastCalls(
-            lambda exchange: self.policies.of(exchange).engine,
+            self.engine_of,
             self.hearing.of,
             self._state.given,
             modes=self._state.modes.of,
@@ -201,8 +206,7 @@ class Path:
         known: tuple[Gate, ...] = (profiler, refine, routes, self.guard, presenting)
         past = self._past_calls()
         requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
-        results = NoteResults(lambda exchange: self.policies.of(exchange).engine, state.results_seen)
-        judged: tuple[Gate, ...] = (*self._noting(), *requests, owing.gate, earlier.gate, self.hearing.gate, results)
+        judged: tuple[Gate, ...] = (*self._noting(), *requests, owing.gate, earlier.gate, self.hearing.gate)
         seen = (profiler.observe, refine.observe, owing.observe, earlier.observe)
         return Pipeline(
             self.identify,
@@ -210,7 +214,7 @@ class Path:
                 self.bodies,
                 judged_limit=settings.max_body_bytes,
                 relayed_limit=settings.max_relayed_bytes,
-                gates=(*known, *judged, self.reserve, record.decide),
+                gates=(*known, *judged, self.results, self.reserve, record.decide),
             ),
             Rewrite(lambda exchange: self._provider_of(exchange).is_openai),
             self.forward,
