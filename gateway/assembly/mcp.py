@@ -117,6 +117,7 @@ class MCPPath:
             clock=self._wall_clock,
             monotonic=time.monotonic,
             rounds=self._rounds,
+            once=self._state.grants.once,
         )
 
     def _settle(self) -> SettleMCP:

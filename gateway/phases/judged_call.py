@@ -84,6 +84,8 @@ class Judgement:
         tools: what was offered, by name; None where the provider keeps the conversation and nothing was sent.
         planned: calls are only told, never let through.
         proposed: the call that is judged was proposed by a model and let through; see `releasing`.
+        continued: the call that is judged goes on with one that was let through; the step it used, if any.
+        step: that the call judged last has used.
         intent: what the agent presents; `counted` is what its steps have counted.
         strip, redact: what is to be taken out of the request.
     """
@@ -101,6 +103,8 @@ class Judgement:
     intent: IntentClaims | None = None
     counted: tuple[Count, ...] = ()
     proposed: bool = False
+    continued: bool = False
+    step: str | None = None
 
     @property
     def needs_memory(self) -> bool:
@@ -119,7 +123,9 @@ class Judgement:
     def facts(
         self, now: float, modes: Mapping[str, str], memory: Memory | None = None, intent: Intent | None = None
     ) -> Facts:
-        return Facts(self.agent, now, modes, self.tools, self.transcript, memory, intent, self.proposed)
+        # What goes on was held to its intent and its grant, and counted, when it began.
+        proposed, free = self.proposed or self.continued, self.continued
+        return Facts(self.agent, now, modes, self.tools, self.transcript, memory, intent, proposed, free)
 
 
 def question_of(call: ToolCall) -> Question:

@@ -120,7 +120,8 @@ class Judging:
 
     def _judge(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling | Wait:
         releasing = self._releasing(exchange)
-        if judgement.needs_memory or (releasing is not None and releasing.looks_up(judgement)):
+        looks_up = releasing is not None and releasing.looks_up(judgement) and not judgement.continued
+        if judgement.needs_memory or looks_up:
             return Wait(partial(self._knowing, exchange, judgement, calls))
         return self._ruling(exchange, judgement, calls, _NOTHING)
 
@@ -134,7 +135,7 @@ class Judging:
 
     async def _known(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Known:
         memory, releasing = None, self._releasing(exchange)
-        looks_up = releasing is not None and releasing.looks_up(judgement)
+        looks_up = releasing is not None and releasing.looks_up(judgement) and not judgement.continued
         if judgement.needs_memory and self._memories is not None:
             agent_id, keys = judgement.agent.agent_id, (*judgement.rules.memory_keys, *judgement.counted)
             loading = self._memories.load(agent_id, judgement.conversation, keys, session=judgement.session)
@@ -157,6 +158,8 @@ class Judging:
             return self._refused(exchange, facts, judged)
         if judgement.planned:
             return self._planned(exchange, facts, judged)
+        if judgement.continued and all(one.verdict.allowed for one in judged):
+            return Wait(partial(self._gone_on, exchange, judgement, judged, facts))
         releasing = self._releasing(exchange)
         written = releasing is not None and releasing.concerns(judgement, judged)
         if written or any(one.asks or one.verdict.counts for one in judged):
@@ -198,6 +201,22 @@ class Judging:
             if gone := await self._take(asked):
                 return self._not_approved(exchange, facts, gone, judged)
             return await self._released(exchange, judgement, facts, judged, asked)
+        except StoreUnavailable:
+            return _no_state()
+
+    async def _gone_on(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], facts: Facts
+    ) -> Ruling:
+        """What was let through before goes on: nothing is used, counted or asked a second time."""
+        judged = [replace(one, verdict=replace(one.verdict, approval=False, step=judgement.step)) for one in judged]
+        try:
+            entries = self._record(exchange, judgement, facts, judged)
+            if self.decisions.strict:
+                await self.decisions.durable(list(entries.values()))
+            if (releasing := self._releasing(exchange)) is not None:
+                decisions = {at: decision_id(entry) for at, entry in entries.items()}
+                await releasing.hand_on(exchange, judgement, judged, decisions)
+            return RELEASE
         except StoreUnavailable:
             return _no_state()
 

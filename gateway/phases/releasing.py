@@ -222,6 +222,7 @@ class Executed:
     ) -> None:
         """Tell the server what was decided, of calls with an intent or a grant."""
         for one in judged:
+            judgement.step = one.verdict.step
             if _is_told(one):
                 self._tell(exchange, judgement, one, decisions.get(id(one.call), exchange.id))
 

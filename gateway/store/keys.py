@@ -57,7 +57,7 @@ used by one script.
 | `uses:{root}` | hash | how often steps of an intent, and of all narrowed from it, were used | 60 s after its end |
 | `call:{agent}:{digest}` | string | what the call token of an allowed call says | 60 s |
 | `grant:{agent}:{digest}` | sorted set | executions of a call that a model proposed, by when it did; 100 | 10 min |
-| `grant:{agent}:taken:{token}` | string | a call token stands for the grants of its call | 60 s |
+| `grant:{agent}:taken:{token}` | string | a token took its call's grants, or a call went on | 60 s, 2 h |
 | `results:{agent}` | hash | which sessions of an agent have read results of tools, and when last, s | 70 min |
 | `tools:{server}` | hash | definitions of an MCP server's tools, by their hashes | while they are pinned or listed |
 | `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |

@@ -12,6 +12,7 @@ import pytest
 from tests.support.gateway import GatewayProcess, running_gateway
 from tests.support.mcp_server import RunningServer, running_mcp_server
 from tests.support.redis import RedisServer
+from tests.support.upstream import ThreadedUpstream, json_answer, threaded
 
 POLICY = {
     "name": "tools",
@@ -70,7 +71,7 @@ class Agent:
         message = answer.json()["choices"][0]["message"]
         return "" if message.get("tool_calls") else str(message["content"])
 
-    def execute(self, name: str, arguments: Any, token: str | None = None) -> Any:
+    def execute(self, name: str, arguments: Any, token: str | None = None, to: str = "files", **more: Any) -> Any:
         """The answer of the MCP server, or of the gateway in its place."""
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -83,10 +84,10 @@ class Agent:
             "jsonrpc": "2.0",
             "id": 1,
             "method": "tools/call",
-            "params": {"name": name, "arguments": arguments, "_meta": meta},
+            "params": {"name": name, "arguments": arguments, "_meta": meta, **more},
         }
         headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": name}
-        answer = self.ask("/mcp/files", body, **headers)
+        answer = self.ask(f"/mcp/{to}", body, **headers)
         if answer.headers["content-type"].startswith("text/event-stream"):
             lines = [line[5:] for line in answer.text.splitlines() if line.startswith("data:")]
             return json.loads(lines[-1])
@@ -112,13 +113,23 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="module")
-def gateway(shared_redis: RedisServer, server: RunningServer, tmp_path_factory: Any) -> Iterator[GatewayProcess]:
+def asking() -> Iterator[ThreadedUpstream]:
+    """A server that asks more before it does what is asked."""
+    more = {"resultType": "input_required", "requestState": "theirs", "inputRequests": {"sure": {}}}
+    with threaded(json_answer({"jsonrpc": "2.0", "id": 1, "result": more})) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    shared_redis: RedisServer, server: RunningServer, asking: ThreadedUpstream, tmp_path_factory: Any
+) -> Iterator[GatewayProcess]:
     env = {
         "GATEWAY_REDIS_URL": shared_redis.url,
         "GATEWAY_REDIS_PREFIX": "releasing:",
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("releasing")),
         "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED, TRACED]),
-        "GATEWAY_MCP_SERVERS": json.dumps({"files": server.url}),
+        "GATEWAY_MCP_SERVERS": json.dumps({"files": server.url, "asks": f"{asking.url}/mcp"}),
     }
     with running_gateway("--stub", env=env) as running:
         yield running
@@ -335,3 +346,45 @@ def test_what_was_granted_dies_with_the_quarantine_of_its_agent(gateway: Gateway
     gateway.ask("POST", f"/quarantine/{caught.agent_id}", json={"reason": "odd"}).raise_for_status()
     gateway.ask("DELETE", f"/quarantine/{caught.agent_id}").raise_for_status()
     assert "grant_required" in caught.executed(*call)
+
+
+def sent_on(asking: ThreadedUpstream) -> list[dict[str, Any]]:
+    """The parameters of the calls that the server was asked for."""
+    asked = [one.json() for one in asking.requests]
+    return [one["params"] for one in asked if one["method"] == "tools/call"]
+
+
+def test_a_call_goes_on_under_the_use_and_the_grant_that_it_began_with(
+    agent: Agent, granted: Agent, asking: ThreadedUpstream
+) -> None:
+    call = ("add", {"a": 1, "b": 2})
+    token = agent.intent(ADD)
+    assert granted.refused(call) == ""
+    for caller, shown in ((agent, token), (granted, None)):
+        asking.requests.clear()
+        state = caller.execute(*call, shown, to="asks")["result"]["requestState"]
+        assert state != "theirs"
+        again = caller.execute(*call, shown, to="asks", requestState=state, inputResponses={})["result"]
+        assert again["resultType"] == "input_required"
+        first, second = sent_on(asking)
+        assert second["requestState"] == "theirs" and "requestState" not in first
+        assert first["_meta"]["io.leuko/call"] != second["_meta"]["io.leuko/call"]
+        for stolen in (state, "theirs"):
+            refused = caller.execute(*call, shown, to="asks", requestState=stolen, inputResponses={})
+            assert refused["result"]["isError"] is True, refused
+        assert len(sent_on(asking)) == 2
+
+
+def test_a_call_does_not_go_on_without_its_intent_or_after_that_was_revoked(
+    agent: Agent, asking: ThreadedUpstream
+) -> None:
+    call, path = ("delete_file", {"path": "/a"}), "/api/v1/intents"
+    made = agent.ask(path, {"goal": "tidy", "steps": [{"tool": call[0], "arguments": call[1]}]}).json()
+    state = agent.execute(*call, made["token"], to="asks")["result"]["requestState"]
+    asking.requests.clear()
+    assert agent.execute(*call, to="asks", requestState=state)["result"]["isError"] is True
+    httpx.delete(
+        f"{agent.gateway.url}{path}/{made['intent_id']}", headers={"authorization": f"Bearer {agent.key}"}, timeout=20
+    ).raise_for_status()
+    assert agent.execute(*call, made["token"], to="asks", requestState=state)["error"]["data"]["reason"] == "revoked"
+    assert sent_on(asking) == []

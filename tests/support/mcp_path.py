@@ -128,6 +128,7 @@ async def mcp_path(
     change: Callable[[Pipeline], None] = lambda pipeline: None,
     approvals: Approvals | None = None,
     rounds: Rounds | None = None,
+    once: Any = None,
     quiet: float = 5.0,
 ) -> AsyncIterator[MCPWorld]:
     """Serve the server `files` at `upstream` under policy documents, for the length of a block."""
@@ -148,6 +149,7 @@ async def mcp_path(
         clock=time.time,
         monotonic=clock,
         rounds=rounds,
+        once=once,
         quiet=quiet,
     )
     record = Record(_Later(entries), wall_clock=lambda: 1.8e9)

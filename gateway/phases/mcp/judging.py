@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
+from gateway.intents.canonical import args_hash
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
@@ -11,11 +12,12 @@ from gateway.model.verdict import Judge, Ruling, Wait, Withhold
 from gateway.phases.approving import StillHeld
 from gateway.phases.judged_call import Judgement
 from gateway.phases.judging_requests import EXECUTION, wants_plan
-from gateway.phases.mcp.rounds import Rounds
+from gateway.phases.mcp.rounds import LIFE_SECONDS, Rounds, is_sealed, wants_more, with_state
 from gateway.phases.mcp.state import AskedCall, MCPState, state_of
 from gateway.phases.mcp.waiting import QUIET_SECONDS, kept_alive
 from gateway.policy.engine import Engine
 from gateway.policy.schemas import schema_of
+from gateway.store.errors import StoreUnavailable
 from gateway.wire.mcp import Era, again_result, denied_result, error_of, planned_result, without_output_schemas
 from gateway.wire.mcp_params import check_params
 
@@ -26,6 +28,10 @@ _BY_POLICY = frozenset(
 _LONGEST_WAIT = 3600.0
 
 
+class Once(Protocol):
+    async def __call__(self, agent_id: str, name: str, *, seconds: int) -> bool: ...
+
+
 class JudgingCalls:
     """A gate, after those that learn about the tools and before those that count.
 
@@ -33,7 +39,8 @@ class JudgingCalls:
         engine_of: the policies that an exchange is judged by, from end to end.
         judge_of: who judges, once `exchange.judgement` is set; see `Judging.of` and `Guard.judging`.
         clock: seconds since the epoch. monotonic: monotonic seconds.
-        rounds: of calls that people have to approve; None: there is only one.
+        rounds: of calls that people have to approve, or that servers ask more about; None: there is only one.
+        once: whether a round of an agent goes on for the first time; raises StoreUnavailable. None: none goes on.
         quiet: seconds after which a caller that waits for a ruling hears something.
     """
 
@@ -45,6 +52,7 @@ class JudgingCalls:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         rounds: Rounds | None = None,
+        once: Once | None = None,
         quiet: float = QUIET_SECONDS,
     ) -> None:
         self._engine_of = engine_of
@@ -52,6 +60,7 @@ class JudgingCalls:
         self._clock = clock
         self._monotonic = monotonic
         self._rounds = rounds
+        self._once = once
         self._quiet = quiet
 
     async def gate(self, exchange: Exchange) -> None:
@@ -100,6 +109,12 @@ class JudgingCalls:
         """What the caller gets for a call that is not let through; None where it is."""
         state, id, before = state_of(exchange), asked.id, len(exchange.denied)
         again = self._again(exchange, state, asked)
+        try:
+            await self._open(exchange, state, asked)
+        except StoreUnavailable:
+            return error_of(
+                Refusal("state_unavailable", "Whether this call may go on is not known.", retry_after=1), id
+            )
         said = judge([asked.call])
         ruling = await self._awaited(exchange, said) if isinstance(said, Wait) else said
         if isinstance(ruling, Refusal):
@@ -110,11 +125,47 @@ class JudgingCalls:
                 return again_result(id, again(), ruling)
             return error_of(ruling, id)
         if not isinstance(ruling, Withhold):
+            self._seal(exchange, state, asked)
             return None
         exchange.denied.extend(ruling.denied)
         if planned and not ruling.denied:
             return planned_result(id, state.era, ruling.text)
         return denied_result(id, state.era, ruling.text, ruling.denied)
+
+    async def _open(self, exchange: Exchange, state: MCPState, asked: AskedCall) -> None:
+        """Know whether this goes on with a call that was let through, and then only once: a server without a memory of
+        its own would do the same again. Raises StoreUnavailable."""
+        judgement, now = exchange.judgement, self._clock()
+        if judgement is not None:
+            judgement.continued, judgement.step = False, None
+        sent = asked.message.params.get("requestState")
+        about = _about(exchange, state, asked) if self._rounds is not None and is_sealed(sent) else None
+        known = self._rounds.opened(sent, about) if self._rounds is not None and about is not None else None
+        if known is None or about is None:
+            return
+        state.rounds[asked.id] = known
+        intent = None if exchange.intent is None else exchange.intent.jti
+        if judgement is None or self._once is None or known.intent != intent or now - known.issued > LIFE_SECONDS:
+            return
+        if await self._once(about[0], f"round/{known.id}", seconds=2 * LIFE_SECONDS):
+            judgement.continued, judgement.step = True, known.step
+            state.continued.add(asked.id)
+
+    def _seal(self, exchange: Exchange, state: MCPState, asked: AskedCall) -> None:
+        """Let the caller go on with this call where the server asks more about it."""
+        rounds, judgement, id, clock = self._rounds, exchange.judgement, asked.id, self._clock
+        about = _about(exchange, state, asked) if state.era is Era.STATELESS else None
+        if rounds is None or judgement is None or about is None:
+            return
+        under = (None if exchange.intent is None else exchange.intent.jti, judgement.step)
+
+        def edit(message: dict[str, Any]) -> dict[str, Any] | None:
+            if "method" in message or message.get("id") != id or not wants_more(message):
+                return None
+            theirs = message["result"].get("requestState")
+            return with_state(message, rounds.seal(about, now=clock(), state=theirs, under=under))
+
+        state.edits.append(edit)
 
     async def _awaited(self, exchange: Exchange, wait: Wait) -> Ruling:
         """The ruling. It is not the caller or the server that is slow, so the exchange's own times stand still."""
@@ -134,6 +185,15 @@ class JudgingCalls:
         since = now if since is None else min(since, now)
         state.patience = (self._rounds.seconds, now - since)
         return partial(self._rounds.state, since, *about)
+
+
+def _about(exchange: Exchange, state: MCPState, asked: AskedCall) -> tuple[str, ...] | None:
+    """Agent, server, tool and hash of the arguments; None where they have none."""
+    try:
+        hashed = args_hash(asked.call.parsed)
+    except ValueError:
+        return None
+    return None if exchange.agent is None else (exchange.agent.agent_id, state.server.name, asked.call.name, hashed)
 
 
 def _check_params(exchange: Exchange, state: MCPState, asked: AskedCall) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.model.exchange import Exchange
-from gateway.phases.mcp.rounds import is_own
+from gateway.phases.mcp.rounds import is_own, is_sealed
 from gateway.phases.mcp.state import MCPState, state_of
 from gateway.wire.mcp_messages import TRACE_KEYS, Body, Message, with_meta, write_body
 
@@ -27,7 +27,7 @@ class RewriteMCP:
 
 def _rewrite(exchange: Exchange, state: MCPState, body: Body, left_out: frozenset[str]) -> None:
     kept = [message for message in body.messages if not (message.is_request and message.id in state.answers)]
-    state.forwarded = tuple([_without_own_state(with_meta(one, _added(state, one), left_out)) for one in kept])
+    state.forwarded = tuple([_with_theirs(state, with_meta(one, _added(state, one), left_out)) for one in kept])
     same = len(kept) == len(body.messages)
     if same and all(new is old for new, old in zip(state.forwarded, kept, strict=True)):
         return
@@ -40,9 +40,15 @@ def _added(state: MCPState, message: Message) -> Mapping[str, Any]:
     return state.added.get(message.id, {}) if message.id is not None and message.is_request else {}
 
 
-def _without_own_state(message: Message) -> Message:
-    """The message without the gateway's own `requestState`, which no server could read."""
-    if not is_own(message.params.get("requestState")):
+def _with_theirs(state: MCPState, message: Message) -> Message:
+    """The message with the server's own `requestState`, and without one that no server could read."""
+    sent = message.params.get("requestState")
+    if not (is_own(sent) or is_sealed(sent)):
         return message
-    params = {name: one for name, one in message.params.items() if name not in ("requestState", "inputResponses")}
+    params = {name: one for name, one in message.params.items() if name != "requestState"}
+    known = state.rounds.get(message.id) if message.id is not None else None
+    if known is None:
+        params.pop("inputResponses", None)
+    elif known.state is not None:
+        params["requestState"] = known.state
     return Message({**message.document, "params": params}, message.method, message.id, params)

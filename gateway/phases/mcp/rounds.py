@@ -1,18 +1,46 @@
-"""Rounds of a call that a person has to approve, in the stateless era: the caller asks again until somebody decided.
+"""Rounds of one call, in the stateless era: its caller sends it again with the `requestState` of the answer before.
 
-`requestState` says since when it asks. It is the gateway's own, for one agent, server and tool, and no server sees it.
+Where a person has to approve it, the state is the gateway's own, for one agent, server and tool, and says since when
+the caller asks; no server sees it. Where the server wants more, its own state travels sealed, for this very call: what
+comes back with it goes on with the call that was let through before.
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
+from typing import Any
+
+import orjson
+
+from gateway.model.value import value
 
 OWN = "leuko-held."
 """What such a state starts with."""
 SECONDS = 10.0
 """That one round waits at most: clients repeat themselves some ten times, and give one request less than 30 s."""
+SEALED = "leuko-round."
+"""What a server's state starts with once it is sealed."""
+LIFE_SECONDS = 3600
+"""That a caller may take to go on with a call."""
 _TAG_BYTES = 16
+
+
+@value
+class Round:
+    """A call that a server has asked more about.
+
+    Attributes:
+        id: of this round alone. issued: when the server asked, seconds since the epoch.
+        state: the server's own; None where it gave none.
+        intent, step: what the call was made under.
+    """
+
+    id: str
+    issued: float
+    state: str | None
+    intent: str | None
+    step: str | None
 
 
 class Rounds:
@@ -26,6 +54,7 @@ class Rounds:
     def __init__(self, secret: bytes, *, seconds: float = SECONDS) -> None:
         self.seconds = seconds
         self._key = hmac.digest(secret, b"leuko/mcp-rounds/1\x01", hashlib.sha256)
+        self._sealing = hmac.digest(secret, b"leuko/mcp-server-rounds/1\x01", hashlib.sha256)
 
     def state(self, since: float, agent_id: str, server: str, tool: str) -> str:
         """What the caller sends again; `since` in seconds since the epoch."""
@@ -45,9 +74,56 @@ class Rounds:
             return None
         return float(written)
 
+    def seal(
+        self, about: tuple[str, ...], *, now: float, state: str | None, under: tuple[str | None, str | None]
+    ) -> str:
+        """A server's state for its caller.
+
+        Args:
+            about: agent, server, tool and hash of the arguments.
+            under: the ids of the intent and of its step.
+        """
+        written = orjson.dumps([now, state, *under])
+        return SEALED + base64.urlsafe_b64encode(self._sealed(written, about) + written).decode()
+
+    def opened(self, sealed: object, about: tuple[str, ...]) -> Round | None:
+        """What `seal` was given; None for what it has not made for this call."""
+        if not is_sealed(sealed):
+            return None
+        try:
+            found = base64.urlsafe_b64decode(str(sealed).removeprefix(SEALED))
+        except (binascii.Error, ValueError):
+            return None
+        tag, written = found[:_TAG_BYTES], found[_TAG_BYTES:]
+        if not hmac.compare_digest(tag, self._sealed(written, about)):
+            return None
+        issued, state, intent, step = orjson.loads(written)
+        return Round(tag.hex(), issued, state, intent, step)
+
+    def _sealed(self, written: bytes, about: tuple[str, ...]) -> bytes:
+        said = orjson.dumps([one.encode("utf-8", "surrogatepass").hex() for one in about]) + b"\0" + written
+        return hmac.digest(self._sealing, said, hashlib.sha256)[:_TAG_BYTES]
+
     def _tag(self, written: bytes, agent_id: str, server: str, tool: str) -> bytes:
         said = b"\0".join([written, agent_id.encode(), server.encode(), tool.encode("utf-8", "surrogatepass")])
         return hmac.digest(self._key, said, hashlib.sha256)[:_TAG_BYTES]
+
+
+def with_state(answer: dict[str, Any], state: str) -> dict[str, Any]:
+    """A server's answer with this in place of its own state."""
+    return {**answer, "result": {**answer["result"], "requestState": state}}
+
+
+def wants_more(answer: dict[str, Any]) -> bool:
+    """Whether a server's answer is none yet: its caller is to send the call again."""
+    result = answer.get("result")
+    if type(result) is not dict or result.get("resultType") != "input_required":
+        return False
+    return result.get("requestState") is None or type(result["requestState"]) is str
+
+
+def is_sealed(state: object) -> bool:
+    return type(state) is str and state.startswith(SEALED)
 
 
 def is_own(state: object) -> bool:

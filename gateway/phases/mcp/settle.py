@@ -58,7 +58,7 @@ class SettleMCP:
 
     def _vitals(self, exchange: Exchange, agent: Agent) -> Vitals:
         state: MCPState | None = exchange.mcp
-        calls = state.calls if state is not None else ()
+        calls = [one for one in state.calls if one.id not in state.continued] if state is not None else []
         failure, profile = exchange.failure, exchange.profile
         error = None if failure is None else failure.code if isinstance(failure, Refusal) else "client_gone"
         return Vitals(

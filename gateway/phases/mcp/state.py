@@ -8,6 +8,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.tool_call import ToolCall
 from gateway.model.value import value
 from gateway.phases.caller import Caller
+from gateway.phases.mcp.rounds import Round
 from gateway.telemetry.operation import Operation
 from gateway.upstream.mcp_servers import MCPServer
 from gateway.wire.mcp import LISTEN, Era, MCPRefusal, RequestId
@@ -44,13 +45,15 @@ class MCPState:
         tool_errors: calls that failed there.
         caller: who posted; None of other methods. begun: whether the answer began before a server was asked.
         patience: seconds that an answer may wait for a person, None: as a rule says; and those it has waited before.
+        rounds: of calls that come with a server's state which was sealed for them, by the id of the request. continued:
+            those that go on with a call that was let through before.
         operation: what is told of a message that came alone.
     """
 
     __slots__ = (
-        "added", "answers", "begun", "body", "caller", "calls", "cut", "definition_hashes", "edits", "era",
-        "forwarded", "intent", "observers", "operation", "patience", "refusal", "released", "server", "session",
-        "tool_errors", "tools", "tools_changed",
+        "added", "answers", "begun", "body", "caller", "calls", "continued", "cut", "definition_hashes", "edits", "era",
+        "forwarded", "intent", "observers", "operation", "patience", "refusal", "released", "rounds", "server",
+        "session", "tool_errors", "tools", "tools_changed",
     )  # fmt: skip
 
     def __init__(self, server: MCPServer, era: Era, refusal: MCPRefusal | None = None) -> None:
@@ -75,6 +78,8 @@ class MCPState:
         self.caller: Caller | None = None
         self.begun = False
         self.patience: tuple[float | None, float] = (None, 0.0)
+        self.rounds: dict[RequestId, Round] = {}
+        self.continued: set[RequestId] = set()
         self.operation: Operation | None = None
 
     @property

@@ -12,10 +12,12 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from gateway.phases.mcp.rounds import OWN, Rounds, is_own
+from gateway.phases.mcp.rounds import OWN, SEALED, Rounds, is_own, is_sealed
 from gateway.store.approval_record import Approval, Outcome
 from gateway.store.approvals import Approvals
 from gateway.store.connection import Connection
+from gateway.store.grants import Grants
+from gateway.store.memory import ActionMemory
 from tests.support.mcp_path import NEW, call, mcp_path, request, result
 from tests.support.mcp_server import running_mcp_server
 from tests.support.upstream import ScriptedUpstream, json_answer
@@ -199,3 +201,96 @@ async def test_the_real_client_waits_for_a_person_in_both_eras(redis_url: str, m
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await connection.close()
+
+
+# A server that asks more
+
+
+SPENT = {"default": "allow", "tools": {"pay": {"arguments": {"to": {"sum_max": {"value": 5, "per": "day"}}}}}}
+MORE = {"resultType": "input_required", "requestState": "theirs", "inputRequests": {"sure": {}}}
+
+
+def going_on(state: str | None = None, to: int = 5, tool: str = "pay") -> dict[str, Any]:
+    again = {} if state is None else {"requestState": state, "inputResponses": {"sure": "yes"}}
+    return request("tools/call", name=tool, arguments={"to": to}, _meta=META, **again)
+
+
+@asynccontextmanager
+async def servers_rounds(redis_url: str, *documents: Any, answer: Any = None) -> AsyncIterator[Any]:
+    """A server that asks more of every call, under rules that count."""
+    connection = Connection(redis_url, op_timeout=5, connect_timeout=5)
+    options: Any = {"memories": ActionMemory(connection, b"root"), "once": Grants(connection).once}
+    answer = json_answer(result(**MORE)) if answer is None else answer
+    try:
+        async with (
+            ScriptedUpstream(answer) as upstream,
+            mcp_path(upstream.url, *documents, rounds=Rounds(b"secret"), **options) as world,
+        ):
+            yield world, upstream
+    finally:
+        await connection.close()
+
+
+def failed(answer: Any) -> bool:
+    return answer.json()["result"].get("isError") is True
+
+
+def state_in(answer: Any) -> str:
+    state: str = answer.json()["result"]["requestState"]
+    return state
+
+
+def test_a_servers_state_is_opened_for_the_call_alone_that_it_was_sealed_for() -> None:
+    rounds, about = Rounds(b"secret"), ("agt_1", "files", "pay", "h1")
+    made = rounds.seal(about, now=1.5e9, state="theirs", under=("int_1", "s1"))
+    opened = rounds.opened(made, about)
+    assert opened is not None and is_sealed(made) and not is_own(made)
+    assert (opened.issued, opened.state, opened.intent, opened.step) == (1.5e9, "theirs", "int_1", "s1")
+    for at in range(4):
+        assert rounds.opened(made, (*about[:at], "x", *about[at + 1 :])) is None
+    assert Rounds(b"another").opened(made, about) is None
+    for wrong in (None, 7, "theirs", SEALED, f"{SEALED}%%%", made[:-4], made[:20] + "A" + made[21:]):
+        assert rounds.opened(wrong, about) is None
+
+
+async def test_a_call_that_its_server_asks_more_about_goes_on_without_being_counted_again(redis_url: str) -> None:
+    async with servers_rounds(redis_url, SPENT) as (world, upstream):
+        first = await world.post(going_on(), **HEADERS)
+        assert is_sealed(state_in(first)) and first.json()["result"]["inputRequests"] == {"sure": {}}
+        second = await world.post(going_on(state_in(first)), **HEADERS)
+        third = await world.post(going_on(state_in(second)), **HEADERS)
+        assert is_sealed(state_in(third))
+        sent = [one.json()["params"] for one in upstream.requests]
+        assert [one.get("requestState") for one in sent] == [None, "theirs", "theirs"]
+        assert sent[2]["inputResponses"] == {"sure": "yes"}
+        assert failed(await world.post(going_on(), **HEADERS))  # all of five is spent
+        await world.settled(4)
+        assert [seen.vitals.tool_calls for seen in world.sightings.all] == [1, 0, 0, 1]
+
+
+async def test_one_round_goes_on_once_and_for_nobody_and_nothing_else(redis_url: str) -> None:
+    async with servers_rounds(redis_url, SPENT) as (world, upstream):
+        state = state_in(await world.post(going_on(), **HEADERS))
+        assert failed(await world.post(going_on("theirs"), **HEADERS))
+        assert failed(await world.post(going_on("leuko-round.AAAA"), **HEADERS))
+        assert failed(await world.post(going_on(state, to=4), **HEADERS))
+        answers = await asyncio.gather(*[world.post(going_on(state), **HEADERS) for _ in range(8)])
+        assert sorted(map(failed, answers)) == [False, *[True] * 7]
+        assert len(upstream.requests) == 2
+        await world.post(going_on(state, to=1), key="agk_two", **HEADERS)  # it has five of its own
+        assert not {"requestState", "inputResponses"} & upstream.requests[2].json()["params"].keys()
+
+
+async def test_what_is_denied_since_then_does_not_go_on(redis_url: str) -> None:
+    modes = {"name": "shift", "modes": {"open": {"allow": ["*"]}, "shut": {"deny": ["pay"]}}}
+    async with servers_rounds(redis_url, SPENT, modes) as (world, upstream):
+        state = state_in(await world.post(going_on(), **HEADERS))
+        world.modes["shift"] = "shut"
+        assert failed(await world.post(going_on(state), **HEADERS)) and len(upstream.requests) == 1
+
+
+async def test_without_rules_a_servers_state_passes_as_it_is(redis_url: str) -> None:
+    async with servers_rounds(redis_url) as (world, upstream):
+        assert state_in(await world.post(going_on(), **HEADERS)) == "theirs"
+        await world.post(going_on("theirs"), **HEADERS)
+        assert upstream.requests[1].json()["params"]["requestState"] == "theirs"
