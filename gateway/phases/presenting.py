@@ -98,6 +98,9 @@ class Presenting:
         bound = known.key_thumbprint
         if bound is not None and (agent is None or bound != thumb(agent.credential_id.encode())):
             raise TokenProblem("wrong_agent", "it was given to another key of this agent")
+        sub = known.principal
+        if sub is not None and agent is not None and agent.principal not in (None, sub):
+            raise TokenProblem("wrong_agent", "it was given for another principal than the agent's own token names")
         if self._is_revoked(known):
             raise TokenProblem("revoked", "it was revoked")
         return known

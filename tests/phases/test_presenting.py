@@ -42,9 +42,9 @@ class Deployment:
         revoked = self.revoked
         return Presenting(verifier, lambda one: one.jti in revoked, clock=lambda: self.now, shadow=shadow)
 
-    def token(self, agent_id: str = "agt_1", *, key: str | None = None) -> bytes:
+    def token(self, agent_id: str = "agt_1", *, key: str | None = None, principal: str | None = None) -> bytes:
         steps, times = (Step("s1", "add"),), (self.now, self.now + 60, self.now)
-        claims = IntentClaims("int_1", agent_id, None, steps, *times, policy="p", key_thumbprint=key)
+        claims = IntentClaims("int_1", agent_id, principal, steps, *times, policy="p", key_thumbprint=key)
         return mint_intent(claims, self.key, NAME, NAME).encode()
 
 
@@ -94,6 +94,15 @@ def test_time_agent_and_revocation_are_looked_at_every_time(deployment: Deployme
 
 def test_an_unproved_agent_presents_nothing(deployment: Deployment) -> None:
     assert word(deployment.presenting(), deployment.token(), agent(verified=False)) == "wrong_agent"
+
+
+def test_an_intent_for_one_principal_is_not_presented_for_another(deployment: Deployment) -> None:
+    presenting, of_ada, of_nobody = deployment.presenting(), deployment.token(principal="ada"), deployment.token()
+    working = {name: Agent("agt_1", True, principal=name) for name in ("ada", "bob")}
+    assert presenting.read(of_ada, working["ada"]) and presenting.read(of_ada, agent())
+    for _ in range(2):  # also once its signature is known
+        assert word(presenting, of_ada, working["bob"]) == "wrong_agent"
+    assert presenting.read(of_nobody, working["bob"])
 
 
 def test_what_is_no_token_is_refused(deployment: Deployment) -> None:

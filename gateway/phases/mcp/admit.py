@@ -47,7 +47,7 @@ class AdmitMCP:
     async def _read(self, exchange: Exchange, caller: Caller, state: MCPState) -> None:
         fields = exchange.request.fields
         hold(self._bodies, exchange, min(int(fields.get(b"content-length", b"0")), self._limit))
-        _check_charset(fields.get(b"content-type", b""))
+        _check_type(fields.get(b"content-type", b""))
         received = await caller.body(self._limit)
         encoding = exchange.request.header(b"content-encoding")
         plain = received if encoding is None else decode(received, encoding, limit=self._limit)
@@ -70,8 +70,11 @@ class AdmitMCP:
         state.intent = _intent(fields.get(HEADER), body)
 
 
-def _check_charset(content_type: bytes) -> None:
-    """Raise MCPRefusal for a body that its server might read as other text than the one that is judged here."""
+def _check_type(content_type: bytes) -> None:
+    """Raise MCPRefusal for a body that its server might read as another than the one that is judged here, or that a
+    page of any origin could have a browser send without asking."""
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
+        raise MCPRefusal(INVALID_REQUEST, "The Content-Type must be application/json.", status=415)
     for charset in _CHARSET.findall(content_type):
         if charset.lower() not in (b"utf-8", b"utf8"):
             raise MCPRefusal(INVALID_REQUEST, "The body must be in UTF-8.", status=415)

@@ -77,6 +77,16 @@ def test_a_body_that_servers_may_read_as_other_text_is_refused(charset: str) -> 
     run(steps)
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "", "application/jsonp", "application/json, text/plain", "text/json"])
+def test_a_body_that_a_page_of_any_origin_may_send_is_refused(kind: str) -> None:
+    async def steps(world: Any, upstream: Any) -> None:
+        answer = await world.post(call("add"), content_type=kind)
+        assert answer.status_code == 415 and "application/json" in answer.json()["error"]["message"]
+        assert upstream.requests == []
+
+    run(steps)
+
+
 def test_utf_8_may_be_named() -> None:
     async def steps(world: Any, upstream: Any) -> None:
         assert (await world.post(call("add"), content_type="application/json; charset=UTF-8")).status_code == 200
