@@ -1,5 +1,6 @@
 """`/agents/{id}/keys`: what proves who an agent is."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -41,6 +42,9 @@ class AgentKeyList(BaseModel):
     next_cursor: str | None = None
 
 
+_KEY_ID = re.compile(r"agk_[0-9A-Za-z]{8}")
+
+
 def router(agents: Agents, identities: Identities, *, clock: Callable[[], float]) -> APIRouter:
     """`clock` is in seconds since the epoch."""
     routes = APIRouter(tags=["agent keys"], dependencies=[needs("admin")])
@@ -68,9 +72,12 @@ def router(agents: Agents, identities: Identities, *, clock: Callable[[], float]
             await identities.end_key(agent_id, body.replaces, now + body.grace_seconds if body.grace_seconds else None)
         return {**_shown(made), "api_key": shown}
 
-    @routes.delete("/agents/{agent_id}/keys/{key_id}", status_code=204)
+    @routes.delete("/agents/{agent_id}/keys/{key_id}", status_code=204, responses={404: {}})
     async def revoke_agent_key(agent_id: AgentId, key_id: Annotated[str, Path(max_length=200)]) -> None:
         """Refused from now on, on every worker, and its open streams are cut; nothing happens if it was before."""
+        if _KEY_ID.fullmatch(key_id) is None:  # somebody believes that a key of this name is revoked
+            raise Problem(404, "This is no id of a key; an id is `agk_` and the 8 characters after it.")
+        await known(agents, agent_id)
         await identities.end_key(agent_id, key_id)
 
     return routes

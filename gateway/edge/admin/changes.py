@@ -1,6 +1,7 @@
 """What every request that may change something leaves behind: two lines in the audit record, and an event."""
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,9 @@ class Change:
         self.entry: object = None
 
 
+_KEY = re.compile(r"((?:agk|adk|igk)_[0-9A-Za-z]{1,8})[0-9A-Za-z_-]{8,}")
+
+
 class Changes:
     """Records changes.
 
@@ -51,7 +55,7 @@ class Changes:
         nothing is changed that leaves no trace."""
         if method in _SAFE or (method == "POST" and path in QUESTIONS):
             return None
-        change = Change(f"admin:{who.key_id}", action_of(method, path), path[:_PATH])
+        change = Change(f"admin:{who.key_id}", action_of(method, path), _resource(path))
         entry = AuditEntry(self._clock(), "admin", change.action, change.source, resource=change.resource)
         try:
             change.entry = self._audit(entry)
@@ -93,13 +97,18 @@ class Changes:
         details = {"address": address[:100], "wrong_keys": beyond}
         entry = AuditEntry(
             self._clock(), "admin", "use:admin_key", "admin:unknown",
-            resource=path[:_PATH], allowed=False, result="error", metadata=details,
+            resource=_resource(path), allowed=False, result="error", metadata=details,
         )  # fmt: skip
         try:
             self._audit(entry)
         except Exception as error:  # the key is refused in any case
             log.error("wrong admin keys are not recorded: %s", error)
         self._notify("admin.refused", details)
+
+
+def _resource(path: str) -> str:
+    """A path as it is recorded: of a key that was sent where its id belongs, only the id."""
+    return _KEY.sub(r"\1_[redacted]", path)[:_PATH]
 
 
 def action_of(method: str, path: str) -> str:

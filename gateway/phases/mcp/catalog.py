@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 300.0
 _AGAIN_SECONDS = 30.0
-"""After a look that failed, or that something a caller was shown gave a reason for."""
+"""After a look that failed, and between two that something a caller was shown gave a reason for."""
 _PAUSE_SECONDS = 1.0
 """Between two looks at the least: a server may say every moment that its tools have changed."""
 _BIG = 100
@@ -84,10 +84,14 @@ class Catalog:
         self._known: dict[str, Known] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._stale: set[str] = set()
+        self._doubted: dict[str, float] = {}
+        self._doubts: set[str] = set()
 
     def known(self, server: MCPServer) -> Known | None:
         """The last look, if it holds; None: `look` first."""
         found = self.last(server)
+        if server.name in self._doubts:
+            self.doubt(server)
         if found is None or server.name in self._stale:
             return None
         return found if self._clock() - found.at < (_AGAIN_SECONDS if found.failed else self._every) else None
@@ -103,10 +107,15 @@ class Catalog:
         self._begin(server)
 
     def doubt(self, server: MCPServer) -> None:
-        """A caller was shown something else than the last look: look again, unless that was just now."""
-        found = self.last(server)
-        if found is None or self._clock() - found.at > _AGAIN_SECONDS:
+        """A caller was shown something else than the last look: look again, now or, after a look for the same reason,
+        when it may be done again. A server may show every caller another list."""
+        now = self._clock()
+        if now - self._doubted.get(server.name, float("-inf")) > _AGAIN_SECONDS:
+            self._doubted[server.name] = now
+            self._doubts.discard(server.name)
             self.stale(server)
+        else:
+            self._doubts.add(server.name)
 
     async def look(self, server: MCPServer) -> Known | None:
         """A look that holds; an old one, or None, where the server told nothing. Raises StoreUnavailable where it could

@@ -98,3 +98,13 @@ def test_wrong_keys_are_recorded_with_where_they_came_from() -> None:
     (entry,) = record.entries
     assert (entry.action, entry.allowed) == ("use:admin_key", False)
     assert entry.metadata == {"address": "192.0.2.1", "wrong_keys": 3}
+
+
+def test_of_a_key_in_a_path_only_the_id_is_recorded() -> None:
+    entries: list[AuditEntry] = []
+    changes = Changes(audit=lambda entry: entries.append(entry), notify=lambda kind, data: None, clock=lambda: 0.0)
+    key = "agk_VgM6i4NL_hcytv1Qw8mZrT5uK2pLx9sDf3GhJ7bNcA1eYoP"
+    changes.begin(Principal("adk_1", "admin"), "DELETE", f"/agents/agt_1/keys/{key}")
+    assert entries[0].resource == "/agents/agt_1/keys/agk_VgM6i4NL_[redacted]"
+    changes.begin(Principal("adk_1", "admin"), "DELETE", "/agents/agt_1/keys/agk_VgM6i4NL")
+    assert entries[1].resource == "/agents/agt_1/keys/agk_VgM6i4NL"

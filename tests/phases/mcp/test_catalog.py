@@ -115,16 +115,23 @@ async def test_a_server_that_tells_changes_all_the_time_is_not_looked_at_all_the
     world.catalog._looking["files"].cancel()
 
 
-async def test_a_doubt_looks_again_but_not_at_once() -> None:
+async def test_a_doubt_looks_again_at_once_and_then_not_more_often_than_it_may() -> None:
     world = World()
     await world.catalog.look(FILES)
+    world.now += 2
+    world.catalog.doubt(FILES)
+    assert world.catalog.known(FILES) is None  # nothing is called before
+    await world.catalog.look(FILES)
+    assert world.lists.looks == 2
+    world.now += 2
     world.catalog.doubt(FILES)
     assert world.catalog.known(FILES) is not None
     world.now += 31
-    world.catalog.doubt(FILES)
-    assert world.catalog.known(FILES) is None
+    assert world.catalog.known(FILES) is None  # the doubt was not forgotten
     await world.catalog.look(FILES)
-    assert world.lists.looks == 2
+    assert world.lists.looks == 3
+    world.now += 31
+    assert world.catalog.known(FILES) is not None
 
 
 async def test_a_server_that_does_not_answer_leaves_what_was_known() -> None:
