@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.model.exchange import Exchange
-from gateway.phases.mcp.rounds import is_own, is_sealed
+from gateway.phases.mcp.rounds import is_own
 from gateway.phases.mcp.state import MCPState, state_of
 from gateway.wire.mcp_messages import TRACE_KEYS, Body, Message, with_meta, write_body
 
@@ -41,14 +41,13 @@ def _added(state: MCPState, message: Message) -> Mapping[str, Any]:
 
 
 def _with_theirs(state: MCPState, message: Message) -> Message:
-    """The message with the server's own `requestState`, and without one that no server could read."""
-    sent = message.params.get("requestState")
-    if not (is_own(sent) or is_sealed(sent)):
-        return message
-    params = {name: one for name, one in message.params.items() if name != "requestState"}
+    """The message with the server's own `requestState`, and without the gateway's. One that was sealed for another call
+    or tampered with stays as it is: the server refuses what it never said."""
     known = state.rounds.get(message.id) if message.id is not None else None
-    if known is None:
-        params.pop("inputResponses", None)
-    elif known.state is not None:
+    if known is None and not is_own(message.params.get("requestState")):
+        return message
+    left_out = ("requestState", "inputResponses") if known is None else ("requestState",)
+    params = {name: one for name, one in message.params.items() if name not in left_out}
+    if known is not None and known.state is not None:
         params["requestState"] = known.state
     return Message({**message.document, "params": params}, message.method, message.id, params)
