@@ -24,14 +24,17 @@ def lint(
     paths: Paths = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on advice, too.")] = False,
 ) -> None:
-    """Check documents without a gateway; advice is about what is no error and seldom meant."""
+    """Check documents and their cases without a gateway; advice is about what is no error and seldom meant."""
     from gateway.policy.advice import advice
+    from gateway.policy.cases import outcomes
 
     found: list[dict[str, Any]] = []
     for source, read in _documents(session, paths):
         if isinstance(read, Exception):
             found.append(_finding(source, "error", read.path, read.problem))
         else:
+            tried = enumerate(outcomes(read))
+            found += [_finding(source, "error", f"cases[{at}]", one.shown) for at, one in tried if not one.holds]
             found += [_finding(source, "advice", *one) for one in advice(read.clauses, read.match)]
     if session.output is Output.JSON:
         session.show(found, ())
