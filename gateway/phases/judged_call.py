@@ -85,6 +85,7 @@ class Judgement:
         planned: calls are only told, never let through.
         proposed: the call that is judged was proposed by a model and let through; see `releasing`.
         continued: the call that is judged goes on with one that was let through; the step it used, if any.
+        lifted: the rule that a person lifts for the call that is judged, or has lifted for the one it goes on with.
         step: that the call judged last has used.
         intent: what the agent presents; `counted` is what its steps have counted.
         strip, redact: what is to be taken out of the request.
@@ -105,6 +106,7 @@ class Judgement:
     proposed: bool = False
     continued: bool = False
     step: str | None = None
+    lifted: str | None = None
 
     @property
     def needs_memory(self) -> bool:

@@ -20,8 +20,9 @@ from gateway.model.verdict import RELEASE, Denial, Judge, Ruling, Wait, Withhold
 from gateway.phases.approving import Approving, Asked, not_approved
 from gateway.phases.decisions import Decisions
 from gateway.phases.judged_call import Judged, Judgement, SameTurn, offered, question_of
+from gateway.phases.releasing import Releasing
 from gateway.policy.intending import RULE
-from gateway.policy.question import Facts, Intent, Memory, Question
+from gateway.policy.question import Facts, Intent, Memory
 from gateway.policy.verdict import Count, Verdict
 from gateway.store.approval_record import Pending
 from gateway.store.errors import StoreUnavailable
@@ -39,26 +40,6 @@ class Memories(Protocol):
 
     async def count(self, agent_id: str, conversation: str, counts: Sequence[Count]) -> Count | None:
         """Count all of them or, if one has no room, none: then that one."""
-
-
-class Releasing(Protocol):
-    """What is written down when calls are let through; see `releasing`. Every method raises StoreUnavailable."""
-
-    def looks_up(self, judgement: Judgement) -> bool: ...
-
-    async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Intent | None: ...
-
-    async def approved(self, judgement: Judgement, judged: Judged) -> bool: ...
-
-    def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool: ...
-
-    async def release(
-        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]
-    ) -> Mapping[int, tuple[str, str]]: ...
-
-    async def hand_on(
-        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], decisions: Mapping[int, str]
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +139,11 @@ class Judging:
             return self._refused(exchange, facts, judged)
         if judgement.planned:
             return self._planned(exchange, facts, judged)
-        if judgement.continued and all(one.verdict.allowed for one in judged):
-            return Wait(partial(self._gone_on, exchange, judgement, judged, facts))
+        if judgement.continued:
+            if all(one.verdict.rule == judgement.lifted if one.asks else one.verdict.allowed for one in judged):
+                return Wait(partial(self._gone_on, exchange, judgement, judged, facts))
+            judgement.continued = False  # a person is asked anew: it is a new call, with a use and a grant of its own
+            return Wait(partial(self._knowing, exchange, judgement, calls))
         releasing = self._releasing(exchange)
         written = releasing is not None and releasing.concerns(judgement, judged)
         if written or any(one.asks or one.verdict.counts for one in judged):
@@ -182,6 +166,7 @@ class Judging:
         self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], facts: Facts
     ) -> Ruling:
         """The ruling on calls that are approved by people or counted on all replicas, in this order."""
+        judgement.lifted = next((one.verdict.rule for one in judged if one.asks), None)
         try:
             judged = await self._lifted(exchange, judgement, judged)
             asked = await self._asked(exchange, judgement, judged)
@@ -208,7 +193,8 @@ class Judging:
         self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], facts: Facts
     ) -> Ruling:
         """What was let through before goes on: nothing is used, counted or asked a second time."""
-        judged = [replace(one, verdict=replace(one.verdict, approval=False, step=judgement.step)) for one in judged]
+        lifted = [one.lifted() if one.asks else one for one in judged]
+        judged = [replace(one, verdict=replace(one.verdict, step=judgement.step)) for one in lifted]
         try:
             entries = self._record(exchange, judgement, facts, judged)
             if self.decisions.strict:

@@ -17,7 +17,7 @@ from gateway.phases.decisions import Decisions
 from gateway.phases.judged_call import Judged, Judgement
 from gateway.policy.engine import Rules
 from gateway.policy.intending import RULE
-from gateway.policy.question import Question
+from gateway.policy.question import Intent, Question
 from gateway.store.call_digest import approved_digest, call_digest, call_digests
 from gateway.store.call_tokens import ReleasedCall
 from gateway.store.intent_uses import Use, Used
@@ -59,6 +59,26 @@ _UNGRANTED = "grant_required: no model has proposed exactly this call"
 
 Refused = Mapping[int, tuple[str, str]]
 """Rule and reason against calls that may not be released after all, by the identity of the call."""
+
+
+class Releasing(Protocol):
+    """What is written down when calls are let through. Every method raises StoreUnavailable."""
+
+    def looks_up(self, judgement: Judgement) -> bool: ...
+
+    async def bound(self, judgement: Judgement, questions: Sequence[Question]) -> Intent | None: ...
+
+    async def approved(self, judgement: Judgement, judged: Judged) -> bool: ...
+
+    def concerns(self, judgement: Judgement, judged: Sequence[Judged]) -> bool: ...
+
+    async def release(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged]
+    ) -> Mapping[int, tuple[str, str]]: ...
+
+    async def hand_on(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], decisions: Mapping[int, str]
+    ) -> None: ...
 
 
 class Proposed:

@@ -31,6 +31,8 @@ from gateway.policy.verdict import Count, RequestVerdict, Verdict
 
 _MOST_SHADOWED = 16
 _MOST_ALIKE = 1_000
+_MOST_POSING = 3
+"""Prefixes of servers in one name that are looked at: each costs a judgement, and callers choose the names."""
 
 
 class Engine:
@@ -174,11 +176,13 @@ class Rules:
 
     def _judge(self, question: Question, facts: Facts) -> Verdict:
         call = self._prepared(question, facts)
-        told = self._granted(call)
-        if not (told.allowed or told.asks):
-            return told
-        if question.server is not None and (posing := self._names.posing(question.tool)) is not None:
-            told = self._held_to_other(told, question, posing, facts)
+        told, own = self._granted(call), self._names.own(question.tool, question.server)
+        for _ in range(_MOST_POSING):
+            if not (told.allowed or told.asks):
+                return told
+            if (posing := self._names.posing(own)) is None:
+                break
+            told, own = self._held_to_other(told, question, posing, facts), posing[1]
         if not (told.allowed or told.asks) or not intending.is_bound(call):
             return told
         return intending.held_to(told, intending.fit(call, self._names), shadow=self.shadow)
@@ -194,10 +198,15 @@ class Rules:
         """The verdict on a tool whose literal name is that of another server's tool as clients write it: servers pass
         on the tools of others under such names. What is said against that tool, or demanded of it, counts as well."""
         call = self._prepared(replace(question, tool=posing[1], server=posing[0]), replace(facts, tools=None))
-        if not call.entries and next(denials(self._enforced, call), None) is None:
+        denied = next(denials(self._enforced, call), None) is not None  # which also says what is counted
+        if not (denied or call.entries or call.counts):
             return told
         other = self._granted(replace(call, counts=[]))
-        return other if not (other.allowed or other.asks) else _both(told, other) if other.allowed else other
+        if not (other.allowed or other.asks):
+            return other
+        both = _both(told, other)
+        held = next((one for one in (told, other) if not one.allowed), None)
+        return both if held is None else replace(held, counts=both.counts, shadowed=both.shadowed, grant=both.grant)
 
     def judge_step(self, question: Question, facts: Facts) -> Verdict:
         """Whether a step of an intent may be declared. Without arguments: whether some call of its tool may pass."""
@@ -281,6 +290,7 @@ def _asking(documents: Sequence[Guarded], call: Call) -> tuple[Ruleset, Entry] |
 def _both(by_tool: Verdict, by_action: Verdict) -> Verdict:
     """Both are allowed; what either demands is demanded."""
     approving = by_tool if by_tool.approval else by_action
+    grants = [one.grant for one in (by_tool, by_action) if one.grant is not None]
     return replace(
         approving,
         action=by_action.action,
@@ -288,5 +298,5 @@ def _both(by_tool: Verdict, by_action: Verdict) -> Verdict:
         counts=tuple({count.key: count for count in (*by_tool.counts, *by_action.counts)}.values()),
         shadowed=tuple(dict.fromkeys((*by_tool.shadowed, *by_action.shadowed))),
         step=by_tool.step,
-        grant=by_tool.grant or by_action.grant,
+        grant=max(grants, key=lambda one: one.required, default=None),
     )

@@ -54,8 +54,11 @@ class Grants:
         (taken,) = await self._connection.script("take_grants", keys, [*self._good(agent_id), seconds])
         return bool(taken)
 
-    async def once(self, agent_id: str, name: str, *, seconds: int) -> bool:
-        """Whether nobody has asked this of this name of the agent's within these seconds."""
+    async def once(self, agent_id: str, name: str, *, since: float, seconds: int) -> bool:
+        """Whether nobody has asked this of this name of the agent's within these seconds. Never of what began before
+        the agent was quarantined; `since` in seconds since the epoch."""
+        if since <= self._before(agent_id):
+            return False
         key = self._connection.keys.grant(agent_id, f"taken:{name}")
         return await self._connection.execute("SET", key, 1, "NX", "EX", seconds) is not None
 

@@ -1,8 +1,13 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from gateway.model.agent import Agent
-from gateway.policy.clauses import Approval, Sequence
+from gateway.policy.actions import read_pattern
+from gateway.policy.clauses import Approval, OnDeny, Sequence
 from gateway.policy.document import Match
+from gateway.policy.engine import Rules
 from tests.support.policies import Remembered, document, judge, mode, patterns, rules, said, tool
 
 OPS = document(
@@ -97,6 +102,39 @@ def test_nobody_is_allowed_a_tool_that_only_takes_the_name_of_an_allowed_one() -
     held = document(default="allow", tools=[tool("read", "github", approval=Approval("always"))])
     asked = rules(held, servers=("hub", "github"))
     assert judge(asked, "github__read", server="hub").approval
+
+
+def on_hub(**more: Any) -> Rules:
+    return rules(document("d", default="allow", **more), servers=("hub", "mid", "github"))
+
+
+def test_a_held_denial_stays_one_whatever_is_said_of_the_tool_that_the_name_would_mean() -> None:
+    key = replace(read_pattern("github delete_repo"), server="hub")
+    held = tool("github__delete_repo", arguments={"n": {"const": 1}}, on_deny=OnDeny("hold"))
+    literal = replace(held, key=key)
+    other = tool("delete_repo", "github")
+    verdict = judge(on_hub(tools=[literal, other]), "github__delete_repo", {"n": 9}, server="hub")
+    assert not verdict.allowed and verdict.asks
+    needing = replace(literal, arguments=None, grant="required")
+    held_there = tool("delete_repo", "github", arguments={"n": {"const": 1}}, on_deny=OnDeny("hold"))
+    verdict = judge(on_hub(tools=[needing, held_there]), "github__delete_repo", {"n": 9}, server="hub")
+    assert not verdict.allowed and verdict.asks and verdict.grant is not None and verdict.grant.required
+    watched, needed = replace(needing, grant="optional"), tool("delete_repo", "github", grant="required")
+    verdict = judge(on_hub(tools=[watched, needed]), "github__delete_repo", {}, server="hub")
+    assert verdict.grant is not None and verdict.grant.required
+
+
+def test_a_denial_is_found_behind_any_prefixes_that_clients_and_servers_write() -> None:
+    denying = on_hub(deny=[{"action": "delete_repo", "server": "github"}])
+    assert not judge(denying, "mcp__hub__github__delete_repo").allowed
+    assert not judge(denying, "mid__github__delete_repo", server="hub").allowed
+    assert judge(denying, "mcp__hub__delete_repo").allowed
+
+
+def test_a_sequence_begins_with_the_tool_that_a_literal_name_would_mean() -> None:
+    after = replace(read_pattern("delete_repo"), server="github")
+    following = on_hub(sequence=[Sequence(after, read_pattern("send email"), 3600.0)])
+    assert judge(following, "github__delete_repo", {}, server="hub").counts
 
 
 def test_an_action_may_be_asked_about_without_a_tool_and_both_must_be_allowed() -> None:

@@ -109,3 +109,10 @@ async def test_without_redis_nothing_is_granted(own_redis: RedisServer) -> None:
     with pytest.raises(StoreUnavailable):
         await grants.mint("agt_1", [HERE])
     await connection.close()
+
+
+async def test_what_is_done_once_is_never_done_for_what_began_before_a_quarantine(connection: Connection) -> None:
+    grants = Grants(connection, before=lambda agent_id: 100.0)
+    assert not await grants.once("agt_1", "round/1", since=100.0, seconds=60)
+    assert await grants.once("agt_1", "round/1", since=100.5, seconds=60)
+    assert not await grants.once("agt_1", "round/1", since=100.5, seconds=60)

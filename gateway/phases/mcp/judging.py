@@ -29,7 +29,7 @@ _LONGEST_WAIT = 3600.0
 
 
 class Once(Protocol):
-    async def __call__(self, agent_id: str, name: str, *, seconds: int) -> bool: ...
+    async def __call__(self, agent_id: str, name: str, *, since: float, seconds: int) -> bool: ...
 
 
 class JudgingCalls:
@@ -137,9 +137,10 @@ class JudgingCalls:
         its own would do the same again. Raises StoreUnavailable."""
         judgement, now = exchange.judgement, self._clock()
         if judgement is not None:
-            judgement.continued, judgement.step = False, None
+            judgement.continued, judgement.step, judgement.lifted = False, None, None
         sent = asked.message.params.get("requestState")
-        about = _about(exchange, state, asked) if self._rounds is not None and is_sealed(sent) else None
+        mine = self._rounds is not None and state.era is Era.STATELESS and is_sealed(sent)
+        about = _about(exchange, state, asked) if mine else None
         known = self._rounds.opened(sent, about) if self._rounds is not None and about is not None else None
         if known is None or about is None:
             return
@@ -147,8 +148,8 @@ class JudgingCalls:
         intent = None if exchange.intent is None else exchange.intent.jti
         if judgement is None or self._once is None or known.intent != intent or now - known.issued > LIFE_SECONDS:
             return
-        if await self._once(about[0], f"round/{known.id}", seconds=2 * LIFE_SECONDS):
-            judgement.continued, judgement.step = True, known.step
+        if await self._once(about[0], f"round/{known.id}", since=known.issued, seconds=2 * LIFE_SECONDS):
+            judgement.continued, judgement.step, judgement.lifted = True, known.step, known.lifted
             state.continued.add(asked.id)
 
     def _seal(self, exchange: Exchange, state: MCPState, asked: AskedCall) -> None:
@@ -157,7 +158,7 @@ class JudgingCalls:
         about = _about(exchange, state, asked) if state.era is Era.STATELESS else None
         if rounds is None or judgement is None or about is None:
             return
-        under = (None if exchange.intent is None else exchange.intent.jti, judgement.step)
+        under = (None if exchange.intent is None else exchange.intent.jti, judgement.step, judgement.lifted)
 
         def edit(message: dict[str, Any]) -> dict[str, Any] | None:
             if "method" in message or message.get("id") != id or not wants_more(message):

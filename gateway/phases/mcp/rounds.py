@@ -33,7 +33,7 @@ class Round:
     Attributes:
         id: of this round alone. issued: when the server asked, seconds since the epoch.
         state: the server's own; None where it gave none.
-        intent, step: what the call was made under.
+        intent, step: what the call was made under. lifted: the rule that a person lifted for it.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Round:
     state: str | None
     intent: str | None
     step: str | None
+    lifted: str | None
 
 
 class Rounds:
@@ -75,13 +76,13 @@ class Rounds:
         return float(written)
 
     def seal(
-        self, about: tuple[str, ...], *, now: float, state: str | None, under: tuple[str | None, str | None]
+        self, about: tuple[str, ...], *, now: float, state: str | None, under: tuple[str | None, str | None, str | None]
     ) -> str:
         """A server's state for its caller.
 
         Args:
             about: agent, server, tool and hash of the arguments.
-            under: the ids of the intent and of its step.
+            under: the ids of the intent and of its step, and the rule that a person lifted.
         """
         written = orjson.dumps([now, state, *under])
         return SEALED + base64.urlsafe_b64encode(self._sealed(written, about) + written).decode()
@@ -97,8 +98,8 @@ class Rounds:
         tag, written = found[:_TAG_BYTES], found[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._sealed(written, about)):
             return None
-        issued, state, intent, step = orjson.loads(written)
-        return Round(tag.hex(), issued, state, intent, step)
+        issued, state, intent, step, lifted = orjson.loads(written)
+        return Round(tag.hex(), issued, state, intent, step, lifted)
 
     def _sealed(self, written: bytes, about: tuple[str, ...]) -> bytes:
         said = orjson.dumps([one.encode("utf-8", "surrogatepass").hex() for one in about]) + b"\0" + written

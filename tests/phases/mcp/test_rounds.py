@@ -242,10 +242,11 @@ def state_in(answer: Any) -> str:
 
 def test_a_servers_state_is_opened_for_the_call_alone_that_it_was_sealed_for() -> None:
     rounds, about = Rounds(b"secret"), ("agt_1", "files", "pay", "h1")
-    made = rounds.seal(about, now=1.5e9, state="theirs", under=("int_1", "s1"))
+    made = rounds.seal(about, now=1.5e9, state="theirs", under=("int_1", "s1", "d/tools/pay"))
     opened = rounds.opened(made, about)
     assert opened is not None and is_sealed(made) and not is_own(made)
     assert (opened.issued, opened.state, opened.intent, opened.step) == (1.5e9, "theirs", "int_1", "s1")
+    assert opened.lifted == "d/tools/pay"
     for at in range(4):
         assert rounds.opened(made, (*about[:at], "x", *about[at + 1 :])) is None
     assert Rounds(b"another").opened(made, about) is None
@@ -294,3 +295,22 @@ async def test_without_rules_a_servers_state_passes_as_it_is(redis_url: str) -> 
         assert state_in(await world.post(going_on(), **HEADERS)) == "theirs"
         await world.post(going_on("theirs"), **HEADERS)
         assert upstream.requests[1].json()["params"]["requestState"] == "theirs"
+
+
+@pytest.mark.parametrize(
+    "rule", [{"approval": "always"}, {"arguments": {"to": {"maximum": 1}}, "on_deny": {"hold": {"wait_seconds": 20}}}]
+)
+async def test_what_a_person_let_through_goes_on_without_being_asked_again(redis_url: str, rule: Any) -> None:
+    held = {**rule, "on_deny": {"hold": {"wait_seconds": 20}}}
+    connection = Connection(redis_url, op_timeout=5, connect_timeout=5)
+    options: Any = {"rounds": Rounds(b"secret", seconds=10), "once": Grants(connection).once}
+    documents, more = {"default": "allow", "tools": {"pay": held}}, json_answer(result(**MORE))
+    async with asking(redis_url, documents, answer=more, **options) as (world, approvals, upstream):
+        asked = asyncio.create_task(world.post(going_on(), **HEADERS))
+        await decide(approvals, "approved")
+        first = state_in(await asked)
+        second = await world.post(going_on(first), **HEADERS)
+        assert is_sealed(state_in(second))
+        assert [one.json()["params"].get("requestState") for one in upstream.requests] == [None, "theirs"]
+        assert (await approvals.page("pending"))[0] == []
+    await connection.close()
