@@ -83,19 +83,27 @@ every_dialect = pytest.mark.parametrize("dialect", [chat_stream, responses_strea
 
 
 @every_dialect
-def test_what_fits_goes_on_to_be_executed_once_and_can_be_proved(
-    loop: Loop, agent: CreatedAgent, dialect: Dialect
-) -> None:
+def test_what_fits_goes_on_to_be_executed_once(loop: Loop, agent: CreatedAgent, dialect: Dialect) -> None:
     token = loop.plan(agent, STEP).token
-    ((call_id, name, arguments),) = dialect(loop, agent, token, [RESTART]).calls
+    ((_, name, arguments),) = dialect(loop, agent, token, [RESTART]).calls
     assert (name, arguments) == RESTART
-    with loop.client(agent) as client:
-        assert client.call_token(call_id).tool == name
     assert loop.execute(agent, *RESTART, token=token, at=1).allowed
     assert not loop.execute(agent, *RESTART, token=token).allowed
     again = dialect(loop, agent, token, [RESTART])
     assert not again.allowed and "uses_exhausted" in again.text
     assert loop.cloud.executed() == [RESTART]
+
+
+@every_dialect
+def test_who_fetches_the_token_of_a_call_executes_it_in_the_gateways_place(
+    loop: Loop, agent: CreatedAgent, dialect: Dialect
+) -> None:
+    token = loop.plan(agent, STEP).token
+    ((call_id, name, _),) = dialect(loop, agent, token, [RESTART]).calls
+    with loop.client(agent) as client:
+        assert client.call_token(call_id).tool == name
+    assert not loop.execute(agent, *RESTART, token=token).allowed
+    assert loop.cloud.executed() == []
 
 
 @every_dialect

@@ -95,7 +95,7 @@ async def test_a_period_that_is_over_counts_no_more(memory: ActionMemory, connec
     await memory.count("agt_1", "c", [_money(5, 5, period)])
     key = connection.keys.acts("agt_1") if period != "conversation" else None
     if key is None:
-        (key,) = [name.decode() async for name in _keys(connection) if b"}:" in name]
+        (key,) = [name.decode() async for name in _keys(connection) if b"acts:" in name]
     stamp, amount, last = (await connection.execute("HGET", key, f"{period}:{DAILY.key}")).split()
     assert amount == b"5000000" and 2_700_000 < await connection.execute("TTL", key) <= 32 * 86_400
     if period == "conversation":
