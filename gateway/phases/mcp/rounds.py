@@ -6,7 +6,6 @@ comes back with it goes on with the call that was let through before.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from typing import Any
@@ -66,10 +65,7 @@ class Rounds:
         """When the first round was; None for what was not made for this call."""
         if not is_own(state):
             return None
-        try:
-            found = base64.urlsafe_b64decode(str(state).removeprefix(OWN))
-        except (binascii.Error, ValueError):
-            return None
+        found = _decoded(str(state).removeprefix(OWN))
         tag, written = found[:_TAG_BYTES], found[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._tag(written, agent_id, server, tool)):
             return None
@@ -91,10 +87,7 @@ class Rounds:
         """What `seal` was given; None for what it has not made for this call."""
         if not is_sealed(sealed):
             return None
-        try:
-            found = base64.urlsafe_b64decode(str(sealed).removeprefix(SEALED))
-        except (binascii.Error, ValueError):
-            return None
+        found = _decoded(str(sealed).removeprefix(SEALED))
         tag, written = found[:_TAG_BYTES], found[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._sealed(written, about)):
             return None
@@ -121,6 +114,15 @@ def wants_more(answer: dict[str, Any]) -> bool:
     if type(result) is not dict or result.get("resultType") != "input_required":
         return False
     return result.get("requestState") is None or type(result["requestState"]) is str
+
+
+def _decoded(text: str) -> bytes:
+    """Empty for what is not written as it was given out: a changed letter must not be one that nobody reads."""
+    try:
+        found = base64.urlsafe_b64decode(text)
+    except ValueError:
+        return b""
+    return found if base64.urlsafe_b64encode(found).decode() == text else b""
 
 
 def is_sealed(state: object) -> bool:

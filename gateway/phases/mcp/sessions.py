@@ -33,6 +33,8 @@ class Sessions:
             found = base64.urlsafe_b64decode(sealed + b"=" * (-len(sealed) % 4))
         except binascii.Error:
             return None
+        if base64.urlsafe_b64encode(found).rstrip(b"=") != sealed:
+            return None  # another way to write the same, which nobody was given
         tag, session = found[:_TAG_BYTES], found[_TAG_BYTES:]
         return session if session and hmac.compare_digest(tag, self._tag(server, agent_id, session)) else None
 

@@ -85,6 +85,16 @@ def test_a_state_is_good_for_one_agent_server_and_tool() -> None:
     for about in (("agt_2", "files", "pay"), ("agt_1", "other", "pay"), ("agt_1", "files", "get")):
         assert rounds.since(made, *about) is None
     assert Rounds(b"another").since(made, "agt_1", "files", "pay") is None
+    for lifted in (None, "d", "dd", "ddd"):  # of every length: the last letter may hold bits that nobody needs
+        whole = rounds.seal(about, now=1.5e9, state="theirs", under=(None, None, lifted))
+        body, padding = whole.rstrip("="), whole.count("=") * "="
+        changed = {
+            body[:-1] + last + padding for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        }
+        assert [one for one in changed if rounds.opened(one, about) is not None] == [whole]
+        assert (
+            rounds.opened(f"{whole}!", about) is None and rounds.opened(whole[:9] + "\u00e9" + whole[9:], about) is None
+        )
     for wrong in (None, 7, "", "theirs", OWN, f"{OWN}%%%", f"{OWN}é", made[:-4], made[:20] + "A" + made[21:]):
         assert rounds.since(wrong, "agt_1", "files", "pay") is None
 
