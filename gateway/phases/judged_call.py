@@ -34,11 +34,6 @@ class Judged:
         """Whether a person has to approve it."""
         return self.verdict.asks
 
-    def over(self, count: Count) -> "Judged":
-        """The same call, refused because what it counts has no room."""
-        refused = replace(self.verdict, allowed=False, approval=False, rule=count.rule, reason=count.reason)
-        return replace(self, verdict=refused)
-
     def refused(self, rule: str, reason: str) -> "Judged":
         """The same call, refused when it was about to be let through."""
         return replace(self, verdict=replace(self.verdict, allowed=False, approval=False, rule=rule, reason=reason))

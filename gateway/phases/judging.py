@@ -100,9 +100,7 @@ class Judging:
         return RELEASE
 
     def _judge(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Ruling | Wait:
-        releasing = self._releasing(exchange)
-        looks_up = releasing is not None and releasing.looks_up(judgement) and not judgement.continued
-        if judgement.needs_memory or looks_up:
+        if judgement.needs_memory or self._looking_up(exchange, judgement) is not None:
             return Wait(partial(self._knowing, exchange, judgement, calls))
         return self._ruling(exchange, judgement, calls, _NOTHING)
 
@@ -115,21 +113,25 @@ class Judging:
         return await ruling.ruling() if isinstance(ruling, Wait) else ruling
 
     async def _known(self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall]) -> Known:
-        memory, releasing = None, self._releasing(exchange)
-        looks_up = releasing is not None and releasing.looks_up(judgement) and not judgement.continued
+        memory, releasing = None, self._looking_up(exchange, judgement)
         if judgement.needs_memory and self._memories is not None:
             agent_id, keys = judgement.agent.agent_id, (*judgement.rules.memory_keys, *judgement.counted)
             loading = self._memories.load(agent_id, judgement.conversation, keys, session=judgement.session)
-            if not looks_up:
+            if releasing is None:
                 return Known(await loading)
             memory = asyncio.ensure_future(loading)
-        if releasing is None or not looks_up:
+        if releasing is None:
             return _NOTHING
         intent = await releasing.bound(judgement, [question_of(call) for call in calls])
         return Known(None if memory is None else await memory, intent)
 
     def _releasing(self, exchange: Exchange) -> Releasing | None:
         return self._proposed if exchange.mcp is None else self._executed
+
+    def _looking_up(self, exchange: Exchange, judgement: Judgement) -> Releasing | None:
+        """Who has something to read before calls are judged; what goes on with a call was read with it."""
+        releasing = self._releasing(exchange)
+        return None if releasing is None or judgement.continued or not releasing.looks_up(judgement) else releasing
 
     def _ruling(
         self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall], known: Known
@@ -197,12 +199,7 @@ class Judging:
         judged = [replace(one, verdict=replace(one.verdict, step=judgement.step)) for one in lifted]
         try:
             entries = self._record(exchange, judgement, facts, judged)
-            if self.decisions.strict:
-                await self.decisions.durable(list(entries.values()))
-            if (releasing := self._releasing(exchange)) is not None:
-                decisions = {at: decision_id(entry) for at, entry in entries.items()}
-                await releasing.hand_on(exchange, judgement, judged, decisions)
-            return RELEASE
+            return await self._handed_on(exchange, judgement, judged, entries)
         except StoreUnavailable:
             return _no_state()
 
@@ -259,7 +256,7 @@ class Judging:
         full = await self._memories.count(judgement.agent.agent_id, judgement.conversation, counts)
         if full is None:
             return None
-        return [one.over(full) if full in one.verdict.counts else one for one in judged]
+        return [one.refused(full.rule, full.reason) if full in one.verdict.counts else one for one in judged]
 
     # Rulings, recorded
 
@@ -278,13 +275,19 @@ class Judging:
                 told = [one.refused(*refused[id(one.call)]) if id(one.call) in refused else one for one in judged]
                 return self._refused(exchange, facts, told)
             entries = self._record(exchange, judgement, facts, judged, approvals)
-            if self.decisions.strict:  # what is granted can be executed at once
-                await self.decisions.durable(list(entries.values()))
-            decisions = {at: decision_id(entry) for at, entry in entries.items()}
-            await releasing.hand_on(exchange, judgement, judged, decisions)
-            return RELEASE
+            return await self._handed_on(exchange, judgement, judged, entries)
         entries = self._record(exchange, judgement, facts, judged, approvals)
         return await self._safe(list(entries.values())) if self.decisions.strict else RELEASE
+
+    async def _handed_on(
+        self, exchange: Exchange, judgement: Judgement, judged: Sequence[Judged], entries: Mapping[int, str]
+    ) -> Ruling:
+        if self.decisions.strict:  # what is granted can be executed at once
+            await self.decisions.durable(list(entries.values()))
+        if (releasing := self._releasing(exchange)) is not None:
+            decisions = {at: decision_id(entry) for at, entry in entries.items()}
+            await releasing.hand_on(exchange, judgement, judged, decisions)
+        return RELEASE
 
     def _record(
         self,
@@ -337,8 +340,8 @@ class Judging:
             if asked is None:
                 self.decisions.record(exchange, facts, one, withheld=True)
                 continue
-            refused = replace(one, verdict=replace(one.verdict, allowed=False, approval=False, reason=asked.why))
-            metadata = {"approval": asked.status, **_approval_id(asked)}
+            refused, metadata = one.refused(one.verdict.rule, asked.why), {"approval": asked.status}
+            metadata |= _approval_id(asked)
             entry = self.decisions.record(exchange, facts, refused, withheld=True, metadata=metadata)
             denials.append(replace(asked.denial, decision_id=entry and decision_id(entry)))
         ruling = not_approved(list(waiting.values()), denials)

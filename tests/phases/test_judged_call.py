@@ -5,7 +5,7 @@ import pytest
 from gateway.model.tool_call import ToolCall
 from gateway.phases.judged_call import Judged, question_of
 from gateway.policy.clauses import OnDeny
-from gateway.policy.verdict import Count, Verdict
+from gateway.policy.verdict import Verdict
 
 CALL = ToolCall("pay", "function", '{"to":"é"}', {"to": "é"}, namespace="bank")
 
@@ -38,6 +38,6 @@ def test_only_what_a_person_may_lift_asks_for_one(verdict: Verdict, stands: bool
 
 def test_a_call_over_its_count_is_refused_by_what_counts() -> None:
     judged = Judged(CALL, question_of(CALL), Verdict(True, "r", approval=True, on_deny=OnDeny("hold", 5)))
-    over = judged.over(Count("k", rule="ops/sum", reason="too much"))
+    over = judged.refused("ops/sum", "too much")
     assert over.sentence() == "The call to the tool pay was refused by rule ops/sum: too much"
     assert (over.verdict.allowed, over.verdict.approval) == (False, False)
