@@ -5,14 +5,12 @@ the caller asks; no server sees it. Where the server wants more, its own state t
 comes back with it goes on with the call that was let through before.
 """
 
-import base64
-import hashlib
-import hmac
 from typing import Any
 
 import orjson
 
 from gateway.model.value import value
+from gateway.phases.mcp.sealing import Sealing
 
 OWN = "leuko-held."
 """What such a state starts with."""
@@ -22,7 +20,6 @@ SEALED = "leuko-round."
 """What a server's state starts with once it is sealed."""
 LIFE_SECONDS = 3600
 """That a caller may take to go on with a call."""
-_TAG_BYTES = 16
 
 
 @value
@@ -53,23 +50,19 @@ class Rounds:
 
     def __init__(self, secret: bytes, *, seconds: float = SECONDS) -> None:
         self.seconds = seconds
-        self._key = hmac.digest(secret, b"leuko/mcp-rounds/1\x01", hashlib.sha256)
-        self._sealing = hmac.digest(secret, b"leuko/mcp-server-rounds/1\x01", hashlib.sha256)
+        self._own = Sealing(secret, b"leuko/mcp-rounds/1\x01")
+        self._theirs = Sealing(secret, b"leuko/mcp-server-rounds/1\x01")
 
     def state(self, since: float, agent_id: str, server: str, tool: str) -> str:
         """What the caller sends again; `since` in seconds since the epoch."""
-        written = f"{since:.3f}".encode()
-        return OWN + base64.urlsafe_b64encode(self._tag(written, agent_id, server, tool) + written).decode()
+        return OWN + self._own.seal((agent_id, server, tool), f"{since:.3f}".encode())
 
     def since(self, state: object, agent_id: str, server: str, tool: str) -> float | None:
         """When the first round was; None for what was not made for this call."""
         if not is_own(state):
             return None
-        found = _decoded(str(state).removeprefix(OWN))
-        tag, written = found[:_TAG_BYTES], found[_TAG_BYTES:]
-        if not hmac.compare_digest(tag, self._tag(written, agent_id, server, tool)):
-            return None
-        return float(written)
+        found = self._own.open((agent_id, server, tool), str(state).removeprefix(OWN))
+        return None if found is None else float(found[1])
 
     def seal(
         self, about: tuple[str, ...], *, now: float, state: str | None, under: tuple[str | None, str | None, str | None]
@@ -80,27 +73,14 @@ class Rounds:
             about: agent, server, tool and hash of the arguments.
             under: the ids of the intent and of its step, and the rule that a person lifted.
         """
-        written = orjson.dumps([now, state, *under])
-        return SEALED + base64.urlsafe_b64encode(self._sealed(written, about) + written).decode()
+        return SEALED + self._theirs.seal(about, orjson.dumps([now, state, *under]))
 
     def opened(self, sealed: object, about: tuple[str, ...]) -> Round | None:
         """What `seal` was given; None for what it has not made for this call."""
         if not is_sealed(sealed):
             return None
-        found = _decoded(str(sealed).removeprefix(SEALED))
-        tag, written = found[:_TAG_BYTES], found[_TAG_BYTES:]
-        if not hmac.compare_digest(tag, self._sealed(written, about)):
-            return None
-        issued, state, intent, step, lifted = orjson.loads(written)
-        return Round(tag.hex(), issued, state, intent, step, lifted)
-
-    def _sealed(self, written: bytes, about: tuple[str, ...]) -> bytes:
-        said = orjson.dumps([one.encode("utf-8", "surrogatepass").hex() for one in about]) + b"\0" + written
-        return hmac.digest(self._sealing, said, hashlib.sha256)[:_TAG_BYTES]
-
-    def _tag(self, written: bytes, agent_id: str, server: str, tool: str) -> bytes:
-        said = b"\0".join([written, agent_id.encode(), server.encode(), tool.encode("utf-8", "surrogatepass")])
-        return hmac.digest(self._key, said, hashlib.sha256)[:_TAG_BYTES]
+        found = self._theirs.open(about, str(sealed).removeprefix(SEALED))
+        return None if found is None else Round(found[0], *orjson.loads(found[1]))
 
 
 def with_state(answer: dict[str, Any], state: str) -> dict[str, Any]:
@@ -114,15 +94,6 @@ def wants_more(answer: dict[str, Any]) -> bool:
     if type(result) is not dict or result.get("resultType") != "input_required":
         return False
     return result.get("requestState") is None or type(result["requestState"]) is str
-
-
-def _decoded(text: str) -> bytes:
-    """Empty for what is not written as it was given out: a changed letter must not be one that nobody reads."""
-    try:
-        found = base64.urlsafe_b64decode(text)
-    except ValueError:
-        return b""
-    return found if base64.urlsafe_b64encode(found).decode() == text else b""
 
 
 def is_sealed(state: object) -> bool:
