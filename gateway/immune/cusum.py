@@ -19,7 +19,8 @@ def upward(sum_: float, z: float, slack: float, most: float) -> float:
 
 @dataclass(slots=True)
 class Rate:
-    """A Bernoulli CUSUM: has the share of bad calls gone up? `calls` and `bad` fade; `sum` is the log likelihood ratio.
+    """A Bernoulli CUSUM: has the share of bad calls gone up? `calls` and `bad` fade; `sum` is the log likelihood ratio,
+    `run` the bad calls in a row.
 
     Reynolds and Stoumbos, "A CUSUM chart for monitoring a proportion when inspecting continuously" (1999).
     """
@@ -27,6 +28,7 @@ class Rate:
     calls: float = 0.0
     bad: float = 0.0
     sum: float = 0.0
+    run: int = 0
 
     def take(self, bad: bool) -> bool:
         """Count one call; whether it is an alarm. After one the sum begins again."""
@@ -39,6 +41,7 @@ class Rate:
             alarm = self.sum > k.RATE_LIMIT
             if alarm:
                 self.sum = 0.0
+        self.run = self.run + 1 if bad else 0
         self.calls += 1.0
         self.bad += bad
         if self.calls > k.RATE_KEPT:

@@ -1,9 +1,9 @@
 """One case of one agent: what was found, what it may be, what was done. Opened when the agent is blocked, or before."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from gateway.immune.course import furthest
 from gateway.immune.diagnosis import Diagnosis
@@ -30,7 +30,9 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """`approval` is a person's word on healing, where one was asked for; `trigger` what began the latest treatment;
-    `actual_cause` what a person said it was. Times in seconds since the epoch."""
+    `actual_cause` what a person said it was. `state` is the agent's when it changed last, `reason` why the incident was
+    opened; `detail` more for people, as provider and model of what many agents suffer from, whose `agent_id` is empty.
+    Times in seconds since the epoch."""
 
     incident_id: str
     agent_id: str
@@ -42,6 +44,9 @@ class Incident:
     trigger: Trigger | None = None
     approval: Approval | None = None
     actual_cause: Cause | None = None
+    state: str = ""
+    reason: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def having(self, findings: Sequence[Finding], diagnoses: Sequence[Diagnosis]) -> "Incident":
         """With further findings, of each type and metric the furthest, and diagnosed anew."""

@@ -13,11 +13,10 @@ UPSTREAM = frozenset({"upstream_unavailable", "upstream_timeout", "upstream_inva
 DENIED = frozenset(
     {"policy_denied", "tool_call_denied", "model_not_allowed", "intent_required", "intent_invalid", "intent_exhausted"}
 )
-MALFORMED = frozenset({"invalid_request", "duplicate_key", "not_found", "payload_too_large"})
-# What the gateway refuses for its own reasons says nothing about the agent, or would feed on itself.
-UNCOUNTED = frozenset(CODES) - UPSTREAM - DENIED - MALFORMED | {"client_gone"}
+# What the gateway refuses for its own reasons says nothing about the agent, or would feed on itself; what it refuses
+# because it cannot be read has cost nobody anything.
+UNCOUNTED = frozenset(CODES) - UPSTREAM - DENIED | {"client_gone"}
 
-# `errors` are the agent's own doing, hence evidence by themselves; a provider's are not.
 TYPES: dict[str, FindingType] = {
     "errors": "error_rate_spike",
     "provider_errors": "error_rate_spike",
@@ -25,7 +24,8 @@ TYPES: dict[str, FindingType] = {
     "retries": "high_retry_rate",
     "denials": "denied_burst",
 }
-HARD = frozenset({"errors"})
+HARD_RUN = 10
+"""So many errors in a row, all the doing of an agent that once did well, are evidence by themselves."""
 
 
 def rates(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding]:
@@ -46,9 +46,11 @@ def rates(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding]
         rate = state.rates.get(metric)
         if rate is None:
             rate = state.rates[metric] = Rate()
-        if rate.take(is_bad):
+        alarm = rate.take(is_bad)
+        hard = metric == "errors" and rate.run >= HARD_RUN and state.warm
+        if alarm or hard:
             finding = found(vitals, TYPES[metric], metric, None, status=vitals.status, error=error)
-            told.append(replace(finding, hard=metric in HARD))
+            told.append(replace(finding, hard=hard))
     return told
 
 

@@ -89,7 +89,7 @@ def dump(state: Watched) -> bytes:
             for name, one in state.models.items()
         },
         "inputs": state.inputs,
-        "rates": {name: [rate.calls, rate.bad, rate.sum] for name, rate in state.rates.items()},
+        "rates": {name: [rate.calls, rate.bad, rate.sum, rate.run] for name, rate in state.rates.items()},
         "forms": {name: [one.known, one.tried, one.warm, one.volatile] for name, one in state.forms.items()},
     }
     return json.dumps(document, separators=(",", ":")).encode()

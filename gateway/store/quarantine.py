@@ -67,11 +67,11 @@ class Quarantine:
             after = quarantined(life, self._clock(), reason, by, drain_seconds=drain_seconds, incident_id=incident_id)
             return after if after.credential_id else replace(after, credential_id=credential_id)
 
-        return await self._change(agent_id, step)
+        return await self.change(agent_id, step)
 
     async def release(self, agent_id: str, reason: str, by: str) -> tuple[Life, int]:
         """Let an agent through again. Raises IllegalMove, StoreUnavailable."""
-        return await self._change(agent_id, lambda life: released(life, self._clock(), reason, by))
+        return await self.change(agent_id, lambda life: released(life, self._clock(), reason, by))
 
     def drain_over(self) -> list[Life]:
         """The agents whose streams have had their time."""
@@ -80,7 +80,7 @@ class Quarantine:
 
     async def drained(self, agent_id: str) -> None:
         """An agent's streams are over. Raises StoreUnavailable."""
-        await self._change(agent_id, lambda life: drained(life, self._clock()))
+        await self.change(agent_id, lambda life: drained(life, self._clock()))
 
     async def existed(self, agent_id: str, before: float) -> bool:
         """Whether an agent had been seen before a time. Raises StoreUnavailable."""
@@ -94,11 +94,19 @@ class Quarantine:
             self._older[agent_id, before] = None
         return older
 
-    async def _change(self, agent_id: str, step: Callable[[Life], Life]) -> tuple[Life, int]:
+    async def change(self, agent_id: str, step: Callable[[Life], Life], base: Life | None = None) -> tuple[Life, int]:
+        """Move an agent; the life and the epoch that every replica must have applied.
+
+        Args:
+            step: may be asked again, of the life as somebody else has left it; what it raises is passed on.
+            base: its life so far, if it was never blocked.
+
+        Raises StoreUnavailable.
+        """
         while True:
             found = self._control.get(KIND, agent_id)
             before, epoch = (
-                Life(agent_id) if found is None else _read(agent_id, found[0]),
+                base or Life(agent_id) if found is None else _read(agent_id, found[0]),
                 0 if found is None else found[1],
             )
             after = step(before)
