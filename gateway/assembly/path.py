@@ -17,7 +17,7 @@ from gateway.assembly.mcp import MCPPath
 from gateway.assembly.outgoing import builders, forward_phase
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
-from gateway.background.end_drains import end_drains
+from gateway.background.end_drains import EndDrains
 from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.merge_policies import MergePolicies
 from gateway.background.merge_providers import MergeProviders
@@ -31,6 +31,7 @@ from gateway.phases.earlier import Earlier
 from gateway.phases.guard import Guard
 from gateway.phases.hearing import Hearing
 from gateway.phases.identify import Identify
+from gateway.phases.immune_settings import ImmuneSettings
 from gateway.phases.inspect import Inspect
 from gateway.phases.judging_requests import JudgingRequests
 from gateway.phases.note_requests import NoteRequests
@@ -58,6 +59,7 @@ from gateway.settings import Secrets, Settings, SettingsError
 from gateway.settings.mcp_servers import load_mcp_servers
 from gateway.settings.policies import load_policies, policy_files_state
 from gateway.settings.prices import load_prices
+from gateway.store.running import Running
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
 from gateway.telemetry.upkeep import approving, guarding, judging, limiting, operating, shipping, upkeep
@@ -86,6 +88,7 @@ class Path:
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
         self.policies = Policies()
+        self.immune_settings = ImmuneSettings(self.policies, settings.enforcement == "shadow")
         self.merge_policies = MergePolicies(
             state.policies, self.policies, load_policies(settings), partial(_in_force, settings)
         )
@@ -132,7 +135,7 @@ class Path:
         tick = min(0.25, min(timeouts.first_byte, timeouts.idle, timeouts.whole, timeouts.total) / 8)
         return (
             *([] if self.jwks is None else [self.jwks.run()]),
-            end_drains(self._state.quarantine, self.guard.cut),
+            self._drains().run(),
             self.process.watch(),
             reload_policies(lambda: policy_files_state(self._settings), self._reload_policies),
             watch_deadlines(self.active, time.monotonic, tick=tick),
@@ -154,6 +157,17 @@ class Path:
         return self.forward.providers
 
     # The parts
+
+    def _drains(self) -> EndDrains:
+        state = self._state
+        return EndDrains(
+            state.quarantine,
+            state.control,
+            Running(state.store, state.control.replica),
+            cut=self.guard.cut,
+            runs=lambda agent_id: any(one.agent is not None and one.agent.agent_id == agent_id for one in self.active),
+            clock=time.monotonic,
+        )
 
     def _guard(self) -> Guard:
         self._under_way: set[Exchange] = set()

@@ -1,6 +1,6 @@
 """What operators may set of the immune system, with the values it has without them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ class LoopLimits:
     errors: int = 5
     block_errors: int = 10
     calls: int = 100
-    polling: frozenset[str] = frozenset()
+    polling: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,14 @@ _PLAIN = tuple(member.name for member in fields(Immune) if member.name not in ("
 def settings_of(documents: Iterable[Mapping[str, Any]], loops: LoopLimits | None = None) -> Immune:
     """What the `immune` members of policy documents set, checked already; the most specific document last.
 
-    Each member is the last one's that has it; metrics are put together member by member.
+    Each member is the last one's that has it; metrics and what is asked of the fleet are put together member by member.
     """
     members: dict[str, Any] = {}
     metrics: dict[str, MetricSettings] = {}
+    fleet = FleetSettings()
     for document in documents:
         members |= {name: document[name] for name in _PLAIN if name in document}
         for name, given in document.get("metrics", {}).items():
             metrics[name] = replace(metrics.get(name, MetricSettings()), **given)
-    return Immune(**members, metrics=metrics, loops=loops or LoopLimits())
+        fleet = replace(fleet, **document.get("fleet", {}))
+    return Immune(**members, metrics=metrics, loops=loops or LoopLimits(), fleet=fleet)

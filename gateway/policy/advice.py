@@ -21,7 +21,7 @@ def advice(clauses: Clauses, match: Match) -> Iterator[tuple[str, str]]:
                 " to obey belongs in a document without match.agents",
             )
     yield from _lost_allowances(clauses)
-    yield from _unused(clauses)
+    yield from _without_effect(clauses)
     for tool in clauses.tools:
         at = f"tools.{tool.name}"
         if tool.arguments is None and tool.effect in ("write", "destructive"):
@@ -33,10 +33,12 @@ def advice(clauses: Clauses, match: Match) -> Iterator[tuple[str, str]]:
         yield "cases", "is missing: examples of what is allowed and denied show that the rules say what they should"
 
 
-def _unused(clauses: Clauses) -> Iterator[tuple[str, str]]:
-    """What is read and has no effect yet."""
-    if clauses.immune:
-        yield "immune", "is not used by this version"
+def _without_effect(clauses: Clauses) -> Iterator[tuple[str, str]]:
+    """What is read and has no effect here."""
+    if clauses.shadow:
+        for section in ("immune", "loops"):
+            if getattr(clauses, section):
+                yield section, "watches nobody while the document is in shadow"
 
 
 def _lost_allowances(clauses: Clauses) -> Iterator[tuple[str, str]]:

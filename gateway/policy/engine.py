@@ -10,6 +10,7 @@ from gateway.model.bounded import make_room
 from gateway.policy import intending
 from gateway.policy.actions import normal
 from gateway.policy.by_agent import ByAgent
+from gateway.policy.clauses import Clauses
 from gateway.policy.constraints.compiling import READ_CONVERSATION
 from gateway.policy.deciding import Decision, Guarded, decide, denials, possible, verdict
 from gateway.policy.document import Document
@@ -128,6 +129,22 @@ class Rules:
         traced = any("provenance" in entry.demands for entry in entries)
         self.traces = traced
         self.needs_memory = bool(self.memory_keys) or (traced and bool(self.untrusted))
+
+    @property
+    def unshadowed(self) -> tuple[Clauses, ...]:
+        """What documents say that are not in shadow by themselves; the most specific last, equals in their order."""
+        widest_first = sorted(self._rulesets, key=lambda rules: -rules.level)
+        return tuple(rules.clauses for rules in widest_first if not rules.clauses.shadow)
+
+    def polls(self, tool: str) -> bool:
+        """Whether one of those says that repeated calls of the tool are meant; by the name a model or client wrote."""
+        server, name = self._names.of(tool)
+        return any(
+            entry.tool.polling
+            for rules in self._rulesets
+            if not rules.clauses.shadow
+            for entry in rules.entries.of(name, server)
+        )
 
     def known_as(self, tool: str) -> str:
         """The name by which rules know a tool, from the one a model or a client wrote."""

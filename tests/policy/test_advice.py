@@ -37,7 +37,11 @@ def advised(**members: Any) -> list[tuple[str, str]]:
         ({"allow": ["read:file"], "deny": [{"action": "read:file", "resource": "a/*"}]}, []),
         ({"tools": {"t": {"effect": "write"}}}, [("tools.t.arguments", "is missing: any arguments are allowed")]),
         ({"tools": {"t": {"effect": "read"}}}, []),
-        ({"immune": {"mode": "warn"}}, [("immune", "is not used")]),
+        ({"immune": {"mode": "warn"}, "loops": {}}, []),
+        (
+            {"enforcement": "shadow", "immune": {"mode": "warn"}, "loops": {}},
+            [("immune", "watches nobody while"), ("loops", "watches nobody while")],
+        ),
         ({"new_tools": "hold", "tools": {"t": {"grant": "required"}, "u": {"intent": "required"}}}, []),
         ({"tools": {"t": {"effect": "write", "arguments": {"a": {"type": "string"}}}}}, []),
         (

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.policy.actions import read_pattern
 from gateway.policy.clauses import ActionPattern, Clauses, Loops, Mode, Models, Sequence, Sizes
 from gateway.policy.parsing.cases import read_cases
+from gateway.policy.parsing.immune import read_immune
 from gateway.policy.parsing.place import (
     Place,
     closest,
@@ -14,7 +15,6 @@ from gateway.policy.parsing.place import (
     listed,
     mapping,
     names,
-    number,
     seconds,
     text,
     whole,
@@ -142,28 +142,6 @@ def _step(place: Place, value: object) -> Sequence:
     )
 
 
-def _immune(place: Place, value: object) -> Mapping[str, Any]:
-    given = mapping(place, value, _IMMUNE)
-    return {key: _IMMUNE[key](place.at(key), setting) for key, setting in given.items()}
-
-
-def _metrics(place: Place, value: object) -> Mapping[str, Mapping[str, float]]:
-    found = {}
-    for name, members in mapping(place, value).items():
-        at = place.at(name)
-        given = mapping(at, members, ("z",))
-        found[name] = {key: number(at.at(key), bound, 0.1, 100) for key, bound in given.items()}
-    return found
-
-
-_IMMUNE: Mapping[str, Read] = {
-    "mode": _either("shadow", "warn", "enforce"),
-    "sigma_action": _either("throttle", "approve", "quarantine"),
-    "approve_above": lambda place, value: number(place, value, 0, 1000),
-    "drain_seconds": lambda place, value: number(place, value, 0, 3600),
-    "metrics": _metrics,
-}
-
 SECTIONS: Mapping[str, tuple[str, Read]] = {
     "enforcement": ("shadow", _is("shadow", "enforce")),
     "default": ("default", _either("allow", "deny")),
@@ -179,7 +157,7 @@ SECTIONS: Mapping[str, tuple[str, Read]] = {
     "secrets": ("secrets", _either("allow", "redact", "deny")),
     "sizes": ("sizes", _sizes),
     "intents": ("mint", _intents),
-    "immune": ("immune", _immune),
+    "immune": ("immune", read_immune),
     "tools": ("tools", read_tools),
     "loops": ("loops", _loops),
     "sequence": ("sequence", _sequence),
