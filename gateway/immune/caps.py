@@ -60,3 +60,9 @@ def _ceiling(baseline: Baseline | None, name: str, least: float) -> float | None
     if baseline is None or baseline.sample is not None:
         return None
     return max(least, exp(_far(baseline)) - _OFFSETS[name])
+
+
+def agent_caps(state: Watched) -> dict[str, tuple[int | None, float | None, int | None]]:
+    """By model, as the state names it, what the agent may get: output tokens, seconds, tool calls."""
+    found = {name: caps(state, name) for name in state.models}
+    return {name: (one.output_tokens, one.seconds, one.tool_calls) for name, one in found.items() if one != NONE}

@@ -18,6 +18,7 @@ used by one script.
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
 | `idle_sweep` | string | nothing; that somebody has just looked for idle agents | 30 min |
+| `running:{id}` | sorted set | replicas that have exchanges of a draining agent under way | 4 s |
 | `agent_names` | hash | whose name that is | for ever |
 | `credential:{id}` | sorted set | ids of unverified agents behind a credential, by the time entered | idle agents' |
 | `forms:{id}` | hash | what agents behind a fingerprint look like, by their ids | idle agents' |
@@ -64,9 +65,37 @@ used by one script.
 | `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
 | `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
 | `{webhooks}:settled:{endpoint}` | sorted set | messages that were delivered or given up, by when, ms | 10 min |
+| `{watch-p}:feed` | stream | what agents of one part did and what was found of them | until looked at, 100,000 at most |
+| `{watch-p}:writers` | hash | the last batch of each writer of that stream, and when it came, ms | a day |
+| `{watch-p}:lease` | string | the replica that looks at these agents | 3 s |
+| `{watch-p}:position` | string | the entry of the stream that was looked at last, and how often was saved | for ever |
+| `{watch-p}:agent:{id}` | hash | what is usual of an agent, and where its case stands | idle agents', but while busy |
+| `{watch-p}:staged:{save}:{id}` | hash | the same, before all of one save is there | 30 s |
+| `{watch-p}:busy` | set | agents to look at even if they do nothing | for ever |
+| `{watch-p}:prompt:{id}:{hash}` | string | an agent's system prompt, encrypted | idle agents' |
+| `{watch-p}:prompts:{id}` | sorted set | hashes of an agent's prompts that are kept, by when they were used, ms; 4 | idle agents' |
+| `{incidents}:record:{id}` | string | one incident | `GATEWAY_RETENTION`, after its last change |
+| `{incidents}:index` | sorted set | all incidents by the time they were opened, us | `GATEWAY_RETENTION` |
+| `{incidents}:open` | sorted set | those that are open | until they are closed |
+| `{incidents}:of:{agent}` | sorted set | those of one agent, the latest 1,000 | `GATEWAY_RETENTION` |
+| `{immune}:counts` | hash | how often each remedy healed and failed, and what people said were causes | for ever |
+| `{immune}:counted` | sorted set | what counts were added for, by the time, ms; the latest 1,000 | for ever |
+| `{fleet}:active:{digest}` | sorted set | agents that asked a model of a provider, by the time, ms | 2 min |
+| `{fleet}:alarms:{digest}` | sorted set | those that alarmed | 2 min |
+| `{fleet}:external` | hash | models of providers that are the cause themselves, since and until when | a minute after its end |
+| `{fleet}:sigma` | sorted set | agents about to be blocked on statistical evidence, by the time it was said, us | 10 s |
+| `{fleet}:caps` | hash | the widest caps of any agent, by model | for ever, 1,000 |
 """
 
 from dataclasses import dataclass
+from zlib import crc32
+
+PARTITIONS = 8
+"""Agents are watched in so many parts, each by one replica at a time."""
+
+
+def partition_of(agent_id: str) -> int:
+    return crc32(agent_id.encode()) % PARTITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +142,9 @@ class Keys:
 
     def keys_of(self, agent_id: str) -> str:
         return f"{self.prefix}agent_keys:{{{agent_id}}}"
+
+    def running(self, agent_id: str) -> str:
+        return f"{self.prefix}running:{{{agent_id}}}"
 
     def credential(self, credential_id: str) -> str:
         return f"{self.prefix}credential:{{{credential_id}}}"
@@ -241,6 +273,48 @@ class Keys:
         """The four keys of its queue."""
         parts = ("due", "messages", "tries", "settled")
         return tuple(f"{self.prefix}{{webhooks}}:{part}:{endpoint}" for part in parts)
+
+    def watch(self, partition: int, part: str) -> str:
+        """`part` is feed, writers, lease, position or busy."""
+        return f"{self.prefix}{{watch-{partition}}}:{part}"
+
+    def watched(self, agent_id: str) -> str:
+        return self.watch(partition_of(agent_id), f"agent:{agent_id}")
+
+    def staged(self, save: str, agent_id: str) -> str:
+        return self.watch(partition_of(agent_id), f"staged:{save}:{agent_id}")
+
+    def prompt(self, agent_id: str, digest: str) -> str:
+        return self.watch(partition_of(agent_id), f"prompt:{agent_id}:{digest}")
+
+    def prompts(self, agent_id: str) -> str:
+        return self.watch(partition_of(agent_id), f"prompts:{agent_id}")
+
+    def incident(self, incident_id: str) -> str:
+        return f"{self.prefix}{{incidents}}:record:{incident_id}"
+
+    @property
+    def incidents_index(self) -> str:
+        return f"{self.prefix}{{incidents}}:index"
+
+    @property
+    def incidents_open(self) -> str:
+        return f"{self.prefix}{{incidents}}:open"
+
+    def incidents_of(self, agent_id: str) -> str:
+        return f"{self.prefix}{{incidents}}:of:{agent_id}"
+
+    @property
+    def immune_counts(self) -> str:
+        return f"{self.prefix}{{immune}}:counts"
+
+    @property
+    def immune_counted(self) -> str:
+        return f"{self.prefix}{{immune}}:counted"
+
+    def fleet(self, part: str, digest: str = "") -> str:
+        """`part` is active or alarms, of one group; external, sigma or caps of all."""
+        return f"{self.prefix}{{fleet}}:{part}" + (f":{digest}" if digest else "")
 
     @property
     def signing_key(self) -> str:

@@ -1,5 +1,5 @@
 from gateway.immune import constants
-from gateway.immune.caps import NONE, Caps, caps, widest
+from gateway.immune.caps import NONE, Caps, agent_caps, caps, widest
 from gateway.immune.state import Watched
 from tests.immune.exchanges import watched
 
@@ -24,3 +24,11 @@ def test_caps_are_far_outside_what_the_agent_does_and_never_small() -> None:
 def test_a_new_agent_gets_what_the_widest_of_its_fleet_gets() -> None:
     assert widest([Caps(10, None, 3), Caps(7, 9.0, None), NONE]) == Caps(10, 9.0, 3)
     assert widest([]) == NONE
+
+
+def test_an_agents_caps_are_told_by_model_and_only_where_there_are_some() -> None:
+    state = watched()
+    name = next(iter(state.models))
+    one = caps(state, name)
+    assert agent_caps(state) == {name: (one.output_tokens, one.seconds, one.tool_calls)}
+    assert agent_caps(Watched()) == {}
