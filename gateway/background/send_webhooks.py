@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
-from gateway.background.webhook import Webhook, sign
+from gateway.background.webhook import Webhook
+from gateway.model.signature import sign
 from gateway.store.approval_record import Approval
 from gateway.store.approvals import Approvals
 from gateway.store.errors import StoreError
