@@ -68,8 +68,8 @@ def deviation(findings: Iterable[Finding]) -> float:
 
 
 def needs_person(findings: Sequence[Finding], approve_above: float) -> bool:
-    """Whether healing waits for somebody's approval."""
-    return is_severe(findings) or deviation(findings) >= approve_above
+    """Whether healing waits for somebody's approval; where nobody knows why an agent is blocked, it does."""
+    return not findings or is_severe(findings) or deviation(findings) >= approve_above
 
 
 def leading(findings: Sequence[Finding]) -> Finding | None:

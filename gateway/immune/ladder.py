@@ -67,8 +67,19 @@ def next_treatment(
         for name in ordered(diagnosis.cause, counts):
             if name in tried or (diagnosis.cause, name) in memory.failed:
                 continue
-            remedy = _BY_NAME[name]
-            prescription = remedy.prescribe(patient)
-            if prescription is not None:
-                return Treatment(diagnosis.cause, name, prescription, remedy.lasting)
+            treatment = treatment_with(name, diagnosis.cause, patient)
+            if treatment is not None:
+                return treatment
     return None
+
+
+def treatment_with(name: str, cause: Cause, patient: Patient) -> Treatment | None:
+    """The remedy of this name against a cause; None where there is nothing it could do, or no such remedy any more."""
+    remedy = _BY_NAME.get(name)
+    prescription = remedy.prescribe(patient) if remedy is not None else None
+    return None if remedy is None or prescription is None else Treatment(cause, name, prescription, remedy.lasting)
+
+
+def says(name: str) -> str:
+    """What the remedy of this name does, for people."""
+    return _BY_NAME[name].says

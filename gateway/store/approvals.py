@@ -35,6 +35,8 @@ __all__ = ["Approval", "Approvals", "Pending", "TooManyPending"]
 
 LIFE_SECONDS = 3600
 PENDING_OF_AGENT = 10
+OF_GATEWAY = 2
+"""More that may wait of one agent where the gateway asks: an agent must not keep people from being asked about it."""
 PENDING = 1000
 _KEPT_SECONDS = 86_400
 _REJECTED_SECONDS = 300
@@ -101,11 +103,12 @@ class Approvals:
             keys.approvals_index,
             keys.approvals_announce,
         )
-        bounds = (LIFE_SECONDS * 1000, _KEPT_SECONDS * 1000, PENDING_OF_AGENT, PENDING, self._announcements)
+        of_agent = PENDING_OF_AGENT + (OF_GATEWAY if pending.kind == "healing" else 0)
+        bounds = (LIFE_SECONDS * 1000, _KEPT_SECONDS * 1000, of_agent, PENDING, self._announcements)
         pairs = [part for pair in fields.items() for part in pair]
         made, *rest = await self._surely("ask_approval", names, (approval_id, *bounds, shown, *pairs))
         if made < 0:
-            whose, most = ("this agent", PENDING_OF_AGENT) if made == -1 else ("all agents", PENDING)
+            whose, most = ("this agent", of_agent) if made == -1 else ("all agents", PENDING)
             raise TooManyPending(f"{most} approvals of {whose} wait already.")
         found = await self.get(rest[0].decode())
         if found is None:

@@ -110,6 +110,10 @@ class Intents:
             await self._revocations.revoke(intent.claims.agent_id, intent.intent_id, intent.claims.expires)
         )
 
+    async def revoke_all(self, agent_id: str) -> list[str]:
+        """Refuse all that an agent has by now, and all that comes from it; replicas that have not said that they do."""
+        return await self._acknowledged(await self._revocations.revoke_all(agent_id))
+
     async def page(
         self, agent_id: str | None = None, *, limit: int = 100, cursor: str = ""
     ) -> tuple[list[Intent], str | None]:

@@ -66,6 +66,15 @@ class Revocations:
 
         return await self._change(agent_id, step)
 
+    async def revoke_all(self, agent_id: str) -> int:
+        """Revoke all that an agent has by now; the epoch of the change. Raises StoreUnavailable."""
+
+        def step(revoked: dict[str, float], before: float | None) -> dict[str, Any]:
+            # What it gets from now on is good: clocks are taken to agree here, as its block was well before.
+            return {"before": max(before or 0.0, self._clock() - _SKEW), "revoked": revoked}
+
+        return await self._change(agent_id, step)
+
     async def _change(self, agent_id: str, step: Callable[[dict[str, float], float | None], dict[str, Any]]) -> int:
         while True:
             data, epoch = self._control.get(KIND, agent_id) or ({}, 0)

@@ -26,6 +26,7 @@ def test_far_off_or_severe_findings_need_a_person() -> None:
     assert needs_person([finding("output_token_spike", deviation=-6.0)], 5.0)
     assert needs_person([finding("unsanctioned_call")], 5.0)
     assert not needs_person([finding("tool_loop", hard=True)], 5.0)
+    assert needs_person([], 5.0)
     assert is_severe([finding("tool_loop"), finding("identity_evasion")])
 
 

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.store.approvals import PENDING, PENDING_OF_AGENT, Approvals, Pending, TooManyPending
+from gateway.store.approvals import OF_GATEWAY, PENDING, PENDING_OF_AGENT, Approvals, Pending, TooManyPending
 from gateway.store.connection import Connection
 from tests.support.redis_sets import ClusterSet
 
@@ -178,6 +179,16 @@ async def test_an_agent_may_have_ten_pending_and_all_a_thousand(approvals: Repli
     assert len(set(ids)) == PENDING and all(ours for _, ours in results)
     assert await approvals.count_pending() == 0
     assert (await approvals.ask(call(0, agent="agt_9999"))).status == "pending"
+
+
+async def test_people_can_be_asked_about_an_agent_that_has_ten_pending(approvals: Replica) -> None:
+    for number in range(PENDING_OF_AGENT):
+        await approvals.ask(call(number))
+    for number in range(OF_GATEWAY):
+        asked = await approvals.ask(replace(call(number, deviation=7.5), kind="healing"))
+        assert (asked.kind, asked.deviation) == ("healing", 7.5)
+    with pytest.raises(TooManyPending, match="12 approvals of this agent"):
+        await approvals.ask(replace(call(99), kind="healing"))
 
 
 async def test_what_nobody_decides_is_over_after_its_life(approvals: Replica, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,3 +165,12 @@ async def test_they_work_on_a_cluster(shared_cluster: ClusterSet) -> None:
         assert await seen.any(made.made_by, None)
         await here.revoke(made)
         assert there.is_revoked(child.claims)
+
+
+async def test_all_of_an_agent_are_revoked_at_once(pair: Pair) -> None:
+    one, other = pair
+    mine, another = intent(), intent("int_2", "agt_2")
+    await one.save(mine)
+    await one.save(another)
+    assert await one.revoke_all("agt_1") == []
+    assert other.is_revoked(mine.claims) and not other.is_revoked(another.claims)

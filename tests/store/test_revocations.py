@@ -104,3 +104,14 @@ async def test_past_a_thousand_all_that_the_agent_has_is_revoked(pair: Pair) -> 
     assert here.is_revoked(intent("int_x"))
     found = pair[0].get(KIND, "agt_1")
     assert found is not None and found[0]["revoked"] == {}
+
+
+async def test_all_that_an_agent_has_can_be_revoked_and_what_it_gets_afterwards_is_good(pair: Pair) -> None:
+    here, there = over(pair[0]), over(pair[1])
+    assert await pair[0].acknowledged(await here.revoke_all("agt_1"), 5) == []
+    assert there.is_revoked(intent()) and not there.is_revoked(intent(agent_id="agt_2"))
+    assert not there.is_revoked(intent(issued=int(time.time()) + 1))
+    later = there.before("agt_1") + 60
+    await pair[0].change(KIND, "agt_1", {"before": later, "revoked": {}})
+    await here.revoke_all("agt_1")  # takes nothing back
+    assert here.before("agt_1") >= later
