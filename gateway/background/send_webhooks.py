@@ -1,4 +1,5 @@
-"""Tells webhooks what waits for a person (Standard Webhooks): signed, at least once, tried again until it is of no use.
+"""Tells webhooks what waits for a person, and what became of agents (Standard Webhooks): signed, at least once, tried
+again until it is of no use.
 
 Any replica sends; a message has one id, whoever tries it and how often, so that receivers can drop a second one.
 Nothing of a call but its names is sent: what it would be made with is for those who may approve.
@@ -8,7 +9,9 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,8 +21,9 @@ from gateway.background.webhook import Webhook
 from gateway.model.signature import sign
 from gateway.store.approval_record import Approval
 from gateway.store.approvals import Approvals
-from gateway.store.errors import StoreError
+from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.webhooks import Message, WebhookQueues
+from gateway.store.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,9 @@ _TRY_SECONDS = 15.0
 _SPARE_SECONDS = 5.0
 _AT_ONCE = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
-_DECISION_LIFE = 86_400.0
+_NEWS_LIFE = 86_400.0
+_PENDING = 1000
+_INTERVAL = 0.05  # seconds
 
 Time = Callable[[float], str]
 
@@ -64,6 +70,8 @@ class SendWebhooks:
         self._changed = asyncio.Event()
         self._news: dict[str, asyncio.Event] = {}
         self._announce = asyncio.Event()
+        self._told: deque[tuple[Webhook, Message]] = deque()
+        self._writing = WriteBehind(self._write_told, _INTERVAL)
         self.sent = self.failed = self.dropped = 0
         approvals.on_news = self._announce.set
 
@@ -76,7 +84,31 @@ class SendWebhooks:
         self._approvals.announced = bool(given)
         self._changed.set()
 
+    def notify(self, kind: str, data: Mapping[str, Any], id: str) -> None:
+        """Tell of an event of `EVENTS`, once an `id`, whoever tells it and how often: names and numbers, never text of
+        prompts or answers. In memory; while Redis is away the newest thousand wait."""
+        wanted = [one for one in self._webhooks if kind in one.events and one.endpoint not in self._gone]
+        if not wanted:
+            return
+        now = self._clock()
+        body = orjson.dumps({"type": kind, "timestamp": self._rfc3339(now), "data": data}, default=str)
+        message = Message(f"msg_{id}_{kind.rpartition('.')[2]}", body, now + _NEWS_LIFE)
+        for webhook in wanted:
+            if len(self._told) >= _PENDING:
+                self._told.popleft()
+                self.dropped += 1
+            self._told.append((webhook, message))
+        self._writing.wake()
+
     async def run(self) -> None:
+        writing = asyncio.create_task(self._writing.run())
+        try:
+            await self._run()
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+    async def _run(self) -> None:
         while True:
             self._changed.clear()
             duties = [asyncio.create_task(self._keep_telling())] if self._webhooks else []
@@ -135,13 +167,31 @@ class SendWebhooks:
         message = Message(
             message_id,
             self._body(approval, event, at),
-            approval.expires_at if asked else at + _DECISION_LIFE,
+            approval.expires_at if asked else at + _NEWS_LIFE,
         )
         for webhook in self._webhooks:
             if event in webhook.events and webhook.endpoint not in self._gone:
-                self.dropped += await self._queues.put(webhook.endpoint, message)
-                if webhook.endpoint in self._news:
-                    self._news[webhook.endpoint].set()
+                await self._queue(webhook, message)
+
+    async def _queue(self, webhook: Webhook, message: Message) -> None:
+        self.dropped += await self._queues.put(webhook.endpoint, message)
+        if webhook.endpoint in self._news:
+            self._news[webhook.endpoint].set()
+
+    async def _write_told(self) -> bool:
+        """Write all that was told; False if some of it still waits. What may have been written is written again: that
+        changes nothing."""
+        while self._told:
+            told = self._told[0]
+            try:
+                await self._queue(*told)
+            except StoreUnavailable:
+                return False
+            except StoreError:
+                self.dropped += 1
+            if self._told and self._told[0] is told:  # else it had to make room meanwhile
+                self._told.popleft()
+        return True
 
     def _body(self, approval: Approval, event: str, at: float) -> bytes:
         names = ("approval_id", "kind", "agent_id", "tool", "rule", "reason", "decided_by", "decision_reason")

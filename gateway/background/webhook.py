@@ -3,7 +3,17 @@
 import hashlib
 from dataclasses import dataclass, field
 
-EVENTS = ("approval.requested", "approval.approved", "approval.rejected")
+EVENTS = (
+    "approval.requested",
+    "approval.approved",
+    "approval.rejected",
+    "incident.opened",
+    "incident.closed",
+    "agent.quarantined",
+    "agent.released",
+    "agent.exhausted",
+    "immune.alert",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,9 @@ class Settings(BaseModel):
 
     webhooks: Webhooks = setting(
         (),
-        "who is told of approvals, as JSON: `url`, `secret` (`whsec_…`) or `secret_env`, and `events`: "
-        "`approval.requested` (the default), `approval.approved`, `approval.rejected`",
+        "who is told of what happens, as JSON: `url`, `secret` (`whsec_…`) or `secret_env`, and `events`: "
+        "`approval.requested` (the default), `approval.approved`, `approval.rejected`, `incident.opened`, "
+        "`incident.closed`, `agent.quarantined`, `agent.released`, `agent.exhausted`, `immune.alert`",
         "a JSON array of objects with url, secret or secret_env, events; 20 at most",
         secret=True,
         shown="none",

@@ -92,6 +92,19 @@ def _whsec(value: SecretStr) -> SecretStr:
     return value
 
 
+WebhookEvent = Literal[
+    "approval.requested",
+    "approval.approved",
+    "approval.rejected",
+    "incident.opened",
+    "incident.closed",
+    "agent.quarantined",
+    "agent.released",
+    "agent.exhausted",
+    "immune.alert",
+]
+
+
 class WebhookSettings(BaseModel):
     """Who is told of what happens. `secret` signs what is sent; `secret_env` names a variable that holds it."""
 
@@ -100,9 +113,7 @@ class WebhookSettings(BaseModel):
     url: Annotated[WebhookUrl, Field(repr=False)]
     secret: Annotated[SecretStr, AfterValidator(_whsec), Field(repr=False)]
     secret_env: str | None = None
-    events: Annotated[
-        tuple[Literal["approval.requested", "approval.approved", "approval.rejected"], ...], Field(min_length=1)
-    ] = ("approval.requested",)
+    events: Annotated[tuple[WebhookEvent, ...], Field(min_length=1)] = ("approval.requested",)
 
     @model_validator(mode="before")
     @classmethod

@@ -218,3 +218,59 @@ async def test_a_defect_at_one_message_does_not_end_the_telling(
     async with replica(redis_url, Webhook(receiver.url, SECRET)) as one:
         await one.ask()
         await until(lambda: one.sender.sent == 1)
+
+
+ILL = {"agent_id": "agt_1", "incident_id": "inc_1", "reason": "tool_loop"}
+
+
+async def test_what_became_of_an_agent_is_told_to_who_wants_it_and_once_an_id(
+    redis_url: str, receiver: Receiver
+) -> None:
+    async with running_receiver() as other:
+        wanting = Webhook(receiver.url, SECRET, ("agent.quarantined", "incident.opened"))
+        async with replica(redis_url, wanting, Webhook(other.url, SECRET)) as one, replica(redis_url, wanting) as two:
+            for sender in (one.sender, two.sender, one.sender):
+                sender.notify("agent.quarantined", ILL, "inc_1")
+                sender.notify("agent.released", ILL, "inc_1")
+            one.sender.notify("incident.opened", ILL, "inc_1")
+            await until(lambda: one.sender.sent + two.sender.sent == 2)
+            await asyncio.sleep(0.2)
+            assert sorted(receiver.ids()) == ["msg_inc_1_opened", "msg_inc_1_quarantined"] and other.all == []
+            told = {received.document["type"]: received.document for received in receiver.all}
+            assert told["agent.quarantined"]["data"] == ILL and told["agent.quarantined"]["timestamp"].endswith("Z")
+            assert all(map(verified, receiver.all))
+
+
+async def test_what_was_told_before_the_end_is_sent_by_whoever_comes_next(redis_url: str, receiver: Receiver) -> None:
+    webhook = Webhook(receiver.url, SECRET, EVENTS)
+    receiver.answer = lambda received: None
+    async with replica(redis_url, webhook) as one:
+        await one.connection.execute("PING")  # it has begun
+        one.sender.notify("immune.alert", {"cause": "many"}, "a1")
+    receiver.answer = lambda received: "204 No Content"
+    async with replica(redis_url, webhook) as two:
+        due = two.connection.keys.webhook(webhook.endpoint)[0]
+        await two.connection.execute("ZADD", due, "XX", 0, "msg_a1_alert")  # no waiting for the next try
+        await until(lambda: two.sender.sent == 1)
+        assert set(receiver.ids()) == {"msg_a1_alert"}
+
+
+async def test_while_redis_is_away_the_newest_wait(redis_url: str, receiver: Receiver, monkeypatch: Any) -> None:
+    monkeypatch.setattr("gateway.background.send_webhooks._PENDING", 3)
+    lost = Replica("redis://127.0.0.1:1/0")
+    lost.sender.use([Webhook(receiver.url, SECRET, EVENTS)])
+    for number in range(5):
+        lost.sender.notify("immune.alert", {}, str(number))
+    assert lost.sender.dropped == 2 and not await lost.sender._write_told()
+    await lost.connection.close()
+    async with replica(redis_url, Webhook(receiver.url, SECRET, EVENTS)) as one:
+        one.sender._told.extend(lost.sender._told)
+        assert await one.sender._write_told()
+        await until(lambda: one.sender.sent == 3)
+        assert sorted(receiver.ids()) == ["msg_2_alert", "msg_3_alert", "msg_4_alert"]
+
+
+async def test_without_webhooks_nothing_of_agents_waits(redis_url: str) -> None:
+    async with replica(redis_url) as one:
+        one.sender.notify("agent.released", ILL, "inc_1")
+        assert not one.sender._told

@@ -2,13 +2,22 @@
 
 import base64
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.background.webhook import EVENTS
 from gateway.settings import SettingsError, load
-from gateway.settings.sections import Documents, Duration, JWTSettings, Network, Retention, WebhookSettings
+from gateway.settings.sections import (
+    Documents,
+    Duration,
+    JWTSettings,
+    Network,
+    Retention,
+    WebhookEvent,
+    WebhookSettings,
+)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("45m", 2700), ("12h", 43_200), ("30d", 2_592_000), (7, 7)])
@@ -67,6 +76,10 @@ def test_calls_are_not_recorded_for_anything_else(written: str) -> None:
 
 
 WHSEC = "whsec_" + base64.b64encode(b"x" * 24).decode()
+
+
+def test_a_webhook_may_ask_for_every_event_there_is() -> None:
+    assert get_args(WebhookEvent) == EVENTS
 
 
 def test_a_webhook_has_a_secret_of_its_own_or_names_one() -> None:
