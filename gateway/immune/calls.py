@@ -106,6 +106,11 @@ def followed(
     return Trail(kept, start.dropped + older + len(seen) - len(kept), word, last), fresh_calls(transcript)
 
 
+def covered(name: str, arguments: Any, call_id: str | None, key: bytes) -> MadeCall:
+    """A call whose result is not there yet, as it may be stored: with a digest in place of its arguments."""
+    return MadeCall(name, _digest(key, _canonical(arguments)), call_id)
+
+
 def forgotten(trail: Trail) -> Trail:
     """The same conversation once its history was dropped: what came before is no part of a loop any more."""
     return replace(trail, calls=(), dropped=trail.dropped + len(trail.calls))

@@ -13,7 +13,8 @@ class History:
         name: the conversation's own name in the body, where a dialect has one.
         turn: which turn of the model this asks for, from 1.
         results: results of tools reported since the model's last turn; `tool_errors` of them say that they failed.
-        repeated_calls: calls of the model's last turn that it had made before, with the same arguments.
+        calls: tool calls that are shown; `fresh` those of the model's last turn, name and arguments as sent;
+            `repeated_calls` of them it had made before, with the same arguments.
     """
 
     system: list[str] = field(default_factory=list)
@@ -22,4 +23,6 @@ class History:
     turn: int = 1
     results: int = 0
     tool_errors: int = 0
+    calls: int = 0
+    fresh: list[tuple[object, object]] = field(default_factory=list)
     repeated_calls: int = 0

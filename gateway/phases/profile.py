@@ -8,7 +8,7 @@ bounded. A body is recognised as a retry only by the process that saw it fail.
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -38,12 +38,12 @@ class Profile:
 
     `reported` is how many tools failed and how many calls were repeated, as this request says. `base` is the agent as
     identified from the head; `chained` whether a later request may refer to the answer by its id; `named` the name of a
-    conversation that the provider keeps.
+    conversation that the provider keeps. `trail` is what `looping` knows of calls that this request does not show.
     """
 
     __slots__ = (
         "base", "body_key", "chained", "conversation", "history", "named",
-        "prompt_hash", "reported", "retries", "tools_hash", "turn",
+        "prompt_hash", "reported", "retries", "tools_hash", "trail", "turn",
     )  # fmt: skip
 
     def __init__(self, base: str) -> None:
@@ -58,6 +58,7 @@ class Profile:
         self.body_key: _BodyKey | None = None
         self.chained = False
         self.named: str | None = None
+        self.trail: Any = None
 
     def forget_text(self) -> None:
         """The answer does not need what was asked, and may take minutes."""

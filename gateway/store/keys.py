@@ -14,6 +14,7 @@ used by one script.
 | `chain:{digest}` | string | turn and conversation of an answer that a request may go on from | an hour |
 | `withheld:{digest}` | string | calls that were withheld in such an answer, as JSON | an hour |
 | `said:{digest}` | string | hashes of what people had said by the time of such an answer | an hour |
+| `trail:{digest}` | string | digests of the calls before such an answer, to see loops | an hour |
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
@@ -65,7 +66,7 @@ used by one script.
 | `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
 | `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
 | `{webhooks}:settled:{endpoint}` | sorted set | messages that were delivered or given up, by when, ms | 10 min |
-| `{watch-p}:feed` | stream | what agents of one part did and what was found of them | until looked at, 100,000 at most |
+| `{watch-p}:feed` | stream | what agents of one part did and what was found of them | until looked at, 100,000 |
 | `{watch-p}:writers` | hash | the last batch of each writer of that stream, and when it came, ms | a day |
 | `{watch-p}:lease` | string | the replica that looks at these agents | 3 s |
 | `{watch-p}:position` | string | the entry of the stream that was looked at last, and how often was saved | for ever |
@@ -73,7 +74,7 @@ used by one script.
 | `{watch-p}:staged:{save}:{id}` | hash | the same, before all of one save is there | 30 s |
 | `{watch-p}:busy` | set | agents to look at even if they do nothing | for ever |
 | `{watch-p}:prompt:{id}:{hash}` | string | an agent's system prompt, encrypted | idle agents' |
-| `{watch-p}:prompts:{id}` | sorted set | hashes of an agent's prompts that are kept, by when they were used, ms; 4 | idle agents' |
+| `{watch-p}:prompts:{id}` | sorted set | hashes of its kept prompts, by when they were used, ms; 4 | idle agents' |
 | `{incidents}:record:{id}` | string | one incident | `GATEWAY_RETENTION`, after its last change |
 | `{incidents}:index` | sorted set | all incidents by the time they were opened, us | `GATEWAY_RETENTION` |
 | `{incidents}:open` | sorted set | those that are open | until they are closed |
@@ -82,8 +83,8 @@ used by one script.
 | `{immune}:counted` | sorted set | what counts were added for, by the time, ms; the latest 1,000 | for ever |
 | `{fleet}:active:{digest}` | sorted set | agents that asked a model of a provider, by the time, ms | 2 min |
 | `{fleet}:alarms:{digest}` | sorted set | those that alarmed | 2 min |
-| `{fleet}:external` | hash | models of providers that are the cause themselves, since and until when | a minute after its end |
-| `{fleet}:sigma` | sorted set | agents about to be blocked on statistical evidence, by the time it was said, us | 10 s |
+| `{fleet}:external` | hash | models of providers that are the cause, since and until when | until it is over |
+| `{fleet}:sigma` | sorted set | agents about to be blocked on statistical evidence, by when, us | 10 s |
 | `{fleet}:caps` | hash | the widest caps of any agent, by model | for ever, 1,000 |
 """
 
@@ -130,6 +131,9 @@ class Keys:
 
     def said(self, digest: str) -> str:
         return f"{self.prefix}said:{{{digest}}}"
+
+    def trail(self, digest: str) -> str:
+        return f"{self.prefix}trail:{{{digest}}}"
 
     def withheld(self, digest: str) -> str:
         return f"{self.prefix}withheld:{{{digest}}}"

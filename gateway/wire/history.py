@@ -67,6 +67,7 @@ class Telling:
             history.results = len(self._results)
             history.tool_errors = sum(failed or says_it_failed(content) for content, failed in self._results)
         if self._calls:
+            history.calls, history.fresh = len(self._past) + len(self._calls), self._calls
             earlier = self._past[-_CALLS_LIMIT:]
             for call in self._calls[:_CALLS_LIMIT]:
                 history.repeated_calls += call in earlier
