@@ -17,7 +17,11 @@ from gateway.commands import (
     agents,
     approvals,
     audit,
+    baseline,
     demo,
+    heal,
+    immune,
+    incidents,
     intents,
     keys,
     mode,
@@ -41,6 +45,10 @@ def _with_nouns(made: typer.Typer) -> typer.Typer:
         made.add_typer(noun.commands())
     made.command("quarantine")(command(quarantine.quarantine))
     made.command("release")(command(quarantine.release))
+    made.add_typer(incidents.commands())
+    made.command("heal")(command(heal.heal))
+    made.command("baseline")(command(baseline.baseline))
+    made.add_typer(immune.commands())
     made.add_typer(demo.commands())
     return made
 

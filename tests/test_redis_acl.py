@@ -17,6 +17,7 @@ POLICY = {
     "limits": {"requests_per_minute": 100, "concurrent": 9},
     "budgets": {"usd_per_day": 9},
     "allow": ["look"],
+    "modes": {"NORMAL": {}, "EMERGENCY": {}},
     "tools": {"restart": {"approval": "always"}},
 }
 HOOK = {"url": "http://127.0.0.1:1", "secret": f"whsec_{'A' * 32}"}

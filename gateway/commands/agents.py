@@ -1,6 +1,7 @@
 """`leuko agents`: who calls, what is known of them, and what they did."""
 
 from typing import Annotated
+from urllib.parse import unquote
 
 import typer
 
@@ -11,7 +12,18 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")
 Team = Annotated[str | None, typer.Option("--owner-team", help="Whose it is.")]
 Environment = Annotated[str | None, typer.Option("--environment", help="Where it runs.")]
 
-_COLUMNS = ("agent_id", "name", "verified", "state", "active", "client", "last_seen", "requests", "cost_usd")
+_COLUMNS = (
+    "agent_id",
+    "name",
+    "verified",
+    "state",
+    "deviation",
+    "active",
+    "client",
+    "last_seen",
+    "requests",
+    "cost_usd",
+)
 _VITALS = (
     "time",
     "provider",
@@ -63,8 +75,9 @@ def update(
 
 def delete(session: Session, agent: AgentId) -> None:
     """Revoke its keys and forget it."""
+    there = session.client.there(f"/agents/{agent}")
     session.client.ask("DELETE", f"/agents/{agent}")
-    session.done(f"deleted {agent}")
+    session.deleted(unquote(agent), "agent", there=there)
 
 
 def merge(session: Session, agent: AgentId, into: Annotated[str, typer.Argument(help="The agent that stays.")]) -> None:

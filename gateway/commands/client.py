@@ -77,6 +77,16 @@ class AdminClient:
         _check(answer)
         return answer.json() if answer.content else None
 
+    def there(self, path: str) -> bool:
+        """Whether a path answers, or there is nothing of that id."""
+        try:
+            self.ask("GET", path)
+        except Failure as failure:
+            if failure.status == 404:
+                return False
+            raise
+        return True
+
     def items(self, path: str, limit: int, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """The first `limit` items of a list, from as many pages as that takes."""
         found: list[dict[str, Any]] = []

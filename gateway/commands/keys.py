@@ -1,6 +1,7 @@
 """`leuko keys`: what agents prove themselves with, and the keys that sign tokens."""
 
 from typing import Annotated
+from urllib.parse import unquote
 
 import typer
 
@@ -32,8 +33,10 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The id, agk_….", metavar="KEY", callback=quoted)],
 ) -> None:
     """Refuse a key from now on, everywhere, and cut its open streams."""
-    session.client.ask("DELETE", f"/agents/{agent}/keys/{key_id}")
-    session.done(f"revoked {key_id}")
+    path = f"/agents/{agent}/keys"
+    there = any(one["key_id"] == unquote(key_id) for one in session.client.ask("GET", path)["items"])
+    session.client.ask("DELETE", f"{path}/{key_id}")
+    session.done(f"revoked {unquote(key_id)}" if there else f"there was no key {unquote(key_id)} of {unquote(agent)}")
 
 
 def rotate(session: Session) -> None:

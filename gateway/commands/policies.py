@@ -105,7 +105,7 @@ def delete(session: Session, name: Name) -> None:
     now = _there(session, name)
     if now is not None:
         session.client.ask("DELETE", f"/policies/{name}", headers={"if-match": now["etag"]})
-    session.done(f"deleted {name}")
+    session.deleted(name, "policy", there=now is not None)
 
 
 def explain(
@@ -146,7 +146,7 @@ def replay(
 ) -> None:
     """What recorded requests and calls would have met if this document were in force."""
     _, document = _read(file)
-    body = {"document": document, "limit": limit, **given(since=_time(since))}
+    body = {"document": document, "limit": limit, **given(since=time_of(since))}
     found = session.client.ask("POST", "/policies/replay", body=body)
     if session.output is Output.JSON:
         session.show_one(found)
@@ -261,7 +261,7 @@ def _outcome(outcome: dict[str, Any]) -> str:
     return ", ".join([_TO_PERSONS[outcome["said"]], *more])
 
 
-def _time(since: str | None) -> str | None:
+def time_of(since: str | None) -> str | None:
     """A span of time before now, as a time; any other text as it is, for the gateway to read."""
     found = _SPAN.fullmatch(since or "")
     if found is None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
@@ -46,8 +47,9 @@ def create(
 
 def delete(session: Session, name: Annotated[str, typer.Argument(help="Its name.", callback=quoted)]) -> None:
     """Delete one that was made over the API."""
+    there = any(one["name"] == unquote(name) for one in session.client.ask("GET", "/providers")["items"])
     session.client.ask("DELETE", f"/providers/{name}")
-    session.done(f"deleted {name}")
+    session.deleted(unquote(name), "provider", there=there)
 
 
 def commands() -> typer.Typer:

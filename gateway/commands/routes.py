@@ -1,11 +1,14 @@
 """`leuko routes`: which provider an agent's requests go to."""
 
 from typing import Annotated
+from urllib.parse import unquote
 
 import typer
 
 from gateway.commands.agents import AgentId, Limit
 from gateway.commands.session import Session, group
+
+_ALL = 1_000_000
 
 
 def list_routes(session: Session, limit: Limit = 100) -> None:
@@ -23,8 +26,10 @@ def create(
 
 def delete(session: Session, agent: AgentId) -> None:
     """Let an agent's requests go where any other's do."""
+    routed = any(one["agent_id"] == unquote(agent) for one in session.client.items("/routes", _ALL))
     session.client.ask("DELETE", f"/routes/{agent}")
-    session.done(f"deleted the route of {agent}")
+    named = f"route of {unquote(agent)}"
+    session.done(f"deleted the {named}" if routed else f"there was no {named}")
 
 
 def commands() -> typer.Typer:

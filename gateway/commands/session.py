@@ -106,7 +106,14 @@ class Session:
             return
         width = max(map(len, item), default=0)
         for name, value in item.items():
-            print(f"{name.ljust(width)}  {_cell(value)}")
+            nested = isinstance(value, list) and value and isinstance(value[0], dict)
+            for line in value if nested else (value,):
+                print(f"{name.ljust(width)}  {_cell(line)}".rstrip())
+                name = ""
+
+    def deleted(self, name: str, noun: str, *, there: bool) -> None:
+        """Say whether this deleted something: to delete what is not there is no failure."""
+        self.done(f"deleted {name}" if there else f"there was no {noun} {name}")
 
     def done(self, text: str) -> None:
         """Say that something was done which has no answer of its own."""
@@ -239,6 +246,9 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list | dict):
-        value = ",".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
+    if isinstance(value, list):
+        value = ",".join(f"({_cell(one)})" if isinstance(one, list | dict) else _cell(one) for one in value)
+    elif isinstance(value, dict):
+        members = ((name, _cell(one), isinstance(one, dict)) for name, one in value.items() if one is not None)
+        value = " ".join(f"{name}=({cell})" if deep else f"{name}={cell}" for name, cell, deep in members)
     return "".join(c if c.isprintable() else "�" for c in str(value))

@@ -12,6 +12,7 @@ def test_an_agent_is_made_changed_shown_and_deleted(leuko: Leuko) -> None:
     assert (changed["active"], changed["environment"], changed["owner_team"]) == (False, "prod", "money")
     assert "billing" in leuko("agents", "show", agent).stdout
     assert leuko("agents", "delete", agent).stdout == f"deleted {agent}\n"
+    assert leuko("agents", "delete", agent).stdout == f"there was no agent {agent}\n"
     leuko("agents", "show", agent, code=1)
 
 

@@ -1,9 +1,30 @@
 """`leuko mode`."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.commands.conftest import Leuko, read
+from tests.support.gateway import GatewayProcess
 
 
-def test_a_mode_is_set_shown_and_cleared(leuko: Leuko) -> None:
+@pytest.fixture
+def modes(gateway: GatewayProcess) -> Iterator[None]:
+    """A policy that has some, and lets everything pass in each."""
+    modes = {"NORMAL": {"allow": ["*"]}, "EMERGENCY": {"allow": ["*"]}, "QUIET": {"allow": ["*"]}}
+    body = {"name": "cli-modes", "default": "allow", "modes": modes}
+    answer = gateway.ask("PUT", "/policies/cli-modes", json=body)
+    assert answer.status_code == 201, answer.text
+    yield
+    gateway.ask("DELETE", "/policies/cli-modes")
+
+
+def test_a_mode_that_no_policy_has_is_refused(leuko: Leuko) -> None:
+    said = leuko("mode", "set", "EMERGENCY", "--reason", "an incident", code=1).stderr
+    assert "a mode of no policy that is meant; allowed: none" in said
+
+
+def test_a_mode_is_set_shown_and_cleared(leuko: Leuko, modes: None) -> None:
     leuko("mode", "set", "EMERGENCY", code=2)
     said = read(leuko("mode", "set", "EMERGENCY", "--reason", "an incident", "--ttl", "30m", "-o", "json"))
     assert (said["scope"], said["mode"], said["pending"]) == ("everyone", "EMERGENCY", [])

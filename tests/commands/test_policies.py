@@ -43,8 +43,8 @@ def test_documents_are_applied_shown_compared_and_rolled_back(leuko: Leuko, file
     assert leuko("policy", "diff", "cli-ops", "--version", "1").stdout == ""
     numbers = [one["version"] for one in read(leuko("policy", "versions", "cli-ops", "-o", "json"))]
     assert numbers == [3, 2, 1] and "cli-ops" in leuko("policy", "list").stdout
-    for _ in range(2):
-        assert leuko("policy", "delete", "cli-ops").stdout == "deleted cli-ops\n"
+    assert leuko("policy", "delete", "cli-ops").stdout == "deleted cli-ops\n"
+    assert leuko("policy", "delete", "cli-ops").stdout == "there was no policy cli-ops\n"
     leuko("policy", "rollback", "cli-none", "1", code=1)
 
 

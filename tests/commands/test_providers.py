@@ -14,6 +14,7 @@ def test_a_provider_is_made_listed_and_deleted_and_its_key_is_no_argument(leuko:
     assert (made["models"], made["has_key"], made["source"]) == (["gpt-*", "o*"], True, "api")
     assert "mine" in leuko("providers", "list").stdout
     assert leuko("providers", "delete", "mine").stdout == "deleted mine\n"
+    assert leuko("providers", "delete", "mine").stdout == "there was no provider mine\n"
     piped = leuko("providers", "create", "piped", url, "--api-key-file", "-", "-o", "json", input="sk-piped-0123\n")
     assert read(piped)["has_key"]
     leuko("providers", "create", "other", url, "--api-key-file", str(tmp_path / "none"), code=2)

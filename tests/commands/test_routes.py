@@ -10,3 +10,4 @@ def test_an_agent_is_routed_and_let_go(leuko: Leuko) -> None:
     assert agent in leuko("routes", "list").stdout
     assert read(leuko("routes", "delete", agent, "-o", "json")) == {"done": f"deleted the route of {agent}"}
     assert read(leuko("routes", "list", "-o", "json")) == []
+    assert leuko("routes", "delete", agent).stdout == f"there was no route of {agent}\n"

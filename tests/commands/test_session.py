@@ -35,12 +35,21 @@ def test_a_table_shows_no_control_characters_and_leaves_nothing_out(capsys: pyte
     session = Session(pytest.fail, Output.TABLE)  # it asks nobody
     session.show([{"a": "x\x1b[31m", "b": None}, {"a": ["p", "q"], "b": True}], ("a", "b"))
     session.show([], ("a", "b"))
-    session.show_one({"name": {"x": 1}, "n": False})
+    session.show_one({"name": {"x": 1, "y": {"z": [1, 2]}, "none": None}, "n": False, "e": {}, "l": []})
+    session.show_one({"found": [{"type": "loop", "detail": {"tool": "a"}}, {"type": "spike", "detail": {}}], "n": 1})
+    session.show([{"a": [{"x": 1}, {"y": "z"}]}], ("a",))
     assert capsys.readouterr().out.splitlines() == [
         "A       B",
         "x�[31m  -",
         "p,q     yes",
         "A  B",
-        'name  {"x": 1}',
+        "name  x=1 y=(z=1,2)",
         "n     no",
+        "e",
+        "l",
+        "found  type=loop detail=(tool=a)",
+        "       type=spike detail=()",
+        "n      1",
+        "A",
+        "(x=1),(y=z)",
     ]

@@ -119,15 +119,15 @@ def router(
 
 
 def _checked(body: NewMode, documents: Mapping[str, Sequence[str]]) -> list[str]:
-    """The documents in the scope that have the mode. Raises Problem 422 for a mode that none has, where some have any:
-    it would do nothing, and whoever sets it should know."""
+    """The documents in the scope that have the mode. Raises Problem 422 for a mode that none has: it would do nothing,
+    and whoever sets it should know."""
     if body.mode is None:
         return []
     kind, _, named = body.scope.partition(":")
     meant = {name: found for name, found in documents.items() if kind != "policy" or name == named}
     if documents and not meant:
         raise invalid("body.scope", f"no policy {named} has modes; those that have some: {', '.join(documents)}")
-    return having(body.mode, meant) if meant else []
+    return having(body.mode, meant)
 
 
 def modes_of(documents: Iterable[Document]) -> dict[str, list[str]]:
