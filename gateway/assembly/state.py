@@ -27,16 +27,20 @@ from gateway.store.control import Control
 from gateway.store.control_file import ControlFile
 from gateway.store.credentials import Credentials
 from gateway.store.events import Events
+from gateway.store.fleet import Fleet
 from gateway.store.forms import Forms
 from gateway.store.given_calls import GivenCalls
 from gateway.store.grants import Grants
 from gateway.store.identities import Identities
+from gateway.store.immune_counts import ImmuneCounts
+from gateway.store.incidents import Incidents
 from gateway.store.intents import Intents
 from gateway.store.key_ring import SharedKeyRing
 from gateway.store.limits import Limits
 from gateway.store.memory import ActionMemory
 from gateway.store.modes import Modes
 from gateway.store.policies import MadePolicies
+from gateway.store.prescriptions import Prescriptions
 from gateway.store.providers import MadeProviders
 from gateway.store.quarantine import Quarantine
 from gateway.store.results_seen import ResultsSeen
@@ -44,6 +48,9 @@ from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
 from gateway.store.tool_pins import ToolPins
 from gateway.store.vitals import Kept
+from gateway.store.watch_feed import WatchFeed
+from gateway.store.watch_partitions import WatchPartitions
+from gateway.store.watched_agents import WatchedAgents
 from gateway.store.webhooks import WebhookQueues
 
 
@@ -93,6 +100,7 @@ class State:
         self.events = Events(self.store, clock=clock)
         self._begin_judging(settings, root, clock)
         self._begin_intents(root, clock, monotonic)
+        self._begin_watching(settings, clock, monotonic)
         self.webhooks = _sender(self.approvals, self.store)
         self.use(settings)
 
@@ -116,6 +124,18 @@ class State:
         self.grants = Grants(self.store, before=self.intents.before)
         self.results_seen = ResultsSeen(self.store, clock=monotonic)
 
+    def _begin_watching(self, settings: Settings, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        """What is known of how agents are, and what was done about it."""
+        self.watch_feed = WatchFeed(self.store)
+        self.watch_partitions = WatchPartitions(
+            self.store, replica=self.control.replica, clock=monotonic, keep_seconds=self._idle_seconds
+        )
+        self.watched_agents = WatchedAgents(self.store)
+        self.incidents = Incidents(self.store, clock=clock, keep_seconds=settings.retention.incidents)
+        self.immune_counts = ImmuneCounts(self.store, clock=monotonic)
+        self.fleet = Fleet(self.store, clock=clock)
+        self.prescriptions = Prescriptions(self.control)
+
     def use(self, settings: Settings) -> None:
         """From now on these webhooks; all else stays as it was started."""
         self.webhooks.use([Webhook(one.url, one.secret.get_secret_value(), one.events) for one in settings.webhooks])
@@ -137,6 +157,7 @@ class State:
             self.approvals.run(),
             self.webhooks.run(),
             self.calls.run(),
+            self.watch_feed.run(),
         )
 
     async def _count_agents(self) -> None:

@@ -1,9 +1,10 @@
 """The vitals of an agent's latest exchanges, one row each. Written by `Agents.flush`, with what else was seen."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
+from typing import Any
 
 import orjson
 
@@ -38,7 +39,7 @@ def packed(vitals: Vitals) -> bytes:
     try:
         return orjson.dumps(row)
     except orjson.JSONEncodeError:  # a model's name can hold lone surrogates, a provider name a huge number
-        return orjson.dumps({name: _plain(value) for name, value in row.items()})
+        return orjson.dumps({name: plain(value) for name, value in row.items()})
 
 
 def unpacked(agent_id: str, row: bytes) -> Vitals:
@@ -87,9 +88,12 @@ def _checked(cursor: str) -> str:
     return cursor
 
 
-def _plain(value: object) -> object:
+def plain(value: Any) -> Any:
+    """The same value as JSON can hold it: no lone surrogates, no huge integers."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {plain(str(name)): plain(member) for name, member in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(member) for member in value]
+        return [plain(member) for member in value]
     return min(value, 2**53) if isinstance(value, int) else value
