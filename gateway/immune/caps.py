@@ -1,5 +1,6 @@
 """How large an answer may become before it is cut while it streams: far outside what its agent ever does."""
 
+import json
 from collections.abc import Iterable
 from math import exp, log
 
@@ -62,7 +63,8 @@ def _ceiling(baseline: Baseline | None, name: str, least: float) -> float | None
     return max(least, exp(_far(baseline)) - _OFFSETS[name])
 
 
-def agent_caps(state: Watched) -> dict[str, tuple[int | None, float | None, int | None]]:
-    """By model, as the state names it, what the agent may get: output tokens, seconds, tool calls."""
+def agent_caps(state: Watched) -> bytes:
+    """By model, as the state names it, what the agent may get, as JSON: output tokens, seconds, tool calls."""
     found = {name: caps(state, name) for name in state.models}
-    return {name: (one.output_tokens, one.seconds, one.tool_calls) for name, one in found.items() if one != NONE}
+    told = {name: (c.output_tokens, c.seconds, c.tool_calls) for name, c in found.items() if c != NONE}
+    return json.dumps(told, separators=(",", ":")).encode()

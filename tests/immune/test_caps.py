@@ -1,3 +1,5 @@
+import json
+
 from gateway.immune import constants
 from gateway.immune.caps import NONE, Caps, agent_caps, caps, widest
 from gateway.immune.state import Watched
@@ -30,5 +32,5 @@ def test_an_agents_caps_are_told_by_model_and_only_where_there_are_some() -> Non
     state = watched()
     name = next(iter(state.models))
     one = caps(state, name)
-    assert agent_caps(state) == {name: (one.output_tokens, one.seconds, one.tool_calls)}
-    assert agent_caps(Watched()) == {}
+    assert json.loads(agent_caps(state)) == {name: [one.output_tokens, one.seconds, one.tool_calls]}
+    assert agent_caps(Watched()) == b"{}"

@@ -1,0 +1,319 @@
+"""Carries out what the immune system decides about an agent: moves it, throttles it, keeps its incident, tells people.
+
+Every effect may be asked for again after a crash and then changes nothing: moves look at where the agent is, incidents
+are named after the exchange that opened them.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from gateway.immune.diagnosis import diagnose
+from gateway.immune.finding import Finding
+from gateway.immune.incident import Incident
+from gateway.immune.lifecycle import Step
+from gateway.immune.moves import stepped
+from gateway.immune.record import Record
+from gateway.immune.settings import Immune
+from gateway.model.agent import Agent
+from gateway.model.audit import AuditEntry
+from gateway.model.lifecycle import Life
+from gateway.model.value import value
+from gateway.store.fleet import Fleet
+from gateway.store.immune_counts import ImmuneCounts
+from gateway.store.incidents import Incidents
+from gateway.store.prescriptions import Prescriptions
+from gateway.store.quarantine import Quarantine
+
+_TOLD_SECONDS = 60.0
+_TOLD_KEPT = 10_000
+
+
+@value
+class Subject:
+    """Whom it is about. `external`: its provider is the cause. `entry`: what the decision came from."""
+
+    agent: Agent
+    settings: Immune
+    external: bool = False
+    entry: str = ""
+
+
+class Healing(Protocol):
+    """What comes after containment."""
+
+    async def ended(self, record: Record, result: str) -> None: ...
+
+    async def ask_to_block(self, record: Record, step: Step, incident: Incident) -> None: ...
+
+
+class Numbers(Protocol):
+    """What is counted for metrics."""
+
+    def finding(self, type_: str) -> None: ...
+
+    def moved(self, before: str, after: str) -> None: ...
+
+
+class ActOnAgents:
+    """Every method raises StoreUnavailable.
+
+    Args:
+        audit: takes a line of the record; never waits.
+        notify: tells whoever watches the events; `alert`, webhooks: of a kind, with data, once an id.
+        clock: seconds since the epoch.
+        agents: how many there are.
+    """
+
+    def __init__(
+        self,
+        quarantine: Quarantine,
+        incidents: Incidents,
+        prescriptions: Prescriptions,
+        counts: ImmuneCounts,
+        fleet: Fleet,
+        healing: Healing,
+        numbers: Numbers,
+        *,
+        audit: Callable[[AuditEntry], object],
+        notify: Callable[[str, dict[str, Any]], None],
+        alert: Callable[[str, dict[str, Any], str], None],
+        clock: Callable[[], float],
+        sigma_room: Callable[[Immune], int],
+    ) -> None:
+        self._quarantine = quarantine
+        self._incidents = incidents
+        self._prescriptions = prescriptions
+        self._counts = counts
+        self._fleet = fleet
+        self._healing = healing
+        self._numbers = numbers
+        self._audit = audit
+        self._notify = notify
+        self._alert = alert
+        self._clock = clock
+        self._sigma_room = sigma_room
+        self._told: dict[tuple[str, str, str], float] = {}
+
+    def life(self, record: Record) -> Life:
+        """Where the agent is: the control state knows of all that were ever blocked."""
+        return self._quarantine.of(record.agent_id) or record.life
+
+    async def do(self, record: Record, step: Step, subject: Subject) -> None:
+        """Carry out one step."""
+        if step.do == "move" and step.state == "DRAINING":
+            await self._block(record, step, subject)
+        elif step.do == "move":
+            await self._move(record, step, subject)
+        elif step.do == "throttle":
+            await self._throttle(record, step, subject)
+        elif step.do == "unthrottle":
+            await self._prescriptions.unthrottle(record.agent_id)
+            self._note(record, "unthrottle", step.cause)
+        elif step.do == "ask":
+            incident = await self._open(record, step.cause, subject)
+            await self._healing.ask_to_block(record, step, incident)
+        else:
+            await self._open(record, step.cause, subject)
+            self._warn(record, step)
+
+    async def found(self, record: Record, findings: Sequence[Finding], subject: Subject) -> None:
+        """Tell of findings, and add them to the incident that is open."""
+        for finding in findings:
+            self._numbers.finding(finding.type)
+            if self._new(finding):
+                self._tell(finding)
+        incident_id = record.life.incident_id
+        if incident_id is None:
+            return
+        counts = await self._counts.read()
+
+        def having(incident: Incident) -> Incident:
+            more = incident.having(findings, ())
+            known = {(one.type, one.metric, one.deviation, one.hard) for one in incident.findings}
+            if {(one.type, one.metric, one.deviation, one.hard) for one in more.findings} <= known:
+                return incident
+            told = diagnose(more.findings, counts, external=subject.external, actual=incident.actual_cause)
+            return replace(more, diagnoses=told)
+
+        await self._incidents.change(incident_id, having)
+
+    async def settle(self, record: Record) -> None:
+        """See to it that nothing is left over of a course that began anew: an operator has released the agent."""
+        case = self._prescriptions.case(record.agent_id)
+        if case is not None and case.throttled is not None and not record.course.throttled:
+            await self._prescriptions.unthrottle(record.agent_id)
+
+    # Steps
+
+    async def _move(self, record: Record, step: Step, subject: Subject) -> None:
+        before = record.life
+        opens = step.state == "SUSPECTED" and before.incident_id is None
+        incident_id = _incident_id(record.agent_id, subject.entry) if opens else None
+
+        def moved(life: Life) -> Life:
+            after = stepped(life, step, self._clock())
+            return replace(after, incident_id=incident_id) if opens and after != life else after
+
+        if before.state == "PROBATION" and step.state == "HEALTHY":
+            await self._healing.ended(record, "healed")
+        if self._quarantine.of(record.agent_id) is None:
+            record.life = moved(before)
+        else:
+            record.life, _ = await self._quarantine.change(record.agent_id, moved)
+        if opens:
+            await self._open(record, step.cause, subject)
+        elif step.state == "HEALTHY" and before.incident_id is not None:
+            await self._close(before.incident_id, "HEALTHY")
+        self._moved(record, before, step.cause)
+
+    async def _block(self, record: Record, step: Step, subject: Subject) -> None:
+        if step.sigma and not await self._reserved(record, subject):
+            await self._throttle(record, replace(step, do="throttle"), subject)
+            return
+        if step.relapse:
+            await self._healing.ended(record, "failed")
+        before, incident_id = record.life, _incident_id(record.agent_id, subject.entry)
+
+        def blocked(life: Life) -> Life:
+            return stepped(
+                life,
+                step,
+                self._clock(),
+                drain_seconds=subject.settings.drain_seconds,
+                incident_id=incident_id,
+                credential_id=subject.agent.credential_id,
+            )
+
+        record.life, _ = await self._quarantine.change(record.agent_id, blocked, base=before)
+        await self._open(record, step.cause, subject)
+        if record.life.state != before.state:
+            self._moved(record, before, step.cause)
+            told = {"agent_id": record.agent_id, "incident_id": record.life.incident_id, "reason": step.cause}
+            self._alert("agent.quarantined", told, f"{record.life.incident_id}:{subject.entry}")
+
+    async def _reserved(self, record: Record, subject: Subject) -> bool:
+        """Whether there is room for one more that is blocked on statistical evidence."""
+        known = [life.agent_id for life in self._quarantine.blocked.values() if life.sigma and not life.held]
+        return await self._fleet.reserve_sigma(record.agent_id, self._sigma_room(subject.settings), known)
+
+    async def _throttle(self, record: Record, step: Step, subject: Subject) -> None:
+        await self._open(record, step.cause, subject)
+        await self._prescriptions.throttle(record.agent_id, step.cause)
+        self._note(record, "throttle", step.cause)
+
+    # The incident
+
+    async def _open(self, record: Record, cause: str, subject: Subject) -> Incident:
+        """The agent's incident; a new one if there is none."""
+        incident_id, life, now = await self._named(record, subject), record.life, self._clock()
+        counts = await self._counts.read()
+        findings = record.course.findings
+        told = diagnose(findings, counts, external=subject.external)
+        made = Incident(incident_id, record.agent_id, now, findings=findings, diagnoses=told)
+        incident = await self._incidents.open(replace(made, state=life.state, reason=cause))
+        if incident.opened_at == now:
+            data = {"agent_id": record.agent_id, "incident_id": incident_id, "state": life.state, "reason": cause}
+            self._notify("incident.opened", data)
+            self._alert("incident.opened", data, incident_id)
+        elif incident.state != life.state or incident.closed_at is not None:
+            found = await self._incidents.change(
+                incident_id,
+                lambda one: one.having(findings, told) if one.state == life.state else _again(one, life.state),
+            )
+            incident = found or incident
+        return incident
+
+    async def _named(self, record: Record, subject: Subject) -> str:
+        """The id of the agent's incident, which its life names from then on."""
+        if record.life.incident_id is not None:
+            return record.life.incident_id
+        incident_id = _incident_id(record.agent_id, subject.entry)
+
+        def named(life: Life) -> Life:
+            return life if life.incident_id is not None else replace(life, incident_id=incident_id)
+
+        if self._quarantine.of(record.agent_id) is None:
+            record.life = named(record.life)
+        else:
+            record.life, _ = await self._quarantine.change(record.agent_id, named)
+        return record.life.incident_id or incident_id
+
+    async def _close(self, incident_id: str, state: str) -> None:
+        now = self._clock()
+
+        def closed(incident: Incident) -> Incident:
+            return incident if incident.closed_at is not None else replace(incident, closed_at=now, state=state)
+
+        incident = await self._incidents.change(incident_id, closed)
+        if incident is not None:
+            data = {"agent_id": incident.agent_id, "incident_id": incident_id, "state": state}
+            self._notify("incident.closed", data)
+            self._alert("incident.closed", data, f"{incident_id}:closed")
+
+    # What is told
+
+    def _moved(self, record: Record, before: Life, cause: str) -> None:
+        life = record.life
+        if life.state == before.state:
+            return
+        self._numbers.moved(before.state, life.state)
+        data = {"agent_id": record.agent_id, "before": before.state, "state": life.state, "cause": cause}
+        self._notify("lifecycle", {**data, "incident_id": life.incident_id})
+        self._note(record, f"move:{life.state}", cause)
+
+    def _warn(self, record: Record, step: Step) -> None:
+        data = {"agent_id": record.agent_id, "cause": step.cause, "withheld": step.withheld}
+        self._notify("immune.alert", data)
+        self._alert("immune.alert", data, f"{record.life.incident_id}:{step.cause}")
+        self._note(record, f"withhold:{step.withheld}" if step.withheld else "alert", step.cause)
+
+    def _tell(self, finding: Finding) -> None:
+        told = {"type": finding.type, "metric": finding.metric, "deviation": finding.deviation, "hard": finding.hard}
+        detail = {**told, "detail": dict(finding.detail)}
+        self._notify("finding", {"agent_id": finding.agent_id, "request_id": finding.request_id, **told})
+        self._audit(
+            AuditEntry(
+                self._clock(),
+                "finding",
+                f"find:{finding.type}",
+                request_id=finding.request_id,
+                agent_id=finding.agent_id,
+                resource=finding.model or "",
+                rule=f"immune/{finding.type}",
+                metadata=detail,
+            )
+        )
+
+    def _note(self, record: Record, action: str, cause: str) -> None:
+        self._audit(
+            AuditEntry(
+                self._clock(),
+                "gateway",
+                action,
+                agent_id=record.agent_id,
+                resource=record.life.incident_id or "",
+                rule="immune",
+                reason=cause,
+            )
+        )
+
+    def _new(self, finding: Finding) -> bool:
+        """Whether the like was not told within the last minute."""
+        place, now = (finding.agent_id, finding.type, finding.metric), self._clock()
+        if now - self._told.get(place, float("-inf")) < _TOLD_SECONDS:
+            return False
+        if len(self._told) >= _TOLD_KEPT:
+            self._told.clear()
+        self._told[place] = now
+        return True
+
+
+def _incident_id(agent_id: str, entry: str) -> str:
+    """The same for the same exchange, whoever looks at it and how often."""
+    return "inc_" + hashlib.blake2b(f"{agent_id}\x00{entry}".encode(), digest_size=8).hexdigest()
+
+
+def _again(incident: Incident, state: str) -> Incident:
+    return replace(incident, state=state, closed_at=None)

@@ -1,0 +1,333 @@
+"""Watches agents: reads what they did, in order, partition by partition, and has done what follows from it.
+
+    read      entries behind the position, of the partitions that this replica leases
+    watch     each exchange by what is known of its agent; then learn from it
+    decide    with what the fleet says; steps are carried out at once, and may be carried out again
+    save      records and position together, if the lease still holds
+
+What goes wrong in between (Redis is away, the lease is lost) lets go of everything that was not saved: whoever leases
+the partition then begins at the position that was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.background.act_on_agents import ActOnAgents, Subject
+from gateway.background.watch_fleet import ALONE, Shared, WatchFleet
+from gateway.immune.caps import agent_caps
+from gateway.immune.detection import Detection, detection
+from gateway.immune.evidence import is_shared
+from gateway.immune.finding import Finding
+from gateway.immune.fleet import Group
+from gateway.immune.lifecycle import Health, decide, on_sigma
+from gateway.immune.rates import UNCOUNTED
+from gateway.immune.record import Record, new_record
+from gateway.immune.settings import Immune
+from gateway.immune.watched import watch
+from gateway.model.agent import Agent
+from gateway.model.lifecycle import BLOCKED, Life
+from gateway.model.vitals import Vitals
+from gateway.store.errors import StoreError
+from gateway.store.quarantine import Quarantine
+from gateway.store.watch_feed import Entry
+from gateway.store.keys import partition_of
+from gateway.store.watch_partitions import WatchPartitions
+
+log = logging.getLogger(__name__)
+
+_EVERY = 0.2
+_HOLD_EVERY = 0.5
+_LOOK_EVERY = 0.5
+_KEPT_RECORDS = 4_000  # of one partition, in memory
+_AT_ONCE = 100  # entries between two turns of the loop: a few milliseconds
+_LOOKED_AT = 200  # agents of a partition that one round looks after without their having called
+
+
+class Healing(Protocol):
+    async def look(self, record: Record, life: Life, settings: Immune) -> None: ...
+
+
+class Numbers(Protocol):
+    def watched(self, lag_seconds: float) -> None: ...
+
+
+Whose = Callable[[str], Awaitable[tuple[Agent, Immune, bool]]]
+"""An agent, its settings, and whether it exists. Raises StoreUnavailable."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What is in memory of one partition; `busy` are agents that are looked after without their calling."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    busy: dict[str, None] = field(default_factory=dict)
+    looked_at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One entry and what was found in it."""
+
+    entry: Entry
+    record: Record
+    subject: Subject
+    found: tuple[Finding, ...]
+    group: Group | None
+
+
+class WatchAgents:
+    """One of them a replica.
+
+    Args:
+        whose: who an agent is and how it is to be watched.
+        agents: asks how many agents there are.
+        replicas: how many replicas share the partitions.
+        clock: seconds since the epoch. monotonic: seconds.
+
+    Attributes:
+        many: how many agents there were a second ago.
+    """
+
+    def __init__(
+        self,
+        partitions: WatchPartitions,
+        act: ActOnAgents,
+        healing: Healing,
+        fleet: WatchFleet,
+        quarantine: Quarantine,
+        numbers: Numbers,
+        *,
+        whose: Whose,
+        agents: Callable[[], Awaitable[int]],
+        replicas: Callable[[], int],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._partitions = partitions
+        self._act = act
+        self._healing = healing
+        self._fleet = fleet
+        self._quarantine = quarantine
+        self._numbers = numbers
+        self._whose = whose
+        self._agents = agents
+        self._replicas = replicas
+        self._clock = clock
+        self._monotonic = monotonic
+        self.many = 0
+        self._mine: dict[int, _Partition] = {}
+        self._held_at = float("-inf")
+        self._detections: dict[int, tuple[Immune, Detection]] = {}
+
+    async def run(self) -> None:
+        """For ever, until cancelled; then others may go on at once."""
+        try:
+            while True:
+                await self._round()
+                await asyncio.sleep(_EVERY)
+        finally:
+            await self._partitions.release()
+
+    async def _round(self) -> None:
+        try:
+            await self._hold()
+            read = await asyncio.gather(*[self._partitions.read(place) for place in self._mine])
+            for place, entries in zip(tuple(self._mine), read, strict=True):
+                if place in self._partitions.held:
+                    await self._turn(place, entries)
+            await self._fleet.over()
+        except StoreError as error:
+            log.debug("agents are not watched at the moment: %s", error)
+            self._let_go()
+        except Exception:  # broad: one exchange that cannot be understood must not end the watch over all agents
+            log.exception("A round of watching agents failed")
+            self._let_go()
+            await asyncio.sleep(_HOLD_EVERY)
+
+    async def _hold(self) -> None:
+        now = self._monotonic()
+        if now - self._held_at < _HOLD_EVERY:
+            return
+        self.many = await self._agents()
+        held = await self._partitions.hold(self._replicas())
+        self._held_at = now
+        for place in set(self._mine) - held:
+            del self._mine[place]
+        for place in held - set(self._mine):
+            busy = await self._partitions.busy(place)
+            self._mine[place] = _Partition(busy=dict.fromkeys(busy))
+
+    def _let_go(self) -> None:
+        """Forget what was not saved; the next read begins at the position that was saved last."""
+        for mine in self._mine.values():
+            mine.records.clear()
+
+    # One partition
+
+    async def _turn(self, place: int, entries: Sequence[Entry]) -> None:
+        mine = self._mine[place]
+        touched: dict[str, Record] = {}
+        if entries:
+            await self._recall(mine, {entry.agent_id for entry in entries})
+            seen = await self._watch(mine, entries)
+            groups = await self._fleet.seen(_groups(seen))
+            for number, one in enumerate(seen):
+                if number % _AT_ONCE == _AT_ONCE - 1:
+                    await asyncio.sleep(0)
+                await self._judge(one, groups.get(one.group, ALONE) if one.group is not None else ALONE)
+                touched[one.record.agent_id] = one.record
+        if self._monotonic() - mine.looked_at >= _LOOK_EVERY:
+            mine.looked_at = self._monotonic()
+            for record in await self._look_after(place, mine):
+                touched[record.agent_id] = record
+        if entries or touched:
+            await self._save(place, entries[-1].id if entries else None, touched)
+
+    async def _save(self, place: int, last: str | None, touched: dict[str, Record]) -> None:
+        mine = self._mine[place]
+        caps = {agent_id: agent_caps(record.state) for agent_id, record in touched.items()}
+        if not await self._partitions.save(place, last, list(touched.values()), caps):
+            del self._mine[place]  # and anew when it is held again
+            return
+        for agent_id, record in touched.items():
+            if record.busy:
+                mine.busy[agent_id] = None
+            else:
+                mine.busy.pop(agent_id, None)
+        for agent_id in list(mine.records)[: max(0, len(mine.records) - _KEPT_RECORDS)]:
+            del mine.records[agent_id]
+
+    async def _recall(self, mine: _Partition, agent_ids: Iterable[str]) -> None:
+        """Have the records of these agents in memory, those used last at the end."""
+        missing = [agent_id for agent_id in agent_ids if agent_id not in mine.records]
+        if missing:
+            mine.records.update(await self._partitions.load(missing))
+
+    async def _watch(self, mine: _Partition, entries: Sequence[Entry]) -> list[_Seen]:
+        seen: list[_Seen] = []
+        now = self._clock()
+        for number, entry in enumerate(entries):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            agent, settings, exists = await self._whose(entry.agent_id)
+            record = mine.records.get(entry.agent_id)
+            if record is None:
+                if not (exists if entry.vitals is None else _answered(entry.vitals)):
+                    continue
+                record = mine.records[entry.agent_id] = new_record(entry.agent_id, now)
+            record.life = self._act.life(record)
+            subject = Subject(agent, settings, entry=entry.id)
+            if entry.vitals is not None:
+                self._numbers.watched(max(0.0, now - entry.vitals.time))
+                seen.append(self._exchange(entry, record, subject, entry.vitals))
+            elif entry.finding is not None:
+                seen.append(_Seen(entry, record, subject, (entry.finding,), None))
+            elif entry.order is not None:
+                _obey(record, entry.order)
+                seen.append(_Seen(entry, record, subject, (), None))
+        return seen
+
+    def _exchange(self, entry: Entry, record: Record, subject: Subject, vitals: Vitals) -> _Seen:
+        found = watch(record.state, vitals, self._detection(subject.settings))
+        record.seen = max(record.seen, vitals.time)
+        if not found and record.life.state in ("INITIALIZING", "HEALTHY") and _answered(vitals):
+            forms = record.state.forms
+            prompt = vitals.prompt_hash if "prompt" in forms and vitals.prompt_hash in forms["prompt"].known else None
+            model = vitals.model if "model" in forms and vitals.model in forms["model"].known else None
+            record.good = record.good.having(prompt, model, vitals.tool_names)
+        group = (vitals.provider or "", vitals.model or "") if vitals.model is not None else None
+        return _Seen(entry, record, subject, found, group)
+
+    async def _judge(self, one: _Seen, shared: Shared) -> None:
+        vitals = one.entry.vitals
+        call = vitals is not None and vitals.error_type not in UNCOUNTED
+        record = one.record
+        subject = one.subject
+        if shared.external:
+            subject = Subject(subject.agent, subject.settings, True, subject.entry)
+        await self._decide(record, subject, one.found, shared, call=call)
+        if one.found:
+            await self._act.found(record, one.found, subject)
+
+    async def _decide(
+        self, record: Record, subject: Subject, found: Sequence[Finding], shared: Shared, *, call: bool
+    ) -> None:
+        record.life = self._act.life(record)
+        state = record.state
+        sigma = on_sigma(self._quarantine.blocked.values()) if found and not record.life.blocked else 0
+        health = Health(state.warm, state.calls, self.many, sigma, shared.external, shared.company)
+        record.course, steps = decide(
+            record.life, record.course, found, health, subject.settings, now=self._clock(), call=call
+        )
+        for step in steps:
+            await self._act.do(record, step, subject)
+        await self._act.settle(record)
+
+    def _detection(self, settings: Immune) -> Detection:
+        known = self._detections.get(id(settings))
+        if known is None or known[0] is not settings:
+            if len(self._detections) >= 1_000:
+                self._detections.clear()
+            known = self._detections[id(settings)] = settings, detection(settings)
+        return known[1]
+
+    # Without a call
+
+    async def _look_after(self, place: int, mine: _Partition) -> list[Record]:
+        """Agents that time, a person or a treatment may move on."""
+        waiting = [life.agent_id for life in self._quarantine.blocked.values() if partition_of(life.agent_id) == place]
+        due = list(dict.fromkeys((*waiting, *mine.busy)))[:_LOOKED_AT]
+        await self._recall(mine, due)
+        changed = []
+        for agent_id in due:
+            mine.busy.pop(agent_id, None)  # and in again below: all have their turn
+            record = mine.records.get(agent_id)
+            if record is None:
+                record = mine.records[agent_id] = new_record(agent_id, self._clock())
+            before = (record.life, record.course, record.memory)
+            agent, settings, _ = await self._whose(agent_id)
+            await self._look(record, Subject(agent, settings, entry=f"{self._clock():.3f}"))
+            if record.busy:
+                mine.busy[agent_id] = None
+            if (record.life, record.course, record.memory) != before:
+                changed.append(record)
+        return changed
+
+    async def _look(self, record: Record, subject: Subject) -> None:
+        record.life = self._act.life(record)
+        if record.life.state in BLOCKED:
+            await self._healing.look(record, record.life, subject.settings)
+            record.life = self._act.life(record)
+            return
+        shared = await self._fleet.of(record) if record.course.waiting else ALONE
+        await self._decide(record, subject, (), shared, call=False)
+
+
+def _answered(vitals: Vitals) -> bool:
+    return 200 <= vitals.status < 300 and vitals.error_type is None
+
+
+def _groups(seen: Iterable[_Seen]) -> dict[Group, tuple[set[str], set[str]]]:
+    """By provider and model, who was at work and who alarmed on what the provider may have caused."""
+    groups: dict[Group, tuple[set[str], set[str]]] = {}
+    for one in seen:
+        if one.group is not None:
+            active, alarming = groups.setdefault(one.group, (set(), set()))
+            active.add(one.record.agent_id)
+            if any(map(is_shared, one.found)):
+                alarming.add(one.record.agent_id)
+    return groups
+
+
+def _obey(record: Record, order: object) -> None:
+    """Carry out what an operator, or a remedy, says about an agent's record."""
+    match order:
+        case {"do": "accept"}:
+            record.state.rebase()
+        case {"do": "form", "metric": str(metric), "form": str(form)}:
+            record.state.accept(metric, form)
+        case _:
+            log.warning("an order about agent %s is not known here", record.agent_id)

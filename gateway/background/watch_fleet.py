@@ -1,0 +1,107 @@
+"""Asks about all agents of a provider's model before one of them is taken for ill: what they share may be."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gateway.immune.evidence import is_shared
+from gateway.immune.fleet import Group, is_external
+from gateway.immune.incident import Incident
+from gateway.immune.record import Record
+from gateway.immune.settings import FleetSettings
+from gateway.model.value import value
+from gateway.store.fleet import Fleet
+from gateway.store.incidents import Incidents
+
+Notify = Callable[[str, dict[str, Any]], None]
+_COMPANY = 3
+"""So few agents are no fleet: whether their provider is the cause cannot be told by asking the others."""
+
+
+@value
+class Shared:
+    """What the fleet says of one group."""
+
+    external: bool = False
+    company: bool = False
+
+
+ALONE = Shared()
+
+
+class WatchFleet:
+    """Keeps who is at work and who alarms, by provider and model, over all replicas.
+
+    Args:
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self, fleet: Fleet, incidents: Incidents, *, notify: Notify, clock: Callable[[], float], settings: FleetSettings
+    ) -> None:
+        self._fleet = fleet
+        self._incidents = incidents
+        self._notify = notify
+        self._clock = clock
+        self._settings = settings
+
+    async def seen(self, groups: Mapping[Group, tuple[set[str], set[str]]]) -> dict[Group, Shared]:
+        """Note which agents were at work and which of them alarmed on what a provider can cause; what follows.
+
+        Raises StoreUnavailable.
+        """
+        if not groups:
+            return {}
+        now, found = self._clock(), {}
+        for group, (alarming, active) in (await self._fleet.seen(groups, now)).items():
+            external = is_external(alarming, active, self._settings)
+            found[group] = Shared(external, active >= _COMPANY)
+            if external and groups[group][1]:
+                await self._trouble(group, alarming, active, now)
+        return found
+
+    async def of(self, record: Record) -> Shared:
+        """What the fleet says now of the provider and model that the findings about an agent name."""
+        models = {finding.model or "" for finding in record.course.findings if is_shared(finding)}
+        troubled = await self._fleet.external()
+        return Shared(any(group[1] in models for group in troubled), True)
+
+    async def over(self) -> None:
+        """Close the incidents of providers that are well again. Raises StoreUnavailable."""
+        now = self._clock()
+        for group, (since, until) in (await self._fleet.external()).items():
+            if until <= now:
+                incident_id = _incident_id(group, since)
+                closed = await self._incidents.change(incident_id, lambda one: _closed(one, now))
+                await self._fleet.end_external(group)
+                if closed is not None:
+                    self._notify("incident.closed", {"incident_id": incident_id, **_named(group)})
+
+    async def _trouble(self, group: Group, alarming: int, active: int, now: float) -> None:
+        since = await self._fleet.set_external(group, now, now + self._settings.window_seconds)
+        if since < now:
+            return
+        detail = {**_named(group), "alarming": alarming, "agents": active}
+        incident = Incident(
+            _incident_id(group, since), "", since, state="external_cause", reason=_reason(group), detail=detail
+        )
+        await self._incidents.open(incident)
+        self._notify("incident.opened", {"incident_id": incident.incident_id, "cause": "external_cause", **detail})
+
+
+def _incident_id(group: Group, since: float) -> str:
+    told = "\x00".join((*group, repr(since)))
+    return "inc_" + hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _named(group: Group) -> dict[str, Any]:
+    return {"provider": group[0], "model": group[1]}
+
+
+def _reason(group: Group) -> str:
+    return f"many agents suffer at once: {group[1] or 'requests'} at {group[0] or 'the provider'}"[:300]
+
+
+def _closed(incident: Incident, at: float) -> Incident:
+    return incident if incident.closed_at is not None else replace(incident, closed_at=at, state="over")
