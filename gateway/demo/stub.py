@@ -6,8 +6,9 @@
     stub-error-500   fails
     stub-script      follows a script: the body's `stub` member, or the one given at start
 
-The body's `stub` member is a list of turns, or `{"turns"?, "delay_ms"?, "events"?}`: `delay_ms` milliseconds
-pass before each piece of a stream, and `events` times that before a whole answer; `stub-slow` counts to `events`.
+The body's `stub` member is a list of turns, or `{"turns"?, "delay_ms"?, "events"?, "status"?}`: `delay_ms`
+milliseconds pass before each piece of a stream, and `events` times that before a whole answer; `stub-slow` counts to
+`events`. With a `status` from 400 to 599 the request fails with it.
 Answers are opened and read as those of any provider are, so nothing about them is special to the gateway.
 """
 
@@ -115,6 +116,7 @@ class StubModels:
         try:
             question = read_question(document, document["model"])
             pace, events = _timing(question)
+            _fail_as_asked(question)
             turn = self._turn(question, events) if path in _RENDERINGS else Turn()
             if path in _RENDERINGS and question.stream:
                 return StubReply(200, _stream_headers(mint), list(_RENDERINGS[path][1](question, turn, mint)), pace)
@@ -204,6 +206,17 @@ def _timing(question: StubQuestion) -> tuple[float, int]:
     if not isinstance(events, int) or not 1 <= events <= _MOST_EVENTS:
         raise ValueError(f"`stub.events` is {events!r}; allowed are whole numbers from 1 to {_MOST_EVENTS}")
     return delay / 1000, events
+
+
+def _fail_as_asked(question: StubQuestion) -> None:
+    """Raises StubError where the request wants to fail, ValueError where it says so in a wrong way."""
+    status = _options(question).get("status")
+    if status is None:
+        return
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise ValueError(f"`stub.status` is {status!r}; allowed are whole numbers from 400 to 599")
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    raise StubError(status, "This request was to fail", "stub_error", kind)
 
 
 def _error_body(error: StubError, speaks_messages: bool) -> dict[str, Any]:

@@ -76,6 +76,14 @@ async def test_an_azure_path_names_the_model() -> None:
     assert document["model"] == "stub-tool"
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "invalid_request_error"), (429, "rate_limit_error"), (503, "server_error")]
+)
+async def test_a_request_may_ask_to_fail(status: int, kind: str) -> None:
+    got, document = await answer("/chat/completions", asked("/chat/completions", "stub-echo", stub={"status": status}))
+    assert (got, document["error"]["type"], document["error"]["code"]) == (status, kind, "stub_error")
+
+
 async def test_a_body_may_come_in_parts() -> None:
     async def parts() -> AsyncIterator[bytes]:
         data = orjson.dumps(asked("/responses", "stub-echo"))
@@ -150,6 +158,7 @@ async def test_an_unknown_model_is_not_found_in_the_form_of_the_dialect(path: st
         b'{"model": 7}',
         {"model": "stub-slow", "stub": {"delay_ms": -1}},
         {"model": "stub-slow", "stub": {"events": 0}},
+        {"model": "stub-echo", "stub": {"status": 200}},
         {"model": "stub-slow", "stub": {"events": "many"}},
         {"model": "stub-script"},
         {"model": "stub-script", "stub": {"turns": []}},
