@@ -12,6 +12,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers, header_value
 from gateway.model.verdict import Judge, Ruling, Wait, Withhold
 from gateway.phases.caller import Caller, Direct
+from gateway.phases.capping import UNCAPPED, Cap, Capping
 from gateway.phases.timeouts import Timeouts
 from gateway.upstream.decode import Decoder, decode_answer
 from gateway.upstream.headers import response_headers
@@ -38,6 +39,7 @@ class Inspect:
         budget: bytes that all streams of this process may hold back together.
         clock: monotonic seconds.
         begun: told in memory of every exchange that a provider begins to answer with 2xx.
+        capping: how large answers may become; None: as large as they are.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Inspect:
         timeouts: Timeouts,
         clock: Callable[[], float],
         begun: Callable[[Exchange], None] = lambda exchange: None,
+        capping: Capping | None = None,
     ) -> None:
         self._judge_of = judge_of
         self._budget = budget
         self._timeouts = timeouts
         self._clock = clock
         self._begun = begun
+        self._capping = capping
 
     async def __call__(self, exchange: Exchange, reply: Reply, caller: Caller) -> None:
         exchange.first_byte_at = self._clock()
@@ -100,6 +104,8 @@ class Inspect:
                 body = dumps(dialect.withhold(document, rulings))
                 if exchange.denied:
                     headers.append((b"x-gateway-denied", b"%d" % len(exchange.denied)))
+        if self._capping is not None:
+            self._capping.whole(exchange)
         await caller.whole(reply.status, headers, body)
 
     async def _list(self, exchange: Exchange, reply: Reply, caller: Caller, headers: Headers) -> None:
@@ -153,15 +159,17 @@ class Inspect:
         plain = encoding is None or encoding.strip().lower() in (b"", b"identity")
         decoder = None if encoding is None or plain else Decoder(encoding.decode("latin-1"))
         reader = dialect.reader()
-        machine = Interdiction(reader, self._judge_of(exchange), budget=self._budget, strip=exchange.strips_usage)
+        cap = UNCAPPED if self._capping is None else self._capping.of(exchange)
+        judge = cap.judging(self._judge_of(exchange))
+        machine = Interdiction(reader, judge, budget=self._budget, strip=exchange.strips_usage)
         exchange.answer, exchange.in_band, exchange.streaming = reader.answer, reader.error_frame, True
         exchange.denied = machine.denied
-        exchange.on_tick = _Heartbeat(machine, caller)
+        exchange.on_tick = cap.ticking(_Heartbeat(machine, caller), lambda: machine.waiting is not None)
         exchange.wait_for("idle", self._timeouts.idle, self._clock())
         await caller.start(reply.status, _stream_headers(headers))
         short_cut = None
         if decoder is None and caller.direct is not None:
-            short_cut = _ShortCut(exchange, machine, caller.direct, self._clock)
+            short_cut = _ShortCut(exchange, machine, caller.direct, self._clock, cap)
             reply.hand_to(short_cut)
         try:
             while chunk := await reply.chunk():
@@ -170,7 +178,10 @@ class Inspect:
                 exchange.touched = self._clock()
                 if decoder is not None:
                     chunk = decoder.decode(chunk)
-                await self._pass(exchange, machine, caller, machine.feed(chunk))
+                out = machine.feed(chunk)
+                if reader.answer.text_chars > cap.chars:
+                    _cut(cap, machine)
+                await self._pass(exchange, machine, caller, out)
             if decoder is not None:
                 decoder.finish()
             await self._pass(exchange, machine, caller, machine.close())
@@ -203,10 +214,19 @@ class _ShortCut:
     answer has failed.
     """
 
-    __slots__ = ("_clock", "_direct", "_exchange", "_failure", "_machine", "_taken")
+    __slots__ = ("_answer", "_cap", "_clock", "_direct", "_exchange", "_failure", "_machine", "_taken")
 
-    def __init__(self, exchange: Exchange, machine: Interdiction, direct: Direct, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        machine: Interdiction,
+        direct: Direct,
+        clock: Callable[[], float],
+        cap: Cap,
+    ) -> None:
         self._exchange = exchange
+        self._answer = exchange.answer or Answer()
+        self._cap = cap
         self._machine = machine
         self._direct = direct
         self._clock = clock
@@ -219,7 +239,9 @@ class _ShortCut:
         machine = self._machine
         try:
             out = machine.feed(chunk)
-        except Exception as error:  # a broken judge: raised by the task, and there refused
+            if self._answer.text_chars > self._cap.chars:
+                _cut(self._cap, machine)
+        except Exception as error:  # a broken judge, or a cut: raised by the task, and there refused
             self._failure = error
             return False
         if out:
@@ -241,6 +263,13 @@ class _ShortCut:
             raise self._failure
         taken, self._taken = self._taken, 0
         return chunk[taken:] if taken else chunk
+
+
+def _cut(cap: Cap, machine: Interdiction) -> None:
+    """Raise the Refusal of an answer that is too large, if it is to be cut."""
+    refusal = cap.over(complete=machine.ended)
+    if refusal is not None:
+        raise refusal
 
 
 def _note_content(exchange: Exchange) -> None:

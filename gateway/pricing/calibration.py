@@ -2,7 +2,8 @@
 
 from gateway.model.answer import Usage
 
-_PER_TOKEN = 4
+PER_TOKEN = 4
+"""Bytes, or characters, of a model that nothing is known of."""
 _FEWEST_PER_TOKEN = 2
 """Denser text is rare; more tokens than that were not all written."""
 _WEIGHT = 0.05
@@ -61,4 +62,4 @@ def _learn(ratios: dict[str, float], model: str, ratio: float) -> None:
 
 
 def _mean(ratios: dict[str, float], model: str | None) -> float:
-    return ratios.get(model or "", 1 / _PER_TOKEN)
+    return ratios.get(model or "", 1 / PER_TOKEN)
