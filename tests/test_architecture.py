@@ -45,7 +45,7 @@ KEPT_TO = {
     "aiohttp": ("upstream",),
     "typer": ("cli", "commands"),
     "yaml": ("settings", "policy", "app"),
-    "opentelemetry": ("telemetry",),
+    "opentelemetry": ("telemetry", "sdk"),
     "genai_prices": ("pricing",),
 }
 

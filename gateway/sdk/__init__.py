@@ -22,6 +22,8 @@ from gateway.sdk.errors import (
     PolicyViolationError,
     RateLimited,
 )
+from gateway.sdk.reported import Reported
+from gateway.sdk.reporter import ImmuneReporter
 from gateway.sdk.shapes import CallToken, CreatedAgent, Decision, Intent
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "GatewayClient",
     "GatewayError",
     "GatewayUnavailable",
+    "ImmuneReporter",
     "Intent",
     "IntentDenied",
     "IntentError",
@@ -41,4 +44,5 @@ __all__ = [
     "PermissionDenied",
     "PolicyViolationError",
     "RateLimited",
+    "Reported",
 ]
