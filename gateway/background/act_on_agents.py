@@ -13,6 +13,7 @@ from gateway.immune.diagnosis import diagnose
 from gateway.immune.finding import Finding
 from gateway.immune.incident import Incident
 from gateway.immune.lifecycle import Step
+from gateway.immune.memory import Result
 from gateway.immune.moves import stepped
 from gateway.immune.record import Record
 from gateway.immune.settings import Immune
@@ -43,7 +44,7 @@ class Subject:
 class Healing(Protocol):
     """What comes after containment."""
 
-    async def ended(self, record: Record, result: str) -> None: ...
+    async def ended(self, record: Record, result: Result) -> None: ...
 
     async def ask_to_block(self, record: Record, step: Step, incident: Incident) -> None: ...
 

@@ -31,9 +31,9 @@ from gateway.model.agent import Agent
 from gateway.model.lifecycle import BLOCKED, Life
 from gateway.model.vitals import Vitals
 from gateway.store.errors import StoreError
+from gateway.store.keys import partition_of
 from gateway.store.quarantine import Quarantine
 from gateway.store.watch_feed import Entry
-from gateway.store.keys import partition_of
 from gateway.store.watch_partitions import WatchPartitions
 
 log = logging.getLogger(__name__)
@@ -248,6 +248,8 @@ class WatchAgents:
         subject = one.subject
         if shared.external:
             subject = Subject(subject.agent, subject.settings, True, subject.entry)
+        if not (one.found or record.busy) and record.life.state == "HEALTHY" and record.course.idle:
+            return
         await self._decide(record, subject, one.found, shared, call=call)
         if one.found:
             await self._act.found(record, one.found, subject)
@@ -298,9 +300,10 @@ class WatchAgents:
 
     async def _look(self, record: Record, subject: Subject) -> None:
         record.life = self._act.life(record)
-        if record.life.state in BLOCKED:
+        if record.life.state in BLOCKED or record.course.asked:
             await self._healing.look(record, record.life, subject.settings)
             record.life = self._act.life(record)
+        if record.life.state in BLOCKED:
             return
         shared = await self._fleet.of(record) if record.course.waiting else ALONE
         await self._decide(record, subject, (), shared, call=False)

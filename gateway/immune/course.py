@@ -37,10 +37,15 @@ class Course:
     waiting_until: float = 0.0
     relapse: tuple[str, ...] = ()
 
+    @property
+    def idle(self) -> bool:
+        """Whether one more call without a finding changes nothing."""
+        return not self.alarms and self.quiet >= _BITS
+
     def after(self, found: Sequence[Finding], now: float, *, call: bool) -> "Course":
         """One exchange later. `call`: it was a call of the agent that a provider answered."""
         metrics = {finding.metric for finding in found}
-        if not metrics and (not call or (not self.alarms and self.quiet >= _BITS)):
+        if not metrics and (not call or self.idle):
             return self
         shifted = {name: (bits << call) & (2**_BITS - 1) for name, bits in self.alarms.items()}
         alarms = {name: bits for name, bits in shifted.items() if bits}
