@@ -7,7 +7,9 @@ Nothing of a call but its names is sent: what it would be made with is for those
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import re
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +37,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _NEWS_LIFE = 86_400.0
 _PENDING = 1000
 _INTERVAL = 0.05  # seconds
+_PLAIN = re.compile(r"[A-Za-z0-9_:.-]{1,128}")
 
 Time = Callable[[float], str]
 
@@ -92,7 +95,7 @@ class SendWebhooks:
             return
         now = self._clock()
         body = orjson.dumps({"type": kind, "timestamp": self._rfc3339(now), "data": data}, default=str)
-        message = Message(f"msg_{id}_{kind.rpartition('.')[2]}", body, now + _NEWS_LIFE)
+        message = Message(_message_id(kind, id), body, now + _NEWS_LIFE)
         for webhook in wanted:
             if len(self._told) >= _PENDING:
                 self._told.popleft()
@@ -265,6 +268,12 @@ class SendWebhooks:
         """Twice as long each time, less up to a half, so that many messages do not come back at one moment."""
         longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(tries - 1, 20))
         return longest * (0.5 + self._jitter() / 2)
+
+
+def _message_id(kind: str, id: str) -> str:
+    """It becomes a header, so whatever else an id may be made of is hashed."""
+    plain = id if _PLAIN.fullmatch(id) else hashlib.blake2b(id.encode(), digest_size=16).hexdigest()
+    return f"msg_{plain}_{kind.rpartition('.')[2]}"
 
 
 def _retry_after(text: str) -> float:

@@ -270,6 +270,14 @@ async def test_while_redis_is_away_the_newest_wait(redis_url: str, receiver: Rec
         assert sorted(receiver.ids()) == ["msg_2_alert", "msg_3_alert", "msg_4_alert"]
 
 
+async def test_an_id_may_be_any_text(redis_url: str, receiver: Receiver) -> None:
+    async with replica(redis_url, Webhook(receiver.url, SECRET, EVENTS)) as one:
+        for _ in range(2):
+            one.sender.notify("immune.alert", {}, "inc_1:cost_spike (cost), +7.3 σ\n")
+        await until(lambda: one.sender.sent == 1)
+        assert receiver.ids()[0].isascii() and receiver.ids()[0].endswith("_alert")
+
+
 async def test_without_webhooks_nothing_of_agents_waits(redis_url: str) -> None:
     async with replica(redis_url) as one:
         one.sender.notify("agent.released", ILL, "inc_1")
