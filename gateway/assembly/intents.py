@@ -117,7 +117,7 @@ class IntentOperations:
     def _minting(self) -> Minting:
         state, path = self._state, self._path
         declaring = Declaring(
-            lambda: path.policies.current.engine,
+            lambda agent: path.policies.about(agent).engine,
             path.judging.decisions,
             modes=state.modes.of,
             readers=state.results_seen,

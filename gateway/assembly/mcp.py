@@ -89,7 +89,15 @@ class MCPPath:
         presenting = PresentingCalls(path.presenting)
         judging = (presenting.gate, self.held_tools.gate, self._judging().gate, path.results)
         traced = TracedMessages(path.telemetry)
-        gates = (traced.read, path.guard, *judging, path.reserve, self._recording.phase.decide, traced.pass_on)
+        gates = (
+            traced.read,
+            path.guard,
+            path.treating.gate,
+            *judging,
+            path.reserve,
+            self._recording.phase.decide,
+            traced.pass_on,
+        )
         return AdmitMCP(path.bodies, limit=settings.max_body_bytes, gates=gates)
 
     def _held_tools(self) -> HeldTools:

@@ -55,7 +55,8 @@ class Exchange:
     before that it would do. `reservation` is what limits and budgets set aside for it, `output_cap` the `max_tokens`
     they leave, `decision` the audit entry that let it pass, `routed` the provider an operator chose for its agent,
     `chosen` the one it is priced at and sent to, `span` its trace; `dispatched` once a provider is asked, `unleased`
-    once the guard let it pass without a lease. `policies` are those it is under, `judgement` is what its calls are
+    once the guard let it pass without a lease. `policies` are those it is under, `remedies` what its
+    agent is treated with and `unapplied` those that could do nothing about it, `judgement` is what its calls are
     judged by, None where no rule is about them; `withheld` what the caller was told instead of calls, `owed` the
     results that the request has to have added for calls that were withheld in the answer it goes on from.
     `mcp` is what an exchange with an MCP server is about; a `standing` answer ends only when somebody ends it.
@@ -66,9 +67,10 @@ class Exchange:
         "agent", "answer", "ask", "body", "body_bytes", "breaker_key", "changed", "chosen", "credential", "deadline",
         "decision", "denied", "dispatched", "failure", "first_byte_at", "first_content_at", "id", "in_band", "intent",
         "interruption", "judgement", "mcp", "model", "on_tick", "output_cap", "owed", "own_headers", "patience",
-        "patience_kind", "plain", "plain_size", "policies", "profile", "provider", "refusal", "request",
-        "reservation", "route", "routed", "settled", "span", "standing", "started", "status", "streaming",
-        "strips_usage", "task", "touched", "unleased", "withheld",
+        "patience_kind", "plain", "plain_size", "policies", "profile", "provider", "refusal", "remedies",
+        "request", "reservation", "route", "routed", "settled", "span", "standing", "started", "status", "streaming",
+        "strips_usage", "task", "touched", "unapplied", "unleased",
+        "withheld",
     )  # fmt: skip
 
     def __init__(self, id: str, request: Request, route: Route, task: Cancellable, now: float) -> None:
@@ -114,6 +116,8 @@ class Exchange:
         self.profile: Any = None
         self.mcp: Any = None
         self.policies: Any = None
+        self.remedies: tuple[str, ...] = ()
+        self.unapplied: tuple[str, ...] = ()
         self.intent: Any = None
         self.judgement: Any = None
         self.withheld: str | None = None

@@ -93,7 +93,7 @@ class Declaring:
     """Judges plans.
 
     Args:
-        engine: the policies in force.
+        engine_of: the policies in force for an agent.
         modes: the mode of each document for an agent at this moment.
         memories, people: None where nothing is remembered, or nobody can be asked.
         clock: seconds since the epoch.
@@ -101,7 +101,7 @@ class Declaring:
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine_of: Callable[[Agent], Engine],
         decisions: Decisions,
         *,
         modes: Callable[[Agent], Mapping[str, str]],
@@ -110,7 +110,7 @@ class Declaring:
         people: People | None = None,
         clock: Callable[[], float],
     ) -> None:
-        self._engine = engine
+        self._engine_of = engine_of
         self._decisions = decisions
         self._modes = modes
         self._readers = readers
@@ -120,7 +120,7 @@ class Declaring:
 
     async def judge(self, agent: Agent, plan: Plan, intent_id: str) -> Declared:
         """Raises Refusal, StoreUnavailable."""
-        rules = self._engine().of(agent)
+        rules = self._engine_of(agent).of(agent)
         facts = Facts(agent, self._clock(), self._modes(agent))
         if rules.needs_memory and self._memories is not None:
             facts.memory = await self._memories.load(agent.agent_id, plan.session or "", rules.memory_keys)

@@ -40,7 +40,7 @@ class Enforcing:
     """Decides questions.
 
     Args:
-        engine: the policies in force.
+        engine_of: the policies in force for an agent.
         lifecycle: raises Refusal 403 for an agent that may do nothing now, another where that cannot be said.
         modes: the mode of each document for an agent at this moment.
         memories, approving: None where nothing is remembered, or nobody can be asked.
@@ -50,7 +50,7 @@ class Enforcing:
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine_of: Callable[[Agent], Engine],
         decisions: Decisions,
         *,
         lifecycle: Callable[[Agent], Awaitable[None]],
@@ -60,7 +60,7 @@ class Enforcing:
         holding: Holding | None = None,
         clock: Callable[[], float],
     ) -> None:
-        self._engine = engine
+        self._engine_of = engine_of
         self._decisions = decisions
         self._lifecycle = lifecycle
         self._modes = modes
@@ -117,7 +117,7 @@ class Enforcing:
     async def _judge(
         self, agent: Agent, question: Question, conversation: str, planned: bool, bound: Held | None
     ) -> Verdict:
-        rules = self._engine().of(agent)
+        rules = self._engine_of(agent).of(agent)
         facts = Facts(agent, self._clock(), self._modes(agent))
         keys = rules.memory_keys
         if bound is not None:
@@ -138,7 +138,7 @@ class Enforcing:
             return None
         if self._holding is None:
             raise Refusal("intent_invalid", "Intent tokens are not known here.")
-        return await self._holding.of(agent, self._engine().of(agent), question, token)
+        return await self._holding.of(agent, self._engine_of(agent).of(agent), question, token)
 
     async def _asking_people(
         self, agent: Agent, question: Question, conversation: str, hashed: str, verdict: Verdict

@@ -137,6 +137,7 @@ class Judging:
         self, exchange: Exchange, judgement: Judgement, calls: Sequence[ToolCall], known: Known
     ) -> Ruling | Wait:
         facts, judged = self._judged(judgement, calls, known)
+        judged = _bounded(exchange, judgement, judged)
         if any(one.stands or (judgement.planned and not one.verdict.allowed) for one in judged):
             return self._refused(exchange, facts, judged)
         if judgement.planned:
@@ -348,6 +349,15 @@ class Judging:
         if isinstance(ruling, Refusal):
             exchange.denied.extend(denials)
         return ruling
+
+
+def _bounded(exchange: Exchange, judgement: Judgement, judged: list[Judged]) -> list[Judged]:
+    """The calls, refused where there may not be so many of them in one turn. What is only told may be any number."""
+    bound = judgement.rules.most_calls
+    if bound is None or judgement.planned or exchange.mcp is not None or len(judged) <= bound[0]:
+        return judged
+    reason = f"at most {bound[0]} tool {'call' if bound[0] == 1 else 'calls'} may be made at a time"
+    return [one if one.stands else one.refused(bound[1], reason) for one in judged]
 
 
 def _apart(waiting: Sequence[Pending]) -> list[Pending]:

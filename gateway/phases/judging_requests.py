@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from gateway.model.agent import Agent
-from gateway.model.ask import Ask
+from gateway.model.ask import Ask, OfferedTool
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.route import Route
@@ -28,7 +28,7 @@ _SEARCHES = ("web_search", "web_fetch", "file_search", "tool_search")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _RUNS_MODELS = re.compile(r"/(assistants|batches|chatkit|evals|realtime|threads)(?:/|\Z)", re.IGNORECASE)
 """Relayed resources with which a provider runs models that call tools, or lets its clients do so past the gateway."""
-_NAMED_IN_PATH = re.compile(r"/(?:engines|deployments|models)/([^/]+)/", re.IGNORECASE)
+NAMED_IN_PATH = re.compile(r"/(?:engines|deployments|models)/([^/]+)/", re.IGNORECASE)
 
 
 class JudgingRequests:
@@ -129,10 +129,15 @@ def wants_plan(wish: bytes | None) -> bool:
 
 def _models_in(route: Route, ask: Ask) -> Iterator[str]:
     """Other models than the body's that a path names: some providers go by that and do not look at the body's."""
-    found = _NAMED_IN_PATH.search(route.path)
+    found = NAMED_IN_PATH.search(route.path)
     for model in (route.deployment, None if found is None else found[1]):
         if model is not None and model != ask.model:
             yield model
+
+
+def acts_there(tool: OfferedTool) -> bool:
+    """Whether its provider would run a tool itself, and that may change something."""
+    return is_executed_by_provider(tool.kind, tool.definition) and not tool.kind.startswith(_SEARCHES)
 
 
 def _check_planned(ask: Ask, strip: Collection[str]) -> None:
@@ -140,8 +145,7 @@ def _check_planned(ask: Ask, strip: Collection[str]) -> None:
     if isinstance(ask.document.get("prompt"), dict):
         raise Refusal("policy_denied", "The request may only be planned (plan_only), but a stored prompt brings tools.")
     for tool in ask.tools:
-        runs_there = is_executed_by_provider(tool.kind, tool.definition)
-        if tool.name not in strip and runs_there and not tool.kind.startswith(_SEARCHES):
+        if tool.name not in strip and acts_there(tool):
             raise Refusal(
                 "policy_denied",
                 f"The request may only be planned (plan_only), but the provider would run {called(tool.name)} itself.",

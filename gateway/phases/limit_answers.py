@@ -71,6 +71,15 @@ def refusal_of(claim: Claim, used: int, now: float, wait: float) -> Refusal:
     )
 
 
+def throttled(claim: Claim, wait: float, why: str) -> Refusal:
+    """Why an agent that is slowed down to heal it has to wait. `why` names the cause or the incident."""
+    bound, rule = claim.bound, f"{claim.document}/limits/{claim.bound.name}"
+    seconds = min(60, max(1, math.ceil(wait)))
+    many = f"{bound.shown} at a time" if bound.kind.span == "now" else f"{bound.shown} a minute"
+    message = f"The agent is throttled ({why}): {many}, and so many are under way or were made (rule {rule})."
+    return Refusal("rate_limit_exceeded", f"{message} Try again in {seconds} s.", retry_after=seconds)
+
+
 def unpriceable(holding: Holding, what: str, *, param: str | None = None) -> Refusal:
     """A budget holds, and what would be charged to it is not known."""
     rule = f"{holding.document}/budgets/{holding.bound.name}"

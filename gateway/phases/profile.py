@@ -122,6 +122,15 @@ class Profiler:
             _remember(self._chains, (profile.base, previous), (conversation, int(turn)))
         self._read(ask, dialect, profile)
 
+    def sent(self, exchange: Exchange) -> None:
+        """`exchange.ask` is another one by now: its prompt, tools and turn count. It stays in its conversation, and is
+        recognised by what was received."""
+        profile, ask = exchange.profile, exchange.ask
+        if not isinstance(profile, Profile) or ask is None:
+            return
+        profile.prompt_hash = profile.tools_hash = None
+        self._read(ask, exchange.route.dialect or "", profile)
+
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
         """Remember what later requests may refer to."""
         profile = exchange.profile

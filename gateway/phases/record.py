@@ -69,6 +69,7 @@ class Record:
                     exchange.id,
                     agent.agent_id if agent else None,
                     self._shown(resource),
+                    metadata=_remedies(exchange),
                 )
             )
         except AuditUnavailable:
@@ -156,8 +157,18 @@ def _result(failure: Refusal | ClientGone | None, status: int) -> str:
     return failure.code if isinstance(failure, Refusal) else "client_gone"
 
 
+def _remedies(exchange: Exchange) -> dict[str, Any]:
+    """What the agent is treated with, and what of that could do nothing about this request."""
+    found = {}
+    if exchange.remedies:
+        found["remedies"] = list(exchange.remedies)
+    if exchange.unapplied:
+        found["remedies_skipped"] = list(exchange.unapplied)
+    return found
+
+
 def _numbers(exchange: Exchange, vitals: Vitals) -> dict[str, Any]:
-    found: dict[str, Any] = {"status": vitals.status, "latency_ms": round(vitals.latency_ms)}
+    found: dict[str, Any] = {"status": vitals.status, "latency_ms": round(vitals.latency_ms), **_remedies(exchange)}
     if vitals.provider is not None:
         found["provider"] = vitals.provider
     if vitals.input_tokens or vitals.output_tokens:

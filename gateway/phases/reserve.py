@@ -4,6 +4,7 @@ Where no policy document bounds a caller nothing is asked and nothing waits. Wit
 process for its share, and budgets are closed: what others have spent cannot be known.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from gateway.model.answer import Usage
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
-from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, unpriceable
+from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, throttled, unpriceable
 from gateway.phases.mcp.state import MCPState
 from gateway.phases.policies import Policies
 from gateway.policy.bounds import NANO, Measure
@@ -35,6 +36,9 @@ will cost. Models that cannot write as much refuse it, and are then to be asked 
 
 _USUAL_OUTPUT = 1024
 """Tokens that a rate counts in advance for such a request; what it writes is counted afterwards."""
+
+_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.145, 0.2)
+"""Seconds, half of one in all, that a throttled agent's request waits for the one before to be settled."""
 
 _FREE = ("/files", "/uploads", "/moderations", "/conversations", "/containers", "/vector_stores")
 """Relayed routes that have no model write or read anything that is paid by the token."""
@@ -63,6 +67,7 @@ class Reserve:
         policies: whose plans bound the exchange.
         price: what the model of an exchange costs where it will be sent; None if that is not known.
         replicas: how many processes share each limit.
+        why_throttled: cause or incident, by the id of an agent that is.
         clock: monotonic seconds.
 
     Attributes:
@@ -76,8 +81,10 @@ class Reserve:
         *,
         price: Callable[[Exchange], Price | None],
         replicas: Callable[[], int] = lambda: 1,
+        why_throttled: Callable[[str], str] = lambda agent_id: "to heal it",
         clock: Callable[[], float],
     ) -> None:
+        self._why_throttled = why_throttled
         self._limits = limits
         self._policies = policies
         self._price = price
@@ -108,13 +115,18 @@ class Reserve:
         wanted = (output.wanted or _DEFAULT_OUTPUT) if output else 0
         try:
             found = await self._limits.reserve(reservation, wanted=wanted, least=output.least if output else 0)
+            for pause in _PAUSES:
+                if not (isinstance(found, Refused) and self._gives_way(exchange, found.claim)):
+                    break
+                await asyncio.sleep(pause)
+                found = await self._limits.reserve(reservation, wanted=wanted, least=output.least if output else 0)
         except StoreError as error:
-            self._alone(exchange, held, error)
+            await self._alone(exchange, held, error)
             return
         if isinstance(found, Refused):
             exchange.reservation = None
             exchange.own_headers += refused_headers(found.claim, found.used, found.wait)
-            raise refusal_of(found.claim, found.used, found.now, found.wait)
+            raise self._refusal(exchange, found.claim, found.used, found.now, found.wait)
         exchange.own_headers += rate_headers(claims, found.left)
         if output and any([claim.per > 0 for claim in claims]):
             exchange.output_cap = found.output_tokens
@@ -166,7 +178,21 @@ class Reserve:
         written = (output.wanted or _USUAL_OUTPUT) if output else 0
         return Demand(size, answers, written, bool(ask.tools), conversation, fixed, per_token), price
 
-    def _alone(self, exchange: Exchange, held: _Held, error: StoreError) -> None:
+    def _gives_way(self, exchange: Exchange, claim: Claim) -> bool:
+        """Whether what has no room is a place among requests of a throttled agent, the last of which may be over and
+        only not told yet."""
+        return claim.bound.kind.span == "now" and self._is_throttle(exchange, claim)
+
+    def _is_throttle(self, exchange: Exchange, claim: Claim) -> bool:
+        treatment = self._policies.of(exchange).treatment
+        return treatment is not None and treatment.name == claim.document
+
+    def _refusal(self, exchange: Exchange, claim: Claim, used: int, now: float, wait: float) -> Refusal:
+        if exchange.agent is not None and self._is_throttle(exchange, claim):
+            return throttled(claim, wait, self._why_throttled(exchange.agent.agent_id))
+        return refusal_of(claim, used, now, wait)
+
+    async def _alone(self, exchange: Exchange, held: _Held, error: StoreError) -> None:
         """Decide without Redis; raises Refusal."""
         log.debug("%s: limits without Redis: %s", exchange.id, error)
         claims = held.reservation.claims
@@ -182,9 +208,15 @@ class Reserve:
             self.closed += 1
             raise Refusal("state_unavailable", "The gateway's state did not answer in time.", retry_after=1)
         self.alone += 1
-        full = self._windows.take(claims, self._clock(), replicas=max(1, self._replicas()))
+        replicas = max(1, self._replicas())
+        full = self._windows.take(claims, self._clock(), replicas=replicas)
+        for pause in _PAUSES:
+            if full is None or not self._gives_way(exchange, full[0]):
+                break
+            await asyncio.sleep(pause)
+            full = self._windows.take(claims, self._clock(), replicas=replicas)
         if full is not None:
-            raise refusal_of(full[0], 0, 0.0, full[1])
+            raise self._refusal(exchange, full[0], 0, 0.0, full[1])
         held.local = True
 
 

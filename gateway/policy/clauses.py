@@ -119,7 +119,9 @@ class Case:
 class Clauses:
     """All a document says of models, requests and calls; what it leaves out has no say.
 
-    `default` None: as the rules of deciding have it. `modes` in order: the first is the start mode.
+    `default` None: as the rules of deciding have it. `modes` in order: the first is the start mode. No author writes
+    `only` (None: there is no such list) and `most_calls`, the most calls in one turn of a model: the gateway itself
+    makes documents with them.
     """
 
     default: Literal["allow", "deny"] | None = None
@@ -129,6 +131,8 @@ class Clauses:
     modes: tuple[Mode, ...] = ()
     allow: tuple[ActionPattern, ...] = ()
     deny: tuple[ActionPattern, ...] = ()
+    only: tuple[ActionPattern, ...] | None = None
+    most_calls: int | None = None
     execution: Execution | None = None
     enforce_schema: bool = False
     strip_tools: bool = False

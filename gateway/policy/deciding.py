@@ -30,7 +30,8 @@ class Guarded:
             *(count for entry in rules.entries.all for count in entry.counts),
         )
         asks = any(entry.tool.approval is not None and entry.tool.approval.kind != "off" for entry in rules.entries.all)
-        self.idle = not asks and not self._checks and rules.default != "deny"
+        bounded = rules.clauses.most_calls is not None
+        self.idle = not (asks or bounded or self._checks) and rules.default != "deny"
 
     def denials(self, call: Call) -> Iterator[Found]:
         """What it has against the call, in the order of the guards; each guard says one thing at most."""
@@ -55,7 +56,7 @@ class Decision:
         return f"{self.by.name}/{self.rule}" if self.by is not None else self.rule
 
 
-_WITHOUT_ARGUMENTS = frozenset({"always_blocked", "deny", "modes"})
+_WITHOUT_ARGUMENTS = frozenset({"always_blocked", "deny", "only", "modes"})
 NOBODY = Decision(True)
 
 

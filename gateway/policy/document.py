@@ -36,7 +36,7 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document in force. `source` is the file it came from; `version` counts its changes, from 1; `raw` is what its
-    author wrote, to be shown."""
+    author wrote, to be shown. `apart`: each agent is counted by itself, whatever it has proved."""
 
     name: str
     match: Match = Match()
@@ -44,6 +44,7 @@ class Document:
     source: str = ""
     clauses: Clauses = Clauses()
     version: int = 1
+    apart: bool = False
     raw: Mapping[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 

@@ -95,6 +95,7 @@ class Rules:
         minting: what is said of intents.
         reads_conversation: whether some arguments are judged by what was said before. `judges_once`: or are added up.
         grants: whether some tools are executed only, or watched, by what models have proposed.
+        most_calls: the most calls in one turn of a model, and the rule that says so; None: no rule does.
         shadow: whether none of them blocks anything.
         new_tools: rule and policy of the first document in force that holds tools nobody has approved; None: none does.
     """
@@ -117,6 +118,9 @@ class Rules:
         self.grants = any(need in ("required", "optional") for need in wanted)
         holding = (one for one in self._enforced if one.rules.clauses.hold_new_tools)
         self.new_tools = next(((f"{one.rules.name}/new_tools", one.rules.label) for one in holding), None)
+        bounded = ((one.rules.clauses.most_calls, one.rules) for one in self._enforced)
+        few = min(((most, rules.name) for most, rules in bounded if most is not None), default=None)
+        self.most_calls = None if few is None else (few[0], f"{few[1]}/tool_calls")
         self.idle = all(one.idle for one in documents)
         self._requests = Requests(self._enforced, self._shadowed)
         self.idle_requests = self.idle and self._requests.idle

@@ -13,7 +13,7 @@ from gateway.policy.verdict import Verdict
 
 Effect = Literal["read", "write", "destructive"]
 
-_WITHOUT_ARGUMENTS = frozenset({"always_blocked", "deny", "modes"})
+_WITHOUT_ARGUMENTS = frozenset({"always_blocked", "deny", "only", "modes"})
 _READS = frozenset({"get", "list", "read", "search", "find", "describe", "show", "view", "lookup", "count"})
 _STRENGTH: tuple[Effect, ...] = ("read", "write", "destructive")
 

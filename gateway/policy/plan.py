@@ -68,6 +68,6 @@ def _subject(document: Document, agent: Agent) -> str:
         return f"{document.name}:team:{agent.owner_team}"
     if not match.agents and match.environments:
         return f"{document.name}:environment:{agent.environment}"
-    if agent.verified:
+    if agent.verified or document.apart:
         return f"{document.name}:agent:{agent.agent_id}"
     return f"{document.name}:credential:{agent.credential_id}"

@@ -155,6 +155,11 @@ def is_executed_by_provider(kind: str, definition: Mapping[str, Any] = {}) -> bo
     return kind not in _CLIENTS and not kind.startswith(_CLIENTS_OF)
 
 
+def unversioned(kind: str) -> str:
+    """The name by which rules know a kind of tool, whatever its version."""
+    return _VERSION.sub("", kind)
+
+
 def _hidden_tools(ask: Ask) -> Iterator[OfferedTool]:
     """What lets a provider run a tool without a word in `tools`. What a stored prompt brings, nobody here can see."""
     if isinstance(ask.document.get("prompt"), dict):
@@ -167,7 +172,7 @@ def _questions(tool: OfferedTool) -> Iterator[Question]:
     """The tool by its kind, without a version, at the address of its server; then each tool of that server named."""
     definition = tool.definition
     url = definition.get("server_url")
-    name = _VERSION.sub("", tool.kind)
+    name = unversioned(tool.kind)
     yield Question(name, None, "hosted", tool.namespace, resource=url if isinstance(url, str) else None)
     named = definition.get("allowed_tools")
     if isinstance(named, dict):

@@ -23,17 +23,26 @@ class AnswerNotes:
     Args:
         key: the name of a key, from a digest.
         waiting: how many may wait to be written, the newest.
+        seconds: how long each is kept.
     """
 
-    def __init__(self, connection: Connection, key: Callable[[str], str], *, waiting: int = 1000) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        key: Callable[[str], str],
+        *,
+        waiting: int = 1000,
+        seconds: int = KEPT_SECONDS,
+    ) -> None:
         self._connection = connection
+        self._seconds = seconds
         self._name = key
         self._pending: deque[tuple[Sequence[str], Sequence[Argument]]] = deque(maxlen=waiting)
         self._writing = WriteBehind(self.flush, _INTERVAL)
 
     def remember(self, agent_id: str, answer_id: str, told: bytes) -> None:
-        """For an hour. In memory; what Redis does not take is forgotten."""
-        self._pending.append(([self._key(agent_id, answer_id)], [told, KEPT_SECONDS]))
+        """In memory; what Redis does not take is forgotten."""
+        self._pending.append(([self._key(agent_id, answer_id)], [told, self._seconds]))
         self._writing.wake()
 
     async def find(self, agent_id: str, answer_id: str) -> bytes | None:

@@ -84,6 +84,31 @@ def insert_first(body: bytes, path: tuple[str | int, ...], items: Sequence[Any])
     return (text[:start] + new + comma + text[start:]).encode()
 
 
+def rearrange(body: bytes, path: tuple[str | int, ...], change: Callable[[list[str]], list[str]]) -> bytes:
+    """The text with the array at `path` holding what `change` makes of the texts of its items; the same object where
+    they stay as they are. Raises ValueError as `remove_items`."""
+    text = body.decode()
+    start = _array(text, path)
+    spans = list(_items(text, start))
+    items = [text[begin:end] for _, begin, end in spans]
+    changed = change(items)
+    if changed == items:
+        return body
+    end = spans[-1][2] if spans else start + 1
+    return f"{text[: start + 1]}{','.join(changed)}{text[end:]}".encode()
+
+
+def items_of(text: str) -> list[str]:
+    """The texts of the items of an array. Raises ValueError for anything else."""
+    return [text[begin:end] for _, begin, end in _items(text, _array(text, ()))]
+
+
+def member_of(text: str, name: str) -> str:
+    """The text of a member of an object. Raises ValueError where there is none."""
+    start = _locate(text, (name,))
+    return text[start : _DECODER.raw_decode(text, start)[1]]
+
+
 def replace_strings(
     body: bytes, path: tuple[str | int, ...], change: Callable[[str], str], left_alone: Collection[str] = ()
 ) -> bytes:

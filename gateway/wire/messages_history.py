@@ -36,3 +36,8 @@ def _user(telling: Telling, message: dict[str, Any]) -> None:
         telling.result(block.get("content"), block.get("is_error") is True)
     if len(results) < len(blocks) or not blocks:
         telling.user(message.get("content"))
+
+
+def is_billing(block: object) -> bool:
+    """Whether a block of a system prompt instructs nobody."""
+    return type(block) is dict and type(block.get("text")) is str and block["text"].startswith(_BILLING)

@@ -50,7 +50,7 @@ def declaring(
     engine = Engine([parse(one, f"{one['name']}.yaml") for one in (OPS, *documents)])
     decisions = Decisions(log, args_hash=ArgumentsHash(b"secret"), clock=lambda: 1.8e9, **more)
     return Declaring(
-        lambda: engine,
+        lambda agent: engine,
         decisions,
         modes=lambda agent: {},
         readers=readers or Readers(),

@@ -98,7 +98,7 @@ def recorded_in(log: Log, **parts: Any) -> Decisions:
 def enforcing(log: Log, engine: Engine | None = None, *, decisions: Decisions | None = None, **parts: Any) -> Enforcing:
     using = engine or Engine([parse(yaml.safe_load(OPS), "ops.yaml")])
     defaults: dict[str, Any] = {"lifecycle": nothing_against, "modes": lambda agent: {}, "clock": lambda: 1.8e9}
-    return Enforcing(lambda: using, decisions or recorded_in(log), **(defaults | parts))
+    return Enforcing(lambda agent: using, decisions or recorded_in(log), **(defaults | parts))
 
 
 async def asked(asking: Enforcing, action: str, resource: str = "", **more: Any) -> Answer:

@@ -54,6 +54,7 @@ class Made:
     needs_transcript: bool = False
     needs_memory: bool = False
     memory_keys: tuple[Count, ...] = ()
+    most_calls: tuple[int, str] | None = None
     facts: list[Facts] = field(default_factory=list)
 
     def of(self, agent: Agent) -> "Made":
