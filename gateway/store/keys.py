@@ -15,6 +15,7 @@ used by one script.
 | `withheld:{digest}` | string | calls that were withheld in such an answer, as JSON | an hour |
 | `said:{digest}` | string | hashes of what people had said by the time of such an answer | an hour |
 | `trail:{digest}` | string | digests of the calls before such an answer, to see loops | an hour |
+| `reset:{digest}` | string | where a conversation was when its history began to be left out | 7 days |
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
@@ -62,6 +63,7 @@ used by one script.
 | `grant:{agent}:taken:{token}` | string | a token took its call's grants, or a call went on | 60 s, 2 h |
 | `results:{agent}` | hash | which sessions of an agent have read results of tools, and when last, s | 70 min |
 | `tools:{server}` | hash | definitions of an MCP server's tools, by their hashes | while they are pinned or listed |
+| `{enforcement}:contained` | hash | agents that were stopped beyond being blocked, and how | until they are let go |
 | `{webhooks}:due:{endpoint}` | sorted set | messages for a webhook, by the time of their next try, ms | 2 days |
 | `{webhooks}:messages:{endpoint}` | hash | those messages, with the time after which they are of no use | 2 days |
 | `{webhooks}:tries:{endpoint}` | hash | how often each was tried | 2 days |
@@ -69,6 +71,7 @@ used by one script.
 | `{watch-p}:feed` | stream | what agents of one part did and what was found of them | until looked at, 100,000 |
 | `{watch-p}:writers` | hash | the last batch of each writer of that stream, and when it came, ms | a day |
 | `{watch-p}:lease` | string | the replica that looks at these agents | 3 s |
+| `{watch-p}:wanted` | string | nothing; that a replica has fewer agents to look at than it might | 1 s |
 | `{watch-p}:position` | string | the entry of the stream that was looked at last, and how often was saved | for ever |
 | `{watch-p}:agent:{id}` | hash | what is usual of an agent, and where its case stands | idle agents', but while busy |
 | `{watch-p}:staged:{save}:{id}` | hash | the same, before all of one save is there | 30 s |
@@ -96,7 +99,7 @@ PARTITIONS = 8
 
 
 def partition_of(agent_id: str) -> int:
-    return crc32(agent_id.encode()) % PARTITIONS
+    return crc32(agent_id.encode("utf-8", "replace")) % PARTITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,9 @@ class Keys:
 
     def withheld(self, digest: str) -> str:
         return f"{self.prefix}withheld:{{{digest}}}"
+
+    def reset(self, digest: str) -> str:
+        return f"{self.prefix}reset:{{{digest}}}"
 
     def usage(self, day: str, by: str) -> str:
         return f"{self.prefix}usage:{{{day}}}:{by}"
@@ -217,6 +223,10 @@ class Keys:
     def leases(self, subject: str) -> str:
         return f"{self.prefix}{{limits}}:leases:{subject}"
 
+    @property
+    def contained(self) -> str:
+        return f"{self.prefix}{{enforcement}}:contained"
+
     def approval(self, approval_id: str) -> str:
         return f"{self.prefix}{{approvals}}:approval:{approval_id}"
 
@@ -279,7 +289,7 @@ class Keys:
         return tuple(f"{self.prefix}{{webhooks}}:{part}:{endpoint}" for part in parts)
 
     def watch(self, partition: int, part: str) -> str:
-        """`part` is feed, writers, lease, position or busy."""
+        """`part` is feed, writers, lease, wanted, position or busy."""
         return f"{self.prefix}{{watch-{partition}}}:{part}"
 
     def watched(self, agent_id: str) -> str:

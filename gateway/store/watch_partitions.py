@@ -1,6 +1,7 @@
 """Who watches which agents: eight parts, each leased to one replica, which reads its feed and keeps its records.
 
-    lease      3 s, taken with a number of its own; whoever finds it lost begins anew, even if it is free again
+    lease      3 s, taken with a number of its own; whoever finds it lost begins anew, even if it is free again.
+               What a dead replica had is taken at once. Who has more than its share gives back what others want
     position   the entry that was looked at last, and the number of the save: a save says which one it follows, so one
                that comes late, or from a replica that lost its lease, changes nothing
     save       records are laid aside first, in chunks; one script then puts all of them in place with the position
@@ -23,8 +24,8 @@ from gateway.store.lane import Argument
 from gateway.store.watch_feed import Entry, read_entry
 
 LEASE_SECONDS = 3.0
-_PATIENCE = 1.0  # seconds that a free part is left to replicas that have fewer
-_EXTRA_SECONDS = 30.0  # as long as a part that nobody wanted is kept: who has just started may come for it
+_WISH_SECONDS = 1.0
+_OFFER_SECONDS = 1.0  # so long, what one gives back is left to those that want it
 _CHUNK = 32  # records laid aside at a time, each below 64 KiB
 _STAGED_SECONDS = 30
 _POLL = 0.02
@@ -48,6 +49,15 @@ class _Held:
 
     def after(self, entry: str) -> str:
         return f"{entry}/{int(self.position.partition('/')[2] or 0) + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A part as Redis has it: `_MINE`, another one's (0), `_NOBODYS`, or offered (-2); `wanted` is 0 or 1."""
+
+    whose: int
+    position: str
+    wanted: int
 
 
 class WatchPartitions:
@@ -74,8 +84,6 @@ class WatchPartitions:
         self._taking = 0
         self._saves = 0
         self._held: dict[int, _Held] = {}
-        self._free_since: dict[int, float] = {}
-        self._extra_until: dict[int, float] = {}
         # Replicas try the parts in different orders, so that they seldom want the same.
         first = zlib.crc32(replica.encode())
         self._order = [(first + n) % PARTITIONS for n in range(PARTITIONS)]
@@ -92,22 +100,26 @@ class WatchPartitions:
         To be called at least each half second. A part that was lost is missing from `held` in between, even if it can
         be had again at once: what was known of its agents has to be read anew.
         """
-        share = math.ceil(PARTITIONS / max(1, replicas))
+        most, least = math.ceil(PARTITIONS / max(1, replicas)), PARTITIONS // max(1, replicas)
         began = self._clock()
+        self._taking += 1
         lost = set(self._held) - self.held
         self._give_up(lost)
-        mine = list(self._held)
         others = [number for number in self._order if number not in self._held]
-        renewed = await self._ask("renew", mine)
-        free = [number for number, (whose, _) in (await self._ask("look", others)).items() if whose == _NOBODYS]
-        free = [number for number in free if number not in lost]
-        for number, (whose, _) in renewed.items():
-            if whose == _MINE and number in self._held:
+        wanted = []
+        for number, found in (await self._ask("renew", list(self._held))).items():
+            if found.whose == _MINE and number in self._held:
                 self._held[number].since = began
+                wanted += [number] * found.wanted
             else:
                 self._give_up([number])
-        await self._take(free, share)
-        await self._give_back(share)
+        if len(self._held) < least:
+            seen = await self._ask("want", others, _WISH_SECONDS)
+        else:
+            seen = await self._ask("look", others)
+        free = {number: found.whose for number, found in seen.items() if found.whose < 0 and number not in lost}
+        await self._take(free, max(0, most - len(self._held)))
+        await self._give_back(wanted[: max(0, len(self._held) - most)])
         return self.held
 
     async def read(self, partition: int, count: int = 500) -> list[Entry]:
@@ -191,44 +203,34 @@ class WatchPartitions:
 
     # Leases
 
-    async def _take(self, free: Sequence[int], share: int) -> None:
+    async def _take(self, free: Mapping[int, int], room: int) -> None:
         now = self._clock()
-        self._free_since = {number: self._free_since.get(number, now) for number in free}
-        room = max(0, share - len(self._held))
-        extra = [number for number in free[room:] if now - self._free_since[number] >= _PATIENCE]
-        wanted = [*free[:room], *extra]
-        if not wanted:
-            return
-        self._taking += 1
-        for number, (whose, position) in (await self._ask("take", wanted)).items():
-            if whose == _MINE:
-                self._held[number] = _Held(self._taking, now, position)
-                self._extra_until[number] = now + _EXTRA_SECONDS if number in extra else now
+        taken = await self._ask("take", list(free)[:room])
+        taken |= await self._ask("extra", [number for number in list(free)[room:] if free[number] == _NOBODYS])
+        for number, found in taken.items():
+            if found.whose == _MINE:
+                self._held[number] = _Held(self._taking, now, found.position)
 
-    async def _give_back(self, share: int) -> None:
-        now = self._clock()
-        many = [number for number in self._held if self._extra_until[number] <= now][share:]
-        await self._ask("release", many)
-        self._give_up(many)
+    async def _give_back(self, numbers: Sequence[int]) -> None:
+        await self._ask("offer", numbers, _OFFER_SECONDS)
+        self._give_up(numbers)
 
     def _give_up(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             self._held.pop(number, None)
 
-    async def _ask(self, what: str, numbers: Sequence[int]) -> dict[int, tuple[int, str]]:
-        """Whose each part is, and its position; those about which Redis said nothing are left out."""
+    async def _ask(self, what: str, numbers: Sequence[int], seconds: float = LEASE_SECONDS) -> dict[int, _Found]:
+        """What Redis says of each part; those of which it says nothing are left out."""
         keys = self._connection.keys
-        length = round(LEASE_SECONDS * 1000)
         calls = []
         for number in numbers:
             held = self._held.get(number)
             taking = self._taking if held is None else held.number
-            calls.append(
-                ([keys.watch(number, "lease"), keys.watch(number, "position")], (what, self._replica, taking, length))
-            )
+            names = [keys.watch(number, part) for part in ("lease", "position", "wanted")]
+            calls.append((names, (what, self._replica, taking, round(seconds * 1000))))
         replies = await self._connection.scripts("hold_partition", calls)
         return {
-            number: (reply[0], reply[1].decode())
+            number: _Found(reply[0], reply[1].decode(), reply[2])
             for number, reply in zip(numbers, replies, strict=True)
             if not isinstance(reply, StoreError)
         }
