@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter
 
+from gateway.assembly.immune_operations import ImmuneOperations
 from gateway.assembly.intents import IntentOperations
 from gateway.assembly.keys import ingest_key
 from gateway.assembly.path import Path
@@ -17,17 +18,13 @@ from gateway.assembly.state import State
 from gateway.edge.admin import (
     admin_keys,
     agent_keys,
-    agents,
     approvals,
     audit,
     events,
-    lifecycle,
     metrics,
     mode,
     providers,
-    quarantine,
     routes,
-    stats,
     tools,
     usage,
     vitals,
@@ -49,6 +46,7 @@ from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
 from gateway.model.agent import Agent
+from gateway.model.lifecycle import Life
 from gateway.phases.approving import Approving
 from gateway.phases.enforcing import Enforcing
 from gateway.phases.holding import Holding
@@ -56,7 +54,7 @@ from gateway.phases.identify import check_active
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
 from gateway.store.audit_query import AuditQuery
-from gateway.store.stats import Stats
+from gateway.store.errors import StoreUnavailable
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import VitalsLog
 
@@ -101,6 +99,9 @@ class Interfaces:
         self._intents = IntentOperations(
             settings, state, path, access=self._access, lifecycle=self._lifecycle, pace=self._pace
         )
+
+        nobody = _NobodyHeals()
+        self._immune = ImmuneOperations(state, nobody, nobody.feedback, clock=self._clock)
 
     def use(self, kept: Secrets) -> None:
         """From now on these keys."""
@@ -173,7 +174,7 @@ class Interfaces:
     def _enforce(self) -> APIRouter:
         state, path, rules = self._state, self._path, self._state.identities.rules
         enforcing = Enforcing(
-            lambda: path.policies.current.engine,
+            lambda agent: path.policies.about(agent).engine,
             path.judging.decisions,
             lifecycle=self._lifecycle,
             modes=state.modes.of,
@@ -220,25 +221,17 @@ class Interfaces:
         """One a noun, in the order of the documentation."""
         state = self._state
         return [
-            agents.router(state.agents, state.identities, state=state.quarantine.state),
+            self._immune.agents(),
             agent_keys.router(state.agents, state.identities, clock=self._clock),
             self._policies.of_agents(),
-            quarantine.router(
-                state.quarantine, state.control, state.agents, state.identities.rules, notify=state.events.notify
-            ),
-            lifecycle.router(state.quarantine, state.agents),
+            *self._immune.of_agents(),
             vitals.router(state.agents, VitalsLog(state.store)),
         ]
 
     def _about_the_gateway(self) -> list[APIRouter]:
         state, path = self._state, self._path
-        totals = Stats(state.store, clock=self._clock)
         return [
-            stats.router(
-                totals,
-                quarantined=lambda: len(state.quarantine.blocked),
-                pending_approvals=state.approvals.count_pending,
-            ),
+            self._immune.stats(),
             usage.router(UsageLog(state.store), clock=self._clock),
             metrics.router(path.telemetry.scrape),
             providers.router(
@@ -271,6 +264,17 @@ class Interfaces:
 
     async def _is_agent(self, agent_id: str) -> bool:
         return await self._state.agents.get(agent_id) is not None
+
+
+class _NobodyHeals:
+    async def heal_now(self, agent_id: str, by: str) -> Life:
+        raise StoreUnavailable("closed", "nobody heals")
+
+    async def heal_all(self, by: str) -> list[Life]:
+        raise StoreUnavailable("closed", "nobody heals")
+
+    async def feedback(self, incident_id: str, actual_cause: str) -> None:
+        raise StoreUnavailable("closed", "nobody heals")
 
 
 def request_ids() -> Callable[[], str]:

@@ -15,7 +15,7 @@ from gateway.wire.mcp import error_body as mcp_error_body
 from gateway.wire.openai_errors import error_body
 from gateway.wire.paths import canonical_path
 
-_METRICS = "/metrics"
+_ALIASES = {"/metrics": "/api/gateway/metrics", "/api/feedback": "/api/gateway/feedback"}
 _ADMIN = b"/api/gateway/"
 _MCP = b"/mcp"
 _AGENTS = "/api/v1/"
@@ -84,9 +84,9 @@ class Dispatch:
         if self._agents is not None and path.startswith(_AGENTS):
             scope["path"] = unquote(path)
             return self._agents
-        if self._admin is not None and (path.startswith("/api/") or path == _METRICS):
+        if self._admin is not None and (path.startswith("/api/") or path in _ALIASES):
             self._check_host(scope)
-            scope["path"] = f"/api/gateway{path}" if path == _METRICS else unquote(path)
+            scope["path"] = _ALIASES.get(path) or unquote(path)
             return self._admin
         if self._data_plane is None or path.startswith("/api/"):
             raise Refusal("not_found", f"Unknown path {path[:200]}.")

@@ -26,7 +26,11 @@ Cause = Literal[
 ]
 Result = Literal["healed", "failed"]
 Counts = Mapping[str, int]
-"""By field, as `healed` and `named_cause` below give it."""
+"""By field, as `result_field` and `feedback_field` below give it, and these."""
+
+FINDINGS = "findings"
+INFECTIONS = "infections"
+"""Findings of all agents, and how often the gateway put one into quarantine by itself."""
 
 
 @value

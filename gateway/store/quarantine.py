@@ -5,7 +5,7 @@ What is known to be blocked stays blocked while Redis is away; only an operator'
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -46,32 +46,45 @@ class Quarantine:
         """Where an agent is in its lifecycle; None if it was never moved."""
         return self._lives.get(agent_id)
 
+    def lives(self) -> Iterable[Life]:
+        """All that were ever moved."""
+        return self._lives.values()
+
     def state(self, agent_id: str) -> str:
         life = self._lives.get(agent_id)
         return "INITIALIZING" if life is None else life.state
 
     async def block(
-        self, agent_id: str, reason: str, by: str, *, drain_seconds: float = 0.0, credential_id: str = ""
+        self,
+        agent_id: str,
+        reason: str,
+        by: str,
+        *,
+        drain_seconds: float = 0.0,
+        credential_id: str = "",
+        base: Life | None = None,
     ) -> tuple[Life, int]:
         """Quarantine an agent in an operator's name; the life and the epoch that every replica must have applied.
 
         Args:
             drain_seconds: how long its running streams may go on.
             credential_id: what its requests show.
+            base: its life so far, if it was never blocked. An incident that it names goes on.
 
         Raises StoreUnavailable.
         """
-        incident_id = f"inc_{secrets.token_hex(8)}"
+        made = f"inc_{secrets.token_hex(8)}"
 
         def step(life: Life) -> Life:
+            incident_id = life.incident_id or made
             after = quarantined(life, self._clock(), reason, by, drain_seconds=drain_seconds, incident_id=incident_id)
             return after if after.credential_id else replace(after, credential_id=credential_id)
 
-        return await self.change(agent_id, step)
+        return await self.change(agent_id, step, base)
 
-    async def release(self, agent_id: str, reason: str, by: str) -> tuple[Life, int]:
+    async def release(self, agent_id: str, reason: str, by: str, base: Life | None = None) -> tuple[Life, int]:
         """Let an agent through again. Raises IllegalMove, StoreUnavailable."""
-        return await self.change(agent_id, lambda life: released(life, self._clock(), reason, by))
+        return await self.change(agent_id, lambda life: released(life, self._clock(), reason, by), base)
 
     def drain_over(self) -> list[Life]:
         """The agents whose streams have had their time."""

@@ -1,6 +1,6 @@
 """`/agents`: the agents ever seen or made, and what operators say about them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -9,13 +9,15 @@ from pydantic import BaseModel, StrictBool
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339, usd
+from gateway.edge.admin.states import Condition, States
 from gateway.model.agent import Agent
-from gateway.model.lifecycle import BLOCKED
+from gateway.model.lifecycle import BLOCKED, State
 from gateway.store.agents import AgentRecord, Agents
 from gateway.store.identities import Identities
 from gateway.store.registry import Attributes, NameTaken
 
 AgentId = Annotated[str, Path(max_length=200)]
+Forget = Callable[[str], Awaitable[None]]
 _MCP = "mcp:"
 """What the names of MCP servers start with among those of providers."""
 
@@ -46,11 +48,15 @@ class ShownEvidence(BaseModel):
 
 
 class ShownAgent(BaseModel):
+    """`deviation` in standard deviations of the agent's own past, of its latest exchange. `throttled`: one request at a
+    time goes through."""
+
     agent_id: str
     name: str | None
     verified: bool
     state: str
     deviation: float | None
+    throttled: bool
     owner_team: str | None
     environment: str | None
     active: bool
@@ -81,13 +87,13 @@ class SplitAgent(BaseModel):
     separated: list[str]
 
 
-def router(agents: Agents, identities: Identities, *, state: Callable[[str], str]) -> APIRouter:
-    """Reads only what Redis has, so any worker answers for all. `state` is an agent's in its lifecycle."""
+def router(agents: Agents, identities: Identities, states: States, forget: Forget) -> APIRouter:
+    """Reads only what Redis has, so any worker answers for all. `forget` what was learned of an agent that is gone."""
     routes = APIRouter(tags=["agents"])
-    shown = _Shown(identities, state)
+    shown = _Shown(identities, states)
     _reads(routes, agents, shown)
-    _writes(routes, agents, identities, shown)
-    _likeness(routes, agents, identities, shown)
+    _writes(routes, agents, identities, shown, forget)
+    _likeness(routes, agents, identities, shown, forget)
     return routes
 
 
@@ -101,14 +107,14 @@ def _reads(routes: APIRouter, agents: Agents, shown: "_Shown") -> None:
             records, following = await agents.list(limit, cursor)
         except ValueError:
             raise invalid("query.cursor", "no such cursor") from None
-        return {"items": [shown(record) for record in records], "next_cursor": following}
+        return {"items": await shown.all(records), "next_cursor": following}
 
     @routes.get("/agents/{agent_id}", response_model=ShownAgent, dependencies=[needs("viewer")], responses={404: {}})
     async def get_agent(agent_id: AgentId) -> dict[str, Any]:
-        return shown(await known(agents, agent_id))
+        return await shown(await known(agents, agent_id))
 
 
-def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_Shown") -> None:
+def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_Shown", forget: Forget) -> None:
     @routes.post(
         "/agents",
         status_code=201,
@@ -122,7 +128,7 @@ def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_
             agent_id = await identities.registry.make(Attributes(body.name, body.owner_team, body.environment))
         except NameTaken as taken:
             raise _taken(taken) from None
-        return shown(await known(agents, agent_id))
+        return await shown(await known(agents, agent_id))
 
     @routes.patch(
         "/agents/{agent_id}",
@@ -141,15 +147,16 @@ def _writes(routes: APIRouter, agents: Agents, identities: Identities, shown: "_
                 raise unknown_agent(agent_id)
         except NameTaken as taken:
             raise _taken(taken) from None
-        return shown(await known(agents, agent_id))
+        return await shown(await known(agents, agent_id))
 
     @routes.delete("/agents/{agent_id}", status_code=204, dependencies=[needs("admin")])
     async def delete_agent(agent_id: AgentId) -> None:
         """Its keys are revoked and what is known of it is forgotten; without a key it is found anew when it comes."""
         await identities.delete(agent_id)
+        await forget(agent_id)
 
 
-def _likeness(routes: APIRouter, agents: Agents, identities: Identities, shown: "_Shown") -> None:
+def _likeness(routes: APIRouter, agents: Agents, identities: Identities, shown: "_Shown", forget: Forget) -> None:
     @routes.post(
         "/agents/{agent_id}/merge",
         response_model=ShownAgent,
@@ -161,12 +168,13 @@ def _likeness(routes: APIRouter, agents: Agents, identities: Identities, shown: 
         one, into = await known(agents, agent_id), await known(agents, body.into)
         if one.verified or into.verified:
             raise Problem(409, "Only agents without a key can be merged: a key says for sure who calls.")
-        if shown.state(agent_id) in BLOCKED:
-            raise Problem(409, f"{agent_id[:80]} is {shown.state(agent_id)}; release it first.")
+        if (state := await shown.state(agent_id)) in BLOCKED:
+            raise Problem(409, f"{agent_id[:80]} is {state}; release it first.")
         if identities.rules.stands_for(into.agent_id) == agent_id:
             raise Problem(409, f"{body.into[:80]} is already {agent_id}, so this would be a circle.")
         await identities.merge(agent_id, into.agent_id)
-        return shown(into)
+        await forget(agent_id)
+        return await shown(into)
 
     @routes.post(
         "/agents/{agent_id}/split", response_model=SplitAgent, dependencies=[needs("admin")], responses={404: {}}
@@ -212,17 +220,28 @@ def _taken(taken: NameTaken) -> Problem:
 class _Shown:
     """An agent as the API shows it."""
 
-    def __init__(self, identities: Identities, state: Callable[[str], str]) -> None:
+    def __init__(self, identities: Identities, states: States) -> None:
         self._identities = identities
-        self.state = state
+        self._states = states
 
-    def __call__(self, record: AgentRecord) -> dict[str, Any]:
+    async def state(self, agent_id: str) -> State:
+        return (await self._states.of([agent_id]))[agent_id].state
+
+    async def __call__(self, record: AgentRecord) -> dict[str, Any]:
+        return (await self.all([record]))[0]
+
+    async def all(self, records: Sequence[AgentRecord]) -> list[dict[str, Any]]:
+        conditions = await self._states.of(record.agent_id for record in records)
+        return [self._one(record, conditions[record.agent_id]) for record in records]
+
+    def _one(self, record: AgentRecord, condition: Condition) -> dict[str, Any]:
         return {
             "agent_id": record.agent_id,
             "name": record.name,
             "verified": record.verified,
-            "state": self.state(record.agent_id),
-            "deviation": None,
+            "state": condition.state,
+            "deviation": condition.deviation,
+            "throttled": condition.throttled,
             "owner_team": record.owner_team,
             "environment": record.environment,
             "active": record.active,

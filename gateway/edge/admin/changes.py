@@ -114,7 +114,7 @@ def _resource(path: str) -> str:
 def action_of(method: str, path: str) -> str:
     """`verb:noun` for a path below the API's base: `create:key` for POST /agents/{id}/keys, `merge:agent` for POST
     /agents/{id}/merge, `reject_all:approval` for POST /approvals/reject-all, `rotate:signing_key` for POST
-    /signing-keys/rotate."""
+    /signing-keys/rotate, `accept:baseline` for POST /agents/{id}/baseline/accept."""
     parts = [part.replace("-", "_")[:40] for part in path.strip("/").split("/")]
     if method == "POST" and parts[0] == "tools" and parts[-1] == "approve":
         return "approve:tool"  # names of tools may hold slashes
@@ -122,6 +122,10 @@ def action_of(method: str, path: str) -> str:
     verb = _VERBS.get(method, method.lower()[:20])
     if method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):
         verb = nouns.pop()
+    elif method == "POST" and parts[-1] == "accept":
+        verb = "accept"  # a baseline: `accept:baseline`
+    elif method == "POST" and parts == ["heal_all"]:
+        return "heal_all:agent"
     elif method == "POST" and len(parts) == 2 and (parts[1].endswith("_all") or parts[1] == "rotate"):
         verb = parts[1]
     return f"{verb}:{_singular(nouns[-1])}"

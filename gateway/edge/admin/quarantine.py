@@ -1,6 +1,7 @@
 """`/quarantine`: agents that operators have stopped."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -9,8 +10,10 @@ from starlette.requests import Request
 
 from gateway.edge.admin.access import needs, principal
 from gateway.edge.admin.agents import AgentId, unknown_agent
+from gateway.edge.admin.operator_incidents import OperatorIncidents
 from gateway.edge.admin.problems import Problem
 from gateway.edge.admin.shapes import Body, Text, Timestamp, rfc3339
+from gateway.edge.admin.states import States
 from gateway.model.lifecycle import IllegalMove, Life, State
 from gateway.store.agent_rules import AgentRules
 from gateway.store.agents import Agents
@@ -62,6 +65,8 @@ def router(
     control: Control,
     agents: Agents,
     rules: AgentRules,
+    states: States,
+    incidents: OperatorIncidents,
     *,
     notify: Callable[[str, dict[str, Any]], None],
 ) -> APIRouter:
@@ -75,8 +80,8 @@ def router(
         return {**_shown(life), "epoch": epoch, "pending": pending}
 
     _reads(routes, quarantine, control)
-    _blocks(routes, quarantine, agents, rules, answer)
-    _releases(routes, quarantine, agents, answer)
+    _blocks(routes, quarantine, _Known(agents, states, rules), incidents, answer)
+    _releases(routes, quarantine, _Known(agents, states, rules), incidents, answer)
     return routes
 
 
@@ -92,7 +97,18 @@ def _reads(routes: APIRouter, quarantine: Quarantine, control: Control) -> None:
         return {"items": [_shown(life) for life in lives], "next_cursor": None, "stale_for": stale}
 
 
-def _blocks(routes: APIRouter, quarantine: Quarantine, agents: Agents, rules: AgentRules, answer: Answer) -> None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of agents."""
+
+    agents: Agents
+    states: States
+    rules: AgentRules
+
+
+def _blocks(
+    routes: APIRouter, quarantine: Quarantine, known: _Known, incidents: OperatorIncidents, answer: Answer
+) -> None:
     @routes.post(
         "/quarantine/{agent_id}",
         response_model=ChangedQuarantine,
@@ -101,22 +117,27 @@ def _blocks(routes: APIRouter, quarantine: Quarantine, agents: Agents, rules: Ag
     )
     async def quarantine_agent(agent_id: AgentId, body: NewQuarantine, request: Request, response: Response) -> Any:
         """200: no live replica forwards anything of this agent any more. 202: those in `pending` have not said so."""
-        record = await agents.get(agent_id)
+        record = await known.agents.get(agent_id)
         if record is None and quarantine.of(agent_id) is None:
             raise unknown_agent(agent_id)
-        if (into := rules.of(agent_id).into) is not None:
+        if (into := known.rules.of(agent_id).into) is not None:
             raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as: quarantine that.")
+        by, before = principal(request).key_id, quarantine.of(agent_id)
         life, epoch = await quarantine.block(
             agent_id,
             body.reason,
-            principal(request).key_id,
+            by,
             drain_seconds=body.drain_seconds,
             credential_id=record.credential_id if record else "",
+            base=await known.states.life(agent_id),
         )
+        await incidents.blocked(before, life, body.reason, by)
         return await answer("quarantine", life, epoch, response)
 
 
-def _releases(routes: APIRouter, quarantine: Quarantine, agents: Agents, answer: Answer) -> None:
+def _releases(
+    routes: APIRouter, quarantine: Quarantine, known: _Known, incidents: OperatorIncidents, answer: Answer
+) -> None:
     @routes.delete(
         "/quarantine/{agent_id}",
         response_model=ChangedQuarantine,
@@ -127,12 +148,15 @@ def _releases(routes: APIRouter, quarantine: Quarantine, agents: Agents, answer:
         agent_id: AgentId, request: Request, response: Response, body: Release | None = None
     ) -> Any:
         """The agent is on probation from now on; one that is not in quarantine stays as it is."""
-        if quarantine.of(agent_id) is None and await agents.get(agent_id) is None:
+        before, reason, by = quarantine.of(agent_id), (body or Release()).reason, principal(request).key_id
+        if before is None and await known.agents.get(agent_id) is None:
             raise unknown_agent(agent_id)
         try:
-            life, epoch = await quarantine.release(agent_id, (body or Release()).reason, principal(request).key_id)
+            life, epoch = await quarantine.release(agent_id, reason, by, await known.states.life(agent_id))
         except IllegalMove as error:
             raise Problem(409, str(error)) from None
+        if before is not None:
+            await incidents.released(before, life, reason, by)
         return await answer("release", life, epoch, response)
 
 

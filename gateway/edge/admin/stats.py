@@ -1,19 +1,31 @@
 """`/stats`: the numbers on the front page."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from gateway.edge.admin.access import needs
-from gateway.edge.admin.shapes import usd
+from gateway.edge.admin.shapes import Timestamp, rfc3339, usd
+from gateway.immune.fleet import Group
+from gateway.immune.memory import FINDINGS, INFECTIONS, Counts
+from gateway.store.fleet import Fleet
+from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.stats import Stats
 
 
+class ShownExternal(BaseModel):
+    """A provider that many agents suffer from at once, with one of its models."""
+
+    provider: str
+    model: str
+    since: Timestamp
+
+
 class ShownStats(BaseModel):
-    """`success_rate` is the share of infections that were healed, null before the first. Costs count what has a
-    price."""
+    """`infections`: how often the gateway itself put an agent into quarantine. `healed`: treatments that did it;
+    `success_rate`: their share of all that ended, null before the first. Costs count what has a price."""
 
     agents: int
     executions: int
@@ -32,16 +44,24 @@ class ShownStats(BaseModel):
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    external: list[ShownExternal]
 
 
 def router(
-    stats: Stats, *, quarantined: Callable[[], int], pending_approvals: Callable[[], Awaitable[int]]
+    stats: Stats,
+    counts: ImmuneCounts,
+    fleet: Fleet,
+    *,
+    quarantined: Callable[[], int],
+    pending_approvals: Callable[[], Awaitable[int]],
+    clock: Callable[[], float],
 ) -> APIRouter:
     """Totals over all replicas since the first start.
 
     Args:
         quarantined: how many agents get nothing through now.
         pending_approvals: how many wait for a person; raises StoreUnavailable.
+        clock: seconds since the epoch.
     """
     routes = APIRouter(tags=["stats"])
 
@@ -52,11 +72,8 @@ def router(
         return {
             "agents": totals.agents,
             "executions": totals.executions,
-            "findings": 0,
-            "infections": 0,
+            **_immune(await counts.read()),
             "quarantined": quarantined(),
-            "healed": 0,
-            "success_rate": None,
             "pending_approvals": await pending_approvals(),
             "runtime_seconds": totals.runtime_seconds,
             "denied": totals.denied,
@@ -67,6 +84,25 @@ def router(
             "input_tokens": totals.input_tokens,
             "output_tokens": totals.output_tokens,
             "cost_usd": usd(totals.cost),
+            "external": _external(await fleet.external(), clock()),
         }
 
     return routes
+
+
+def _immune(counts: Counts) -> dict[str, Any]:
+    healed, failed = (
+        sum(n for name, n in counts.items() if name.startswith(f"{end}:")) for end in ("healed", "failed")
+    )
+    return {
+        "findings": counts.get(FINDINGS, 0),
+        "infections": counts.get(INFECTIONS, 0),
+        "healed": healed,
+        "success_rate": round(healed / (healed + failed), 3) if healed + failed else None,
+    }
+
+
+def _external(troubled: Mapping[Group, tuple[float, float]], now: float) -> list[dict[str, Any]]:
+    """The latest at the top; what is over is left out though nobody has said so yet."""
+    lasting = sorted(((since, group) for group, (since, until) in troubled.items() if until > now), reverse=True)
+    return [{"provider": group[0], "model": group[1], "since": rfc3339(since)} for since, group in lasting]
