@@ -18,6 +18,7 @@ from gateway.commands import (
     approvals,
     audit,
     baseline,
+    chaos,
     demo,
     heal,
     immune,
@@ -49,6 +50,7 @@ def _with_nouns(made: typer.Typer) -> typer.Typer:
     made.command("heal")(command(heal.heal))
     made.command("baseline")(command(baseline.baseline))
     made.add_typer(immune.commands())
+    made.command("chaos")(command(chaos.chaos))
     made.add_typer(demo.commands())
     return made
 

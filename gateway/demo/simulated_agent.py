@@ -13,7 +13,10 @@ from typing import Any
 
 import httpx
 
+from gateway.demo.simulated_behaviour import WELL, Behaviour
 from gateway.demo.simulated_roles import RISKY, ROLES, Role
+
+__all__ = ["WELL", "Answer", "Behaviour", "SimulatedAgent", "simulated_agents"]
 
 _SDK = "2.9.0"
 _DELAY_MS = 30.0
@@ -22,28 +25,6 @@ _WORDS = ("the", "order", "is", "on", "its", "way", "and", "will", "be", "there"
 _LONGEST_LOOP = 40
 _LONGEST_WAIT = 2.0
 _PARAGRAPHS = 12  # of padding, for each time that a question is longer than usual
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How an agent differs from itself at its best. `output`, `input`, `latency` are times what is usual for it.
-
-    system: what it takes for its instructions instead. status: what the provider answers, from 400 to 599. retries: how
-    often its client says that it has tried already. loops: it makes one call again and again. calls: a tool that it
-    calls instead of its own, `RISKY` for one.
-    """
-
-    output: float = 1.0
-    input: float = 1.0
-    latency: float = 1.0
-    system: str | None = None
-    status: int | None = None
-    retries: int = 0
-    loops: bool = False
-    calls: str | None = None
-
-
-WELL = Behaviour()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""`leuko chaos`: simulated agents, a fault, and what the gateway makes of it."""
+
+import asyncio
+import random
+import secrets
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.commands.session import Session
+from gateway.demo.chaos_faults import FAULTS
+
+if TYPE_CHECKING:
+    from gateway.demo.chaos import Trial
+
+_HELP = "What goes wrong: " + "; ".join(f"{fault.name} ({fault.says})" for fault in FAULTS.values()) + "."
+
+
+def _known(name: str) -> str:
+    if name not in FAULTS:
+        raise typer.BadParameter(f"{name!r} is no fault; allowed: {', '.join(FAULTS)}")
+    return name
+
+
+def chaos(
+    session: Session,
+    fault: Annotated[str, typer.Argument(help=_HELP, callback=_known)],
+    agents: Annotated[int, typer.Option(min=1, max=200, help="How many agents work.")] = 5,
+    rate: Annotated[float, typer.Option(min=0.1, max=200, help="Requests a second of each.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=3600, help="How long the gateway may take to see it, and again to heal it.")
+    ] = 40.0,
+    approve: Annotated[bool, typer.Option("--approve", help="Approve healing that waits for a person.")] = False,
+    model_url: Annotated[
+        str | None, typer.Option(help="Where agents ask, if the admin API has its own port.", show_default="--url")
+    ] = None,
+) -> None:
+    """Make simulated agents ill on a gateway that runs with --stub, and tell what it makes of that.
+
+    Exits with 0 if what is expected has happened, else with 1.
+    """
+    from gateway.commands.client import Failure
+    from gateway.demo.chaos import ChaosFailure, Trial
+
+    trial = Trial(FAULTS[fault], agents, rate, seconds, secrets.token_hex(3), approve)
+    try:
+        missing = asyncio.run(_run(session, trial, model_url))
+    except ChaosFailure as error:
+        raise Failure(str(error)) from None
+    for line in missing:
+        print(f"leuko: {line}", file=sys.stderr)
+    if missing:
+        raise typer.Exit(1)
+    print(f"{fault}: the gateway did what is expected")
+
+
+async def _run(session: Session, trial: "Trial", model_url: str | None) -> list[str]:
+    import httpx
+
+    from gateway.demo.chaos import Chaos
+
+    client = session.client
+
+    async def ask(method: str, path: str, body: object = None) -> Any:
+        return await asyncio.to_thread(client.ask, method, path, body=body)
+
+    most = httpx.Limits(max_connections=2 * trial.agents + 10)
+    async with httpx.AsyncClient(base_url=model_url or client.url, timeout=60.0, limits=most, trust_env=False) as http:
+        chance = random.Random()
+        return await Chaos(trial, http, ask, chance, lambda text: print(text, flush=True)).run()

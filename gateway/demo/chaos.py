@@ -1,0 +1,213 @@
+"""A trial of the immune system on a running gateway: healthy simulated agents, one fault, and what is made of it.
+
+The agents work until their gateway knows them as healthy; then the fault begins. It ends once what is expected has
+happened, so that the gateway can heal what it stopped.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+
+from gateway.demo.chaos_faults import Fault
+from gateway.demo.chaos_watch import Ask, Watch
+from gateway.demo.simulated_agent import WELL, Answer, SimulatedAgent, simulated_agents
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.4
+_DELAY_MS = 60.0
+_WARM_REQUESTS = 60
+_WARM_SECONDS = 60.0
+_HEALTHY = ("HEALTHY", "SUSPECTED", "PROBATION")
+
+
+class ChaosFailure(Exception):
+    """The trial could not be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`agents` of them, each asking `rate` times a second; the gateway has `seconds` to see what is wrong and to heal
+    it. `approve`: healing that waits for a person is approved. `run` names the agents; another one makes others."""
+
+    fault: Fault
+    agents: int
+    rate: float
+    seconds: float
+    run: str
+    approve: bool = False
+
+
+class Chaos:
+    """`run` once.
+
+    Args:
+        http: whose base URL is the gateway's.
+        tell: prints one line.
+    """
+
+    def __init__(
+        self, trial: Trial, http: httpx.AsyncClient, ask: Ask, chance: random.Random, tell: Callable[[str], None]
+    ) -> None:
+        self._trial, self._fault = trial, trial.fault
+        self._http, self._ask, self._chance, self._say = http, ask, chance, tell
+        self.agents = simulated_agents(http, trial.agents, chance, prefix=f"chaos-{trial.run}", delay_ms=_DELAY_MS)
+        self.ill = self.agents if trial.fault.everybody else self.agents[:1]
+        self._clock = asyncio.get_running_loop().time
+        self._begun = self._clock()
+        self._watch = Watch(ask, self.agents, self._tell)
+        self._hidden: Answer | None = None
+
+    async def run(self) -> list[str]:
+        """What was expected and did not happen. Raises ChaosFailure."""
+        async with self._working():
+            await self._warm()
+            await self._watch.begin()
+            async with self._denied():
+                self._tell(f"{', '.join(agent.name for agent in self.ill)}: {self._fault.says}")
+                missing = await self._inject()
+                self._cure()
+                if not missing:
+                    await self._recover()
+                    missing = self._missing()
+        self._tell_refusals()
+        return missing
+
+    # The steps
+
+    @contextlib.asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        await self._check_stub()
+        work = [asyncio.create_task(agent.work(self._trial.rate)) for agent in self.agents]
+        try:
+            yield
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    async def _check_stub(self) -> None:
+        answer = await self.agents[0].ask()
+        if not answer.ok:
+            why = answer.message or answer.code or "no answer"
+            raise ChaosFailure(f"a simulated agent is not served (start the gateway with --stub): {why}")
+
+    async def _warm(self) -> None:
+        """Until the gateway knows all of them well enough."""
+        self._tell(f"{len(self.agents)} agents begin to work, run {self._trial.run}")
+        until = self._clock() + _WARM_SECONDS + _WARM_REQUESTS / self._trial.rate
+        while True:
+            states = [
+                (await self._ask("GET", f"/lifecycle/{agent.agent_id}"))["state"]
+                for agent in self.agents
+                if agent.answered >= _WARM_REQUESTS
+            ]
+            if len(states) == len(self.agents) and all(state in _HEALTHY for state in states):
+                return
+            if self._clock() >= until:
+                reached = ", ".join(sorted(states)) or "too few answers"
+                raise ChaosFailure(f"the agents did not become HEALTHY within {_WARM_SECONDS:g} s: {reached}")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _denied(self) -> AsyncIterator[None]:
+        """What is denied for the trial is allowed again after it."""
+        if self._fault.denied is None:
+            yield
+            return
+        path = f"/agents/{self.ill[0].agent_id}/policy"
+        await self._ask("PUT", path, {"deny": [self._fault.denied]})
+        try:
+            yield
+        finally:
+            await self._ask("DELETE", path)
+
+    async def _inject(self) -> list[str]:
+        for agent in self.ill:
+            agent.behaviour = self._fault.behaviour
+        return await self._none_left(self._missing)
+
+    async def _recover(self) -> None:
+        await self._none_left(
+            lambda: [agent for agent in self.ill if self._watch.state(agent) not in ("HEALTHY", "EXHAUSTED")]
+        )
+
+    def _cure(self) -> None:
+        for agent in self.ill:
+            agent.behaviour = WELL
+
+    async def _none_left(self, of: Callable[[], list[T]]) -> list[T]:
+        """Watch until there are none of these, or the time is over; those left."""
+        until = self._clock() + self._trial.seconds
+        while True:
+            await self._watch.look()
+            await self._hide()
+            if self._trial.approve:
+                await self._approve()
+            left = of()
+            if not left or self._clock() >= until:
+                return left
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _hide(self) -> None:
+        """Come again under another name, once it is of use."""
+        first = self.ill[0]
+        if not self._fault.hides or self._hidden is not None or self._watch.state(first) != "QUARANTINED":
+            return
+        other = SimulatedAgent(
+            self._http,
+            f"{first.name}-again",
+            credential=first.credential,
+            chance=self._chance,
+            role=first.role,
+            user_agent="python-httpx/0.28",
+        )
+        self._hidden = await other.ask()
+        self._tell(f"{other.name}  {self._hidden.code or 'was served'}: {self._hidden.message}")
+
+    async def _approve(self) -> None:
+        ours = {agent.agent_id for agent in self.agents}
+        page = await self._ask("GET", "/approvals?status=pending&limit=1000")
+        for one in page["items"]:
+            if one["kind"] == "healing" and one["agent_id"] in ours:
+                await self._ask("POST", f"/approvals/{one['approval_id']}/approve", {"reason": "chaos"})
+                self._tell(f"approved {one['approval_id']}")
+
+    # What is expected
+
+    def _missing(self) -> list[str]:
+        fault, watch = self._fault, self._watch
+        missing = []
+        for agent in self.ill:
+            found = watch.found[agent.name]
+            if fault.findings and not fault.findings & found:
+                missing.append(f"{agent.name}: none of {', '.join(sorted(fault.findings))} was found")
+            if fault.blocks is not None and watch.blocked(agent) != fault.blocks:
+                missing.append(f"{agent.name}: it was {'not ' if fault.blocks else ''}blocked")
+        missing += [f"{agent.name}: it is well and was blocked" for agent in self._well() if self._watch.blocked(agent)]
+        if fault.everybody and not watch.external:
+            missing.append("no incident says that the provider is the cause")
+        if fault.hides and (self._hidden is None or self._hidden.code != "agent_quarantined"):
+            missing.append("the other name was not refused")
+        return missing
+
+    def _well(self) -> Sequence[SimulatedAgent]:
+        return [agent for agent in self.agents if agent not in self.ill]
+
+    # What is told
+
+    def _tell(self, text: str) -> None:
+        self._say(f"{self._clock() - self._begun:6.1f} s  {text}")
+
+    def _tell_refusals(self) -> None:
+        for agent in self.agents:
+            if agent.codes:
+                told = ", ".join(f"{count} × {code}" for code, count in sorted(agent.codes.items()))
+                self._tell(f"{agent.name} ({agent.agent_id})  {agent.answered} answers; {told}")
+        for agent in self.ill:
+            self._tell(f"{agent.name}  {' → '.join(self._watch.states[agent.name])}")
