@@ -44,3 +44,10 @@ class ImmuneCounts:
         arguments = (field, once and f"{field}:{once}", _THINGS, _FIELDS)
         await self._connection.script("add_count", [keys.immune_counts, keys.immune_counted], arguments)
         self._read_at = float("-inf")
+
+    async def take(self, field: str, once: str) -> None:
+        """Take back what was added `once`, if it was. Raises as `add`."""
+        keys = self._connection.keys
+        names = [keys.immune_counts, keys.immune_counted]
+        await self._connection.script("take_count", names, (field, f"{field}:{once}"))
+        self._read_at = float("-inf")

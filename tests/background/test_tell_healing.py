@@ -1,0 +1,46 @@
+"""What people, events and metrics hear of healing."""
+
+from gateway.background.tell_healing import TellHealing
+from gateway.model.lifecycle import Life
+from tests.background.healing import Told
+
+BEFORE = Life("agt_1", "QUARANTINED", incident_id="inc_1")
+
+
+def telling(told: Told) -> TellHealing:
+    return TellHealing(
+        told,
+        audit=told.audit.append,
+        notify=lambda kind, data: told.events.append((kind, data)),
+        alert=lambda kind, data, once: told.alerts.append((kind, data, once)),
+        clock=lambda: 5.0,
+    )
+
+
+def test_a_move_is_told_with_its_cause_and_no_move_is_not() -> None:
+    told = Told()
+    telling(told).moved(BEFORE, BEFORE)
+    assert told == Told()
+    telling(told).moved(BEFORE, BEFORE.moved("HEALING", 4.0, "heal_now", "adk_kim"))
+    assert told.moves == [("QUARANTINED", "HEALING")]
+    data = {"agent_id": "agt_1", "before": "QUARANTINED", "state": "HEALING", "cause": "heal_now"}
+    assert told.events == [("lifecycle", {**data, "incident_id": "inc_1"})]
+    (entry,) = told.audit
+    assert (entry.action, entry.reason, entry.resource, entry.time) == ("move:HEALING", "heal_now", "inc_1", 5.0)
+
+
+def test_treatments_are_told_by_what_became_of_them() -> None:
+    told = Told()
+    telling(told).treated("agt_1", "inc_1", "throttle", "unknown", "failed")
+    assert told.treated_ == [("throttle", "failed")] and told.events[0][0] == "healing"
+    assert (told.audit[0].action, told.audit[0].metadata) == ("heal:throttle", {"outcome": "failed"})
+
+
+def test_webhooks_hear_of_agents_that_nothing_helped_and_of_those_a_person_let_be_blocked() -> None:
+    told = Told()
+    telling(told).exhausted("agt_1", "inc_1")
+    telling(told).quarantined(BEFORE)
+    assert [(kind, once) for kind, _, once in told.alerts] == [
+        ("agent.exhausted", "inc_1:5.0"),
+        ("agent.quarantined", "inc_1:0.0"),
+    ]
