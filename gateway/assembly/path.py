@@ -14,9 +14,11 @@ from gateway import __version__
 from gateway.assembly.judging import judge, present
 from gateway.assembly.keys import known_secrets, own_keys, root_of
 from gateway.assembly.mcp import MCPPath
+from gateway.assembly.noticing import Noticing
 from gateway.assembly.outgoing import builders, forward_phase
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
+from gateway.assembly.treating import treat, why_throttled
 from gateway.background.end_drains import EndDrains
 from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.merge_policies import MergePolicies
@@ -25,6 +27,7 @@ from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.edge.workers import worker_id
 from gateway.identity.tokens import TokenReader
+from gateway.immune.prescription import NOTHING, Prescription
 from gateway.model.exchange import Exchange
 from gateway.phases.admit import Admit, Gate
 from gateway.phases.earlier import Earlier
@@ -87,16 +90,18 @@ class Path:
         )
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
-        self.policies = Policies()
+        self.policies = Policies(prescribed=self._prescribed)
         self.immune_settings = ImmuneSettings(self.policies, settings.enforcement == "shadow")
         self.merge_policies = MergePolicies(
             state.policies, self.policies, load_policies(settings), partial(_in_force, settings)
         )
+        self.noticing = Noticing(kept, state, self.immune_settings.of)
         self.reserve = Reserve(
             state.limits,
             self.policies,
             price=self._price,
             replicas=lambda: max(state.limits.replicas, settings.workers),
+            why_throttled=partial(why_throttled, state),
             clock=time.monotonic,
         )
         self.policies_refused = 0
@@ -215,13 +220,18 @@ class Path:
     def _pipeline(self, kept: Secrets) -> Pipeline:
         settings, state, record = self._settings, self._state, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
+        self.treating = treating = treat(kept, state, self.policies, profiler, self._goes_to_openai)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         routes, presenting = RouteAgents(state.routes.provider_of), self.presenting.gate
-        known: tuple[Gate, ...] = (profiler, refine, routes, self.guard, presenting)
+        known: tuple[Gate, ...] = (
+            *(profiler, refine, routes, self.guard, *self.noticing.known),
+            *(treating.gate, *self.noticing.changed, presenting),
+        )
         past = self._past_calls()
         requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
         judged: tuple[Gate, ...] = (*self._noting(), *requests, owing.gate, earlier.gate, self.hearing.gate)
-        seen = (profiler.observe, refine.observe, owing.observe, earlier.observe)
+        seen = (profiler.observe, refine.observe, owing.observe, earlier.observe, treating.observe)
+        seen = (*seen, *self.noticing.observers)
         return Pipeline(
             self.identify,
             Admit(
@@ -230,7 +240,7 @@ class Path:
                 relayed_limit=settings.max_relayed_bytes,
                 gates=(*known, *judged, self.results, self.reserve, record.decide),
             ),
-            Rewrite(lambda exchange: self._provider_of(exchange).is_openai),
+            Rewrite(self._goes_to_openai),
             self.forward,
             Inspect(
                 self.guard.judging(past.of),
@@ -238,6 +248,7 @@ class Path:
                 self._timeouts,
                 time.monotonic,
                 self.begun,
+                self.noticing.capping,
             ),
             self._settle((*seen, self.reserve.settle, record.outcome, self.telemetry.observe)),
             begin=self.telemetry.begin,
@@ -342,6 +353,14 @@ class Path:
     def _price(self, exchange: Exchange) -> Price | None:
         """What the model of a judged request costs at the provider it will be sent to."""
         return self.prices.price(self._provider_of(exchange).name, _model_of(exchange))
+
+    def _prescribed(self, agent_id: str) -> Prescription:
+        """Nothing is done about any agent while nothing is enforced."""
+        return NOTHING if self._settings.enforcement == "shadow" else self._state.prescriptions.of(agent_id)
+
+    def _goes_to_openai(self, exchange: Exchange) -> bool:
+        """Raises Refusal where no provider is there for it."""
+        return self._provider_of(exchange).is_openai
 
     def _provider_of(self, exchange: Exchange) -> Provider:
         """The same for as long as the exchange lasts. Raises Refusal."""

@@ -17,6 +17,7 @@ from gateway.identity.fingerprint import Fingerprinter
 from gateway.policy.secrets import redact
 from gateway.settings import Secrets, Settings
 from gateway.store.admin_keys import AdminKeys
+from gateway.store.agent_caps import AgentCaps
 from gateway.store.agents import Agents
 from gateway.store.answer_notes import AnswerNotes
 from gateway.store.approvals import Approvals
@@ -41,6 +42,7 @@ from gateway.store.memory import ActionMemory
 from gateway.store.modes import Modes
 from gateway.store.policies import MadePolicies
 from gateway.store.prescriptions import Prescriptions
+from gateway.store.prompts import Prompts
 from gateway.store.providers import MadeProviders
 from gateway.store.quarantine import Quarantine
 from gateway.store.results_seen import ResultsSeen
@@ -52,6 +54,8 @@ from gateway.store.watch_feed import WatchFeed
 from gateway.store.watch_partitions import WatchPartitions
 from gateway.store.watched_agents import WatchedAgents
 from gateway.store.webhooks import WebhookQueues
+
+_RESETS_SECONDS = 7 * 86_400
 
 
 class State:
@@ -100,7 +104,7 @@ class State:
         self.events = Events(self.store, clock=clock)
         self._begin_judging(settings, root, clock)
         self._begin_intents(root, clock, monotonic)
-        self._begin_watching(settings, clock, monotonic)
+        self._begin_watching(settings, root, clock, monotonic)
         self.webhooks = _sender(self.approvals, self.store)
         self.use(settings)
 
@@ -110,6 +114,7 @@ class State:
         self.policies = MadePolicies(self.control, self.store, clock=clock)
         self.calls = CallLog(self.store, life=_calls_life(settings), redact=redact)
         self.memory = ActionMemory(self.store, root)
+        self.resets = AnswerNotes(self.store, self.store.keys.reset, waiting=10_000, seconds=_RESETS_SECONDS)
         self.given = GivenCalls(self.store, root, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
         self.tool_pins = ToolPins(self.control, self.store, clock=clock)
@@ -124,9 +129,19 @@ class State:
         self.grants = Grants(self.store, before=self.intents.before)
         self.results_seen = ResultsSeen(self.store, clock=monotonic)
 
-    def _begin_watching(self, settings: Settings, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    def _begin_watching(
+        self, settings: Settings, root: bytes, clock: Callable[[], float], monotonic: Callable[[], float]
+    ) -> None:
         """What is known of how agents are, and what was done about it."""
         self.watch_feed = WatchFeed(self.store)
+        self.trails = AnswerNotes(self.store, self.store.keys.trail, waiting=10_000)
+        self.agent_caps = AgentCaps(self.store, clock=monotonic)
+        self.prompts = Prompts(
+            self.store,
+            Seal(root, "prompts", secrets.token_bytes),
+            keep_seconds=self._idle_seconds,
+            clock=monotonic,
+        )
         self.watch_partitions = WatchPartitions(
             self.store, replica=self.control.replica, clock=monotonic, keep_seconds=self._idle_seconds
         )
@@ -151,6 +166,7 @@ class State:
             self.chains.run(),
             self.withheld.run(),
             self.said.run(),
+            self.resets.run(),
             self.given.run(),
             self.limits.run(),
             self.events.run(),
@@ -158,6 +174,9 @@ class State:
             self.webhooks.run(),
             self.calls.run(),
             self.watch_feed.run(),
+            self.trails.run(),
+            self.agent_caps.run(),
+            self.prompts.run(),
         )
 
     async def _count_agents(self) -> None:
