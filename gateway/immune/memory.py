@@ -26,11 +26,7 @@ Cause = Literal[
 ]
 Result = Literal["healed", "failed"]
 Counts = Mapping[str, int]
-"""By field, as `result_field` and `feedback_field` below give it, and these."""
-
-FINDINGS = "findings"
-INFECTIONS = "infections"
-"""Findings of all agents, and how often the gateway put one into quarantine by itself."""
+"""By field, as `result_field` and `feedback_field` below give it."""
 
 
 @value

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 import orjson
 
@@ -204,10 +205,15 @@ class Agents:
                 return False
             if not await self._usage.flush():
                 return False
-            while self._totals_sending is not None or self._totals.executions:
+            while self._totals_sending is not None or self._totals:
                 if not await self._write_totals():
                     return False
             return True
+
+    def tally(self, what: Literal["findings", "infections"]) -> None:
+        """Count what watching agents found, or that it put one of them into quarantine."""
+        setattr(self._totals, what, getattr(self._totals, what) + 1)
+        self._writing.wake()
 
     async def list(self, limit: int, cursor: str | None = None) -> tuple[tuple[AgentRecord, ...], str | None]:
         """One page of agents, the latest made first, and the cursor of the next page or None.

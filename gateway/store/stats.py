@@ -20,13 +20,16 @@ FIELDS = (
     "cached_tokens",
     "reasoning_tokens",
     "cost",
+    "findings",
+    "infections",
 )
 
 
 class Totals:
     """Counts since the last flush. `FIELDS` names what is written; `number` and `asked` as in `Sighting`.
 
-    `denied` counts withheld tool calls and requests refused with 403; `errors` every other exchange that ended in one.
+    `denied` counts withheld tool calls and requests refused with 403; `errors` every other exchange that ended in one;
+    `infections` how often the gateway put an agent into quarantine by itself.
     """
 
     __slots__ = (*FIELDS, "asked", "number")
@@ -34,7 +37,7 @@ class Totals:
     def __init__(self) -> None:
         self.executions = self.errors = self.denied = self.client_gone = self.tool_calls = 0
         self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
-        self.cost = 0
+        self.cost = self.findings = self.infections = 0
         self.number = 0
         self.asked = False
 
@@ -58,6 +61,10 @@ class Totals:
             self.denied += 1
         else:
             self.errors += 1
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.executions or self.findings or self.infections)
 
     def absorb(self, older: "Totals") -> None:
         """Take over counts that were not written after all."""
@@ -85,6 +92,8 @@ class StatsRecord:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cost: int = 0
+    findings: int = 0
+    infections: int = 0
     started: float | None = None
     runtime_seconds: int = 0
 

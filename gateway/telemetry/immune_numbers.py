@@ -12,6 +12,7 @@ from gateway.telemetry import names
 from gateway.telemetry.instruments import Counter, Distribution, Histogram, Instrument, Observed, Reading
 
 IncidentState = Literal["opened", "closed"]
+Tallied = Literal["findings", "infections"]
 
 _LAG_BOUNDS = (0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 _HEAL_BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)
@@ -25,10 +26,17 @@ class ImmuneNumbers:
     Args:
         clock: seconds, monotonic.
         partitions: how many parts of all agents this process watches now.
+        tally: counts findings and quarantines that began with them over all replicas, for ever.
     """
 
-    def __init__(self, clock: Callable[[], float], partitions: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        partitions: Callable[[], int] = lambda: 0,
+        tally: Callable[[Tallied], None] = lambda what: None,
+    ) -> None:
         self.partitions = partitions
+        self.tally = tally
         self._findings = _counter(names.FINDINGS, "{finding}", "What looked unusual about agents, by type.")
         self._moves = _counter(names.TRANSITIONS, "{transition}", "Moves of agents in their lifecycle.")
         self._actions = _counter(names.HEAL_ACTIONS, "{action}", "What was done to heal agents, by what became of it.")
@@ -53,6 +61,7 @@ class ImmuneNumbers:
     def finding(self, kind: str) -> None:
         """A finding of this type was raised."""
         self._findings.child({"type": kind}).add(1)
+        self.tally("findings")
 
     def deviated(self, metric: str, deviation: float) -> None:
         """An exchange was this many σ off its agent's baseline, of this metric; either way counts."""
@@ -61,6 +70,8 @@ class ImmuneNumbers:
     def moved(self, before: str, after: str) -> None:
         """An agent went from one state of its lifecycle to another."""
         self._moves.child({"from": before, "to": after}).add(1)
+        if after == "DRAINING":  # operators' own quarantines are not counted here
+            self.tally("infections")
 
     def treated(self, remedy: str, outcome: str) -> None:
         """A remedy was `applied`, and later: it `healed` or `failed`."""

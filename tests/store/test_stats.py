@@ -32,6 +32,15 @@ async def test_the_totals_count_every_exchange_by_its_end(connection: Connection
     assert (await stats.read()).executions == 7
 
 
+async def test_what_watching_found_is_counted_without_an_exchange(connection: Connection) -> None:
+    agents = make(connection)
+    for what in ("findings", "findings", "infections"):
+        agents.tally(what)
+    await agents.flush()
+    record = await Stats(connection, clock=lambda: NOW).read()
+    assert (record.executions, record.findings, record.infections) == (0, 2, 1)
+
+
 def test_counts_that_were_not_written_are_taken_over_whole() -> None:
     older, newer = Totals(), Totals()
     older.add(EXCHANGE)

@@ -29,6 +29,15 @@ def test_every_type_and_every_move_is_there_before_it_happens() -> None:
     assert values(numbers, "leuko.incidents") == {"opened": 0, "closed": 0}
 
 
+def test_findings_and_the_gateways_own_quarantines_are_told_to_who_counts_for_ever() -> None:
+    told: list[str] = []
+    numbers = ImmuneNumbers(Clock(), tally=told.append)
+    numbers.finding("tool_loop")
+    for before, after in (("HEALTHY", "DRAINING"), ("DRAINING", "QUARANTINED")):
+        numbers.moved(before, after)
+    assert told == ["findings", "infections"]
+
+
 def test_what_happens_is_counted_by_its_words() -> None:
     numbers = ImmuneNumbers(Clock(), lambda: 3)
     numbers.finding("tool_loop")

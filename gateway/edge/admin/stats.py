@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.shapes import Timestamp, rfc3339, usd
 from gateway.immune.fleet import Group
-from gateway.immune.memory import FINDINGS, INFECTIONS, Counts
+from gateway.immune.memory import Counts
 from gateway.store.fleet import Fleet
 from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.stats import Stats
@@ -72,7 +72,9 @@ def router(
         return {
             "agents": totals.agents,
             "executions": totals.executions,
-            **_immune(await counts.read()),
+            "findings": totals.findings,
+            "infections": totals.infections,
+            **_healed(await counts.read()),
             "quarantined": quarantined(),
             "pending_approvals": await pending_approvals(),
             "runtime_seconds": totals.runtime_seconds,
@@ -90,13 +92,11 @@ def router(
     return routes
 
 
-def _immune(counts: Counts) -> dict[str, Any]:
+def _healed(counts: Counts) -> dict[str, Any]:
     healed, failed = (
         sum(n for name, n in counts.items() if name.startswith(f"{end}:")) for end in ("healed", "failed")
     )
     return {
-        "findings": counts.get(FINDINGS, 0),
-        "infections": counts.get(INFECTIONS, 0),
         "healed": healed,
         "success_rate": round(healed / (healed + failed), 3) if healed + failed else None,
     }
