@@ -19,7 +19,7 @@ def treat(
         policies,
         profiler,
         Forgetting(root_of(kept), state.resets),
-        prompts=getattr(state, "prompts", None),
+        prompts=state.prompts,
         case_of=state.prescriptions.case,
         is_openai=is_openai,
     )

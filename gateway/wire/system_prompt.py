@@ -22,7 +22,7 @@ def replace_system(body: bytes, document: dict[str, Any], dialect: str, text: st
         return body
     messages, member = said_in(dialect, document), _MEMBERS.get(dialect)
     early = list(_before_anybody(dialect, messages))
-    has_member = member is not None and bool(document.get(member))
+    has_member = member is not None and document.get(member) is not None
     if member is not None and (has_member or not early):
         body = _with_member(body, document, member, text)
         return _without(body, dialect, early) if early else body
@@ -43,7 +43,7 @@ def _before_anybody(dialect: str, messages: Sequence[Any]) -> Iterator[int]:
 
 def _with_member(body: bytes, document: dict[str, Any], member: str, text: str) -> bytes:
     blocks = document.get(member)
-    if not isinstance(blocks, list):
+    if not isinstance(blocks, list) or member != _MEMBERS["messages"]:
         return set_member(body, (member,), text)
     own = [at for at, block in enumerate(blocks) if not is_billing(block)]
 

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire.edit import include_usage, insert_first, remove_items, remove_member, replace_strings, set_member
+from gateway.wire.edit import (
+    include_usage,
+    insert_first,
+    items_of,
+    member_of,
+    rearrange,
+    remove_items,
+    remove_member,
+    replace_strings,
+    set_member,
+)
 
 SPACE = st.sampled_from(["", " ", "\n", "\t ", "\r\n"])
 VALUES = st.sampled_from(
@@ -161,6 +171,18 @@ def test_items_are_put_before_all_others(items: list[str], new: list[Any]) -> No
     after = insert_first(body, ("a",), new)
     assert orjson.loads(after)["a"] == new + [orjson.loads(item) for item in items]
     assert after.endswith(body[body.index(b"[") + 1 :])
+
+
+@settings(max_examples=100)
+@given(items=st.lists(VALUES, max_size=4))
+def test_items_are_put_in_another_order_and_keep_their_bytes(items: list[str]) -> None:
+    body = ('{"a": [ ' + " , ".join(items) + ' ], "b":1.0}').encode()
+    assert rearrange(body, ("a",), lambda found: list(found)) is body
+    after = rearrange(body, ("a",), lambda found: [*reversed(found), '"new"'])
+    head, tail = body.split(b"[", 1)[0], b' ], "b":1.0}'
+    assert after.startswith(head) and after.endswith(tail)
+    assert items_of(after[len(head) : -len(tail) + 2].decode()) == [*reversed(items), '"new"']
+    assert member_of(body.decode(), "b") == "1.0"
 
 
 @pytest.mark.parametrize("path", [("b",), ("a",), ("a", 0), ("c", 1), ("c", "x"), ("c", 0)])
