@@ -1,6 +1,7 @@
 """Incidents, read and changed by every replica: changes look at what others did meanwhile."""
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -8,13 +9,14 @@ from dataclasses import replace
 
 from gateway.immune.incident import Incident, dump, load
 from gateway.store.connection import Connection
+from gateway.store.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
 _OF_AGENT = 1000
 _BATCH = 50
 _SCANNED = 1000  # incidents that one page looks at
-_SWEPT = 20  # incidents whose time is over, looked at whenever one is opened
+_SWEPT = 100  # of the oldest incidents, looked at whenever one is opened
 
 
 class Incidents:
@@ -34,7 +36,8 @@ class Incidents:
         """Remember an incident; the one that is there if its id is known already, which stays as it is."""
         arguments = (incident.incident_id, _written(incident), _us(incident), self._keep_seconds, _OF_AGENT)
         (raw,) = await self._connection.script("open_incident", self._names(incident), arguments)
-        await self._sweep()
+        with contextlib.suppress(StoreError):  # the next one will
+            await self._sweep()
         return _read(raw) or incident
 
     async def get(self, incident_id: str) -> Incident | None:
@@ -103,14 +106,15 @@ class Incidents:
         return list(await asyncio.gather(*map(self.get, ids)))
 
     async def _sweep(self) -> None:
-        """Take out of the index what is not kept any more."""
-        keys = self._connection.keys
+        """Take out of the indexes what is not kept any more; those changed lately stay, however old."""
+        keys, run = self._connection.keys, self._connection.execute
         before = round((self._clock() - self._keep_seconds) * 1e6)
         for index in (keys.incidents_index, keys.incidents_open):
-            old = await self._connection.execute("ZRANGEBYSCORE", index, "-inf", before, "LIMIT", 0, _SWEPT)
-            for id in old:
-                if not await self._connection.execute("EXISTS", keys.incident(id.decode())):
-                    await self._connection.execute("ZREM", index, id)
+            old = await run("ZRANGEBYSCORE", index, "-inf", before, "LIMIT", 0, _SWEPT)
+            kept = await asyncio.gather(*(run("EXISTS", keys.incident(id.decode())) for id in old))
+            gone = [id for id, there in zip(old, kept, strict=True) if not there]
+            if gone:
+                await run("ZREM", index, *gone)
 
     def _names(self, incident: Incident) -> tuple[str, ...]:
         keys = self._connection.keys

@@ -51,3 +51,41 @@ def test_the_keys_of_approvals_and_webhooks_share_their_tags_and_stand_in_the_ta
     webhooks = keys.webhook("{endpoint}")
     assert all(name.startswith("{webhooks}:") for name in webhooks) and len(set(webhooks)) == 4
     assert all(f"| `{name}` |" in str(module.__doc__) for name in (*approvals, *webhooks))
+
+
+def test_all_that_a_watcher_keeps_of_an_agent_lies_together_and_stands_in_the_table() -> None:
+    import gateway.store.keys as module
+
+    keys, place = Keys(""), module.partition_of("agt_1")
+    own = {
+        "agent:{id}": keys.watched("agt_1"),
+        "staged:{save}:{id}": keys.staged("s", "agt_1"),
+        "prompt:{id}:{hash}": keys.prompt("agt_1", "h"),
+        "prompts:{id}": keys.prompts("agt_1"),
+    }
+    names = {part: keys.watch(place, part) for part in ("feed", "writers", "lease", "wanted", "position", "busy")} | own
+    assert all(name.startswith(f"{{watch-{place}}}:") for name in names.values())
+    assert len(set(names.values())) == len(names)
+    assert all(f"| `{{watch-p}}:{part}` |" in str(module.__doc__) for part in names)
+
+
+def test_agents_are_watched_in_equal_parts() -> None:
+    from gateway.store.keys import PARTITIONS, partition_of
+
+    parts = [partition_of(f"agt_{number:016x}") for number in range(4000)]
+    assert set(parts) == set(range(PARTITIONS))
+    assert max(map(parts.count, set(parts))) < 2 * min(map(parts.count, set(parts)))
+    assert 0 <= partition_of("\ud800") < PARTITIONS
+
+
+def test_the_keys_of_incidents_counts_and_the_fleet_share_their_tags_and_stand_in_the_table() -> None:
+    import gateway.store.keys as module
+
+    keys = Keys("")
+    names = [keys.incident("{id}"), keys.incidents_index, keys.incidents_open, keys.incidents_of("{agent}")]
+    assert all(name.startswith("{incidents}:") for name in names)
+    names += [keys.immune_counts, keys.immune_counted]
+    names += [keys.fleet(part, "{digest}") for part in ("active", "alarms")]
+    names += [keys.fleet(part) for part in ("external", "sigma", "caps")]
+    assert len(set(names)) == len(names)
+    assert all(f"| `{name}` |" in str(module.__doc__) for name in names)
