@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, cast, get_args
 
-from gateway.background.ask_people import AskPeople, decided_by
+from gateway.background.ask_people import AskPeople, decided_by, said
 from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
@@ -93,6 +93,9 @@ class HealAgents:
         if life.state == "QUARANTINED" and (life.held or settings.mode != "enforce"):
             return
         incident = await self._incident(record, life)
+        if said("quarantine", incident) == "pending":
+            await self._people.answered("quarantine", incident, moves.GATEWAY, "it was quarantined on other evidence")
+            incident = await self._people.heard("quarantine", incident)
         going = _under_way(record, life, incident)
         if going is not None:
             await self._carry_out(record, incident, going)
@@ -110,7 +113,7 @@ class HealAgents:
         treated = outcome is not None and _led_to_probation(life, outcome.remedy)
         if outcome is not None and treated:
             await self._note_result(record.agent_id, outcome, result)
-        await self._prescriptions.end(record.agent_id, keep=result == "healed")
+        await self._prescriptions.end(record.agent_id, keep=treated and result == "healed")
         if treated:
             record.memory = memory
             if result == "healed":
@@ -278,15 +281,21 @@ class HealAgents:
         return await self._agents.move(life.agent_id, lambda one: moves.healing(one, self._clock(), trigger, by))
 
     async def _incident(self, record: Record, life: Life) -> Incident:
-        """The agent's; a new one if it was lost, or a crash kept it from being opened."""
+        """The agent's, with a diagnosis; a new one if it was lost, or a crash kept it from being opened."""
         incident_id = life.incident_id or f"inc_{record.agent_id}"
         found = await self._incidents.get(incident_id)
-        if found is not None:
+        if found is not None and found.diagnoses:
             return found
-        findings = record.course.findings
-        told = diagnose(findings, await self._counts.read())
-        made = Incident(incident_id, record.agent_id, life.since, findings=findings, diagnoses=told)
-        return await self._incidents.open(replace(made, state=life.state, reason=life.reason))
+        counts = await self._counts.read()
+        if found is None:
+            made = Incident(incident_id, record.agent_id, life.since, state=life.state, reason=life.reason)
+            findings = record.course.findings
+            return await self._incidents.open(made.having(findings, diagnose(findings, counts)))
+
+        def diagnosed(one: Incident) -> Incident:  # one that an operator opened is not yet
+            return one if one.diagnoses else one.having((), diagnose(one.findings, counts))
+
+        return await self._incidents.change(incident_id, diagnosed) or found
 
     async def _patient(self, record: Record, incident: Incident) -> Patient:
         prompt = record.good.prompt

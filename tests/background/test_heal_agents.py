@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.immune.ladder import LADDERS
+from gateway.immune.lifecycle import Step
 from gateway.immune.prescription import NOTHING
 from gateway.immune.settings import Immune
 from gateway.model.lifecycle import IllegalMove
@@ -182,6 +183,23 @@ async def test_an_agent_that_only_an_operator_knows_why_it_is_blocked_can_be_hea
     opened = await one.incidents.get(life.incident_id or "")
     assert opened is not None and [found.cause for found in opened.diagnoses] == ["unknown"]
     assert (opened.reason, opened.trigger) == ("odd", "heal_now")
+
+
+async def test_an_incident_that_an_operator_opened_is_diagnosed_before_it_is_healed(one: Healer) -> None:
+    record = await one.ill()
+    await one.incidents.change("inc_agt_1", lambda incident: replace(incident, diagnoses=()))
+    await one.heal.heal_now("agt_1", "adk_kim")
+    assert (await one.look(record, 2)).state == "PROBATION"
+    assert [found.cause for found in (await one.incident()).diagnoses] == ["unknown"]
+
+
+async def test_nobody_is_asked_any_more_whether_an_agent_may_be_quarantined_that_is(one: Healer) -> None:
+    record = await one.ill(SEVERE)
+    await one.heal.ask_to_block(record, Step("ask", "odd", sigma=True), await one.incident())
+    await one.look(record)
+    healing, block = await one.asked()
+    assert (healing.tool, healing.status) == ("cap_output", "pending")
+    assert (block.tool, block.status, block.decided_by) == ("quarantine", "approved", "gateway")
 
 
 async def test_where_nobody_knows_any_more_why_an_agent_is_blocked_a_person_decides(one: Healer) -> None:
