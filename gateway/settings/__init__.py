@@ -7,8 +7,9 @@ from gateway.settings.kept import Secrets, check_kept, resolve_secrets
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError
 from gateway.settings.shapes import is_loopback
-from gateway.settings.sources import load, read_yaml
+from gateway.settings.sources import load
 from gateway.settings.table import settings_table
+from gateway.settings.yaml_file import read_yaml
 
 __all__ = [
     "ProviderSettings",

@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from gateway.settings.enforcement import EnforcementTargets
 from gateway.settings.mcp_servers import EndpointUrl, MCPServerGiven
 from gateway.settings.named_keys import with_named_key
 from gateway.settings.sections import Documents, DurationOrOff, JWTSettings, Networks, Retention, Webhooks
@@ -262,6 +263,14 @@ class Settings(BaseModel):
         "`incident.closed`, `agent.quarantined`, `agent.released`, `agent.exhausted`, `immune.alert`",
         "a JSON array of objects with url, secret or secret_env, events; 20 at most",
         secret=True,
+        shown="none",
+    )
+
+    enforcement_targets: EnforcementTargets = setting(
+        {},
+        "what else stops a quarantined agent, as JSON or a file of it: by agent id, or name with `*`, `process`, "
+        "`container`, `webhook`, `restart`, `control`",
+        "a JSON object from agents to objects, or the path of a file (JSON or YAML) that holds one",
         shown="none",
     )
 

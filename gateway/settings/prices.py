@@ -3,7 +3,7 @@
 from gateway.pricing.own import NONE, OwnPrices, read_prices
 from gateway.settings.model import Settings
 from gateway.settings.names import SettingsError
-from gateway.settings.sources import read_yaml
+from gateway.settings.yaml_file import read_yaml
 
 
 def load_prices(settings: Settings) -> OwnPrices:

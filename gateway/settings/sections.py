@@ -80,7 +80,7 @@ class JWTSettings(BaseModel):
     claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"
 
 
-def _whsec(value: SecretStr) -> SecretStr:
+def whsec(value: SecretStr) -> SecretStr:
     """As Standard Webhooks has it: `whsec_` and the base64 of 24 to 64 bytes."""
     prefix, _, encoded = value.get_secret_value().partition("_")
     try:
@@ -111,7 +111,7 @@ class WebhookSettings(BaseModel):
     model_config = _FROZEN
 
     url: Annotated[WebhookUrl, Field(repr=False)]
-    secret: Annotated[SecretStr, AfterValidator(_whsec), Field(repr=False)]
+    secret: Annotated[SecretStr, AfterValidator(whsec), Field(repr=False)]
     secret_env: str | None = None
     events: Annotated[tuple[WebhookEvent, ...], Field(min_length=1)] = ("approval.requested",)
 

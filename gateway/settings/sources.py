@@ -7,16 +7,18 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings import names
+from gateway.settings.enforcement import AgentTargets
 from gateway.settings.mcp_servers import MCPServerSettings
 from gateway.settings.model import ProviderSettings, Settings, Timeouts
 from gateway.settings.names import SettingsError, did_you_mean, env_name, in_file, spellings
 from gateway.settings.sections import JWTSettings, Retention, WebhookSettings
+from gateway.settings.yaml_file import read_yaml
 
 FIELDS = {name: info for name, info in Settings.model_fields.items() if name != "notices"}
 _CONFIGURABLE = [name for name in FIELDS if name not in names.OPTIONS]
@@ -29,6 +31,7 @@ _NESTED: dict[str, type[BaseModel]] = {
     "jwt": JWTSettings,
     "retention": Retention,
     "webhooks": WebhookSettings,
+    "enforcement_targets": AgentTargets,
 }
 
 # Kubernetes puts variables of this shape into every container beside a service named gateway, or gateway-anything.
@@ -79,27 +82,6 @@ def load(config: Path | None, env: Mapping[str, str], *, overrides: Mapping[str,
     if found.problems:
         raise SettingsError(found.problems)
     return settings.model_copy(update={"notices": (*found.notices, *_warnings(settings))})
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a mapping that has a key twice, which YAML forbids and PyYAML lets pass."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{name!r} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> object:
-    """A file's YAML or JSON document. Raises SettingsError, naming the file and the place in it."""
-    try:
-        return yaml.load(path.read_text("utf-8"), _Loader)
-    except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from None
 
 
 def _from_file(path: Path, found: _Findings) -> dict[str, _Given]:
@@ -199,10 +181,10 @@ def _told(details: ErrorDetails, given: Mapping[str, _Given]) -> str:
     name, *path = (str(part) for part in details["loc"] if part != "[key]")
     key = ".".join([given[name].key if name in given else env_name(name), *path])
     if details["type"] == "extra_forbidden":
-        known = [n for n in _NESTED[name].model_fields if n != "api_key"]
+        known = [n for n in _model_at(_NESTED[name], path[:-1]).model_fields if n != "api_key"]
         return f"{key}: no such name{did_you_mean(path[-1], known)}; allowed: {', '.join(known)}"
     reason = str(details.get("ctx", {}).get("error", "")) if details["type"] == "value_error" else ""
-    said = key + _shown(name, bool(path), details["input"])
+    said = key + _shown(name, path, details["input"])
     if name in _NESTED and path:
         return (
             f"{said} {reason or _PLAINER.get(details['type']) or details['msg'].replace('Input should be', 'is not')}"
@@ -210,9 +192,19 @@ def _told(details: ErrorDetails, given: Mapping[str, _Given]) -> str:
     return f"{said} {reason or 'is not valid'}; allowed: {allowed(name)}"
 
 
-def _shown(name: str, inside: bool, value: object) -> str:
+def _model_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
+    """The model of what stands at a path inside another; parts that are no fields are names or numbers of entries."""
+    for part in path:
+        known = model.model_fields.get(part)
+        inner = () if known is None else (known.annotation, *get_args(known.annotation))
+        model = next((one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)), model)
+    return model
+
+
+def _shown(name: str, path: Sequence[str], value: object) -> str:
     """The refused value, unless it is a secret or a URL with one in it, or an object that may hold some."""
-    if not FIELDS[name].repr or not isinstance(value, str | int | float) or (name in _NESTED and not inside):
+    secret = not FIELDS[name].repr or "secret" in path[-1:]
+    if secret or not isinstance(value, str | int | float) or (name in _NESTED and not path):
         return ":"
     text = repr(value)
     if "@" in text or "?" in text:
