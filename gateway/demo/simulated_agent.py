@@ -118,11 +118,10 @@ class SimulatedAgent:
 
     def _body(self, ill: Behaviour) -> dict[str, Any]:
         tool, spread = ill.calls or self.role.tool, self._chance.lognormvariate(0.0, _SPREAD)
-        call = {"calls": [{"name": tool, "arguments": {self.role.argument: self._thing}}]}
+        asked = [{"name": tool, "arguments": {self.role.argument: self._thing}}]
         said = self._text(max(1, round(self.role.words * ill.output * self._chance.lognormvariate(0.0, _SPREAD))))
+        call = {"text": said[: len(said) // 2], "calls": asked}  # models think aloud
         turns: list[Any] = [call] * _LONGEST_LOOP if ill.loops else [call, said]
-        if ill.output > 1.0 and not ill.loops:  # what it says beside a call grows as well
-            turns[0] = call | {"text": said}
         stub: dict[str, Any] = {"turns": turns, "delay_ms": round(self._delay_ms * ill.latency * spread, 1)}
         if ill.status is not None:
             stub["status"] = ill.status
