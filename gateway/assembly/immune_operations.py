@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from gateway.assembly.state import State
 from gateway.edge.admin import agents, baseline, healing, incidents, lifecycle, quarantine, stats
 from gateway.edge.admin.healing import Healer
-from gateway.edge.admin.incidents import Say
 from gateway.edge.admin.operator_incidents import OperatorIncidents
 from gateway.edge.admin.states import States
 from gateway.store.stats import Stats
@@ -18,15 +17,13 @@ class ImmuneOperations:
     """One for all routers, as they show the same.
 
     Args:
-        healer: begins treatments.
-        say: takes a person's word on an incident.
+        healer: begins treatments, and takes a person's word on an incident.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, state: State, healer: Healer, say: Say, *, clock: Callable[[], float]) -> None:
+    def __init__(self, state: State, healer: Healer, *, clock: Callable[[], float]) -> None:
         self._state = state
         self._healer = healer
-        self._say = say
         self._clock = clock
         self._states = States(state.quarantine, state.watched_agents)
 
@@ -42,7 +39,9 @@ class ImmuneOperations:
         return [
             quarantine.router(state.quarantine, state.control, state.agents, rules, self._states, own, notify=notify),
             lifecycle.router(state.agents, self._states),
-            incidents.router(state.incidents, state.quarantine, VitalsLog(state.store), self._say, notify=notify),
+            incidents.router(
+                state.incidents, state.quarantine, VitalsLog(state.store), self._healer.feedback, notify=notify
+            ),
             healing.router(
                 state.quarantine,
                 state.incidents,
