@@ -17,8 +17,6 @@ from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.lane import Argument
 from gateway.store.vitals import plain
 
-WINDOW_SECONDS = FleetSettings().window_seconds
-_LIFE_SECONDS = 120
 _AGENTS = 2000  # of one group; shares are judged of a thousand
 _GROUPS = 200  # in one call, and to blame at a time
 _LONGEST = 200
@@ -30,29 +28,36 @@ class Fleet:
 
     Args:
         clock: seconds since the epoch.
+        window_seconds: how long what agents did is of interest.
     """
 
-    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        clock: Callable[[], float],
+        window_seconds: float = FleetSettings().window_seconds,
+    ) -> None:
         self._connection = connection
         self._clock = clock
+        self._window_ms = round(window_seconds * 1000)
 
     async def seen(
         self, groups: Mapping[Group, tuple[Set[str], Set[str]]], now: float | None = None
     ) -> Mapping[Group, tuple[int, int]]:
-        """How many agents of each group alarmed within the last minute, and how many were at work.
+        """How many agents of each group alarmed within the window, and how many were at work.
 
         Args:
             groups: the agents that were at work, and those of them that alarmed; of the first two hundred groups.
             now: seconds since the epoch.
         """
         at = round((self._clock() if now is None else now) * 1000)
-        window = round(WINDOW_SECONDS * 1000)
         calls, keys = [], self._connection.keys
         some = dict(islice(groups.items(), _GROUPS))
         for group, (active, alarming) in some.items():
             names = [keys.fleet("active", _digest(group)), keys.fleet("alarms", _digest(group))]
             seen = sorted(active | alarming)[:_AGENTS]
-            bounds = (at, window, _AGENTS, _LIFE_SECONDS)
+            bounds = (at, self._window_ms, _AGENTS, math.ceil(self._window_ms / 500))
             arguments: list[Argument] = [*bounds, len(seen), *seen, *sorted(alarming)[:_AGENTS]]
             calls.append((names, arguments))
         found = {}

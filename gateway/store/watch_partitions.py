@@ -11,6 +11,7 @@ save may be done again.
 """
 
 import asyncio
+import logging
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +19,12 @@ from dataclasses import dataclass
 
 from gateway.immune.record import Record, fields, record_of
 from gateway.store.connection import Connection
-from gateway.store.errors import StoreError, StoreUnavailable
+from gateway.store.errors import CommandRefused, StoreError, StoreUnavailable
 from gateway.store.keys import PARTITIONS, partition_of
 from gateway.store.lane import Argument
 from gateway.store.watch_feed import Entry, read_entry
+
+logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 3.0
 _WISH_SECONDS = 1.0
@@ -172,7 +175,8 @@ class WatchPartitions:
         try:
             await self._stage(name, records, caps)
             saved = await self._put_in_place(partition, held, after, last, name, records)
-        except StoreError:
+        except StoreError as error:
+            _complain(error)
             saved = False
         if saved:
             held.position = after
@@ -229,11 +233,13 @@ class WatchPartitions:
             names = [keys.watch(number, part) for part in ("lease", "position", "wanted")]
             calls.append((names, (what, self._replica, taking, round(seconds * 1000))))
         replies = await self._connection.scripts("hold_partition", calls)
-        return {
-            number: _Found(reply[0], reply[1].decode(), reply[2])
-            for number, reply in zip(numbers, replies, strict=True)
-            if not isinstance(reply, StoreError)
-        }
+        found = {}
+        for number, reply in zip(numbers, replies, strict=True):
+            if isinstance(reply, StoreError):
+                _complain(reply)
+            else:
+                found[number] = _Found(reply[0], reply[1].decode(), reply[2])
+        return found
 
     # Saving
 
@@ -270,6 +276,12 @@ class WatchPartitions:
 def kept_fields(names: Sequence[str], reply: Sequence[bytes | None]) -> dict[str, bytes]:
     """The fields that a hash has, of those that were asked for."""
     return {name: kept for name, kept in zip(names, reply, strict=True) if kept is not None}
+
+
+def _complain(error: StoreError) -> None:
+    # That Redis is away is told elsewhere; that it refuses, as when a user may not do all that is needed, is not.
+    if isinstance(error, CommandRefused):
+        logger.error("Redis refused what watching agents takes: %s", error)
 
 
 def _place(position: str) -> tuple[int, int]:

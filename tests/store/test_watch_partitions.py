@@ -393,6 +393,15 @@ async def test_a_redis_that_comes_back_empty_is_begun_with_anew(connection: Conn
     assert await calls(one) == 1
 
 
+async def test_what_redis_refuses_is_logged(connection: Connection, caplog: pytest.LogCaptureFixture) -> None:
+    one, keys = replica(connection, "one"), connection.keys
+    await connection.execute("HSET", keys.watch(0, "lease"), "no", "string")
+    assert await one.hold(1) == ALL - {0}
+    await connection.execute("HSET", keys.watch(PLACE, "busy"), "no", "set")
+    assert not await one.save(PLACE, None, [new_record(AGENT, 1.0)], {})
+    assert caplog.text.count("Redis refused what watching agents takes") >= 2
+
+
 async def test_reading_without_redis_says_so(own_redis: RedisServer) -> None:
     connection = Connection(own_redis.url, op_timeout=2)
     one = replica(connection, "one")
