@@ -140,7 +140,9 @@ class WatchPartitions:
         keys = self._connection.keys
         replies = await self._connection.scripts("read_fields", [([keys.watched(id)], FIELDS) for id in ids])
         found = {}
-        for agent_id, reply in zip(ids, replies, strict=True):
+        for number, (agent_id, reply) in enumerate(zip(ids, replies, strict=True), 1):
+            if number % _CHUNK == 0:
+                await asyncio.sleep(0)  # a chunk takes milliseconds to understand: requests go first
             if isinstance(reply, StoreError):
                 raise reply.again()
             record = record_of(agent_id, kept_fields(FIELDS, reply[0]))
@@ -255,6 +257,7 @@ class WatchPartitions:
                 arguments += [len(kept), *(part for pair in kept.items() for part in pair)]
                 arguments.append(caps.get(record.agent_id, b""))
             calls.append((names, arguments))
+            await asyncio.sleep(0)  # a chunk takes milliseconds to write down: requests go first
         for reply in await self._connection.scripts("stage_watched", calls):
             if isinstance(reply, StoreError):
                 raise reply.again()
