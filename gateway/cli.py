@@ -31,6 +31,7 @@ from gateway.commands import (
     quarantine,
     routes,
     tools,
+    top,
 )
 from gateway.commands.session import command
 
@@ -51,6 +52,7 @@ def _with_nouns(made: typer.Typer) -> typer.Typer:
     made.command("baseline")(command(baseline.baseline))
     made.add_typer(immune.commands())
     made.command("chaos")(command(chaos.chaos))
+    made.command("top")(command(top.top))
     made.add_typer(demo.commands())
     return made
 
