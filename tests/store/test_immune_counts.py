@@ -52,3 +52,14 @@ async def test_without_redis_they_are_as_they_were_last(own_redis: RedisServer) 
     with pytest.raises(StoreUnavailable):
         await counts.add("a")
     await connection.close()
+
+
+async def test_only_what_was_counted_for_a_thing_is_taken_back_and_once(connection: Connection) -> None:
+    counts = ImmuneCounts(connection, clock=Clock())
+    for thing in ("inc_1", "inc_2"):
+        await counts.add("actual:tool_loop:unknown", thing)
+    for thing in ("inc_1", "inc_1", "inc_9"):
+        await counts.take("actual:tool_loop:unknown", thing)
+    assert await counts.read() == {"actual:tool_loop:unknown": 1}
+    await counts.add("actual:tool_loop:unknown", "inc_1")
+    assert await counts.read() == {"actual:tool_loop:unknown": 2}
