@@ -3,10 +3,11 @@
 Nothing here decides or un-blocks: agents are blocked at the gateway, whether this succeeds or not.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable
 
 from gateway.enforcement.composite import Composite
-from gateway.enforcement.strategy import Case, EnforcementFailed, Strategy
+from gateway.enforcement.strategy import Case, EnforcementFailed, Resets, Strategy
 from gateway.enforcement.targets import NONE, Means, Targets
 
 CONTROL, RESTART = "control_agent", "restart_container"
@@ -30,6 +31,7 @@ class Enforcement:
         self._blocked = blocked
         self._composite = composite or Composite(failed)
         self._names: dict[str, str | None] = {}
+        self._again: set[asyncio.Task[list[EnforcementFailed]]] = set()
 
     def use(self, targets: Targets) -> None:
         """From now on these."""
@@ -105,18 +107,26 @@ class Enforcement:
         if name == RESTART and means.restart is not None:
             failures = await self._composite.each([means.restart], lambda one: one.restart(case), lambda one: one.name)
         elif name == CONTROL and means.control is not None:
-            asleep = [one.name for one in means.contain if one.target is not None]
-            failures = await self.release(agent_id, incident_id, asleep)
-            if not failures:
-                failures = await self._composite.each(
-                    [means.control], lambda one: one.reset(case), lambda one: one.name
-                )
-            if failures:
-                await self.contain(agent_id, incident_id, asleep)
+            failures = await self._reset(means.control, case, [one.name for one in means.contain if one.target])
         else:
             raise EnforcementFailed(name, "there is nothing to do it with: see GATEWAY_ENFORCEMENT_TARGETS")
         if failures:
             raise failures[0]
+
+    async def _reset(self, control: Resets, case: Case, asleep: list[str]) -> list[EnforcementFailed]:
+        done = False
+        try:
+            failures = await self.release(case.agent_id, case.incident_id, asleep)
+            if not failures:
+                failures = await self._composite.each([control], lambda one: one.reset(case), lambda one: one.name)
+            done = not failures
+            return failures
+        finally:
+            if not done:  # also if nobody waits for it any more
+                again = asyncio.create_task(self.contain(case.agent_id, case.incident_id, asleep))
+                self._again.add(again)
+                again.add_done_callback(self._again.discard)
+                await asyncio.shield(again)
 
     def _means(self, agent_id: str) -> Means:
         return self._targets.of(agent_id, self._names.get(agent_id)) or Means()

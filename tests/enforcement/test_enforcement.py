@@ -1,5 +1,6 @@
 """Stopping agents, letting them go, and treating them by other means than the gateway's own."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -130,6 +131,22 @@ async def test_one_that_cannot_be_woken_is_not_asked(world: World) -> None:
     with pytest.raises(EnforcementFailed, match="container: cannot release"):
         await world.enforcement.do(CONTROL, "agt_1", "inc_1")
     assert not [line for line in world.log if line.startswith("control")]
+    assert world.log[-2:] == ["process contain agt_1", "container contain agt_1"]
+
+
+async def test_one_that_nobody_waits_for_any_more_is_stopped_again(world: World) -> None:
+    asked = asyncio.Event()
+
+    async def silent(case: Case) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    world.control.reset = silent  # type: ignore[method-assign]
+    waiting = asyncio.create_task(world.enforcement.do(CONTROL, "agt_1", "inc_1"))
+    await asked.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     assert world.log[-2:] == ["process contain agt_1", "container contain agt_1"]
 
 
