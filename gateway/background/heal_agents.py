@@ -118,6 +118,7 @@ class HealAgents:
             record.memory = memory
             if result == "healed":
                 record.state.boost()
+                self._tell.healed(life)
 
     async def ask_to_block(self, record: Record, step: Step, incident: Incident) -> None:
         """Ask a person whether an agent may be quarantined; `look` hears the answer."""

@@ -15,6 +15,8 @@ class Numbers(Protocol):
 
     def treated(self, remedy: str, outcome: str) -> None: ...
 
+    def healed_after(self, seconds: float) -> None: ...
+
 
 class TellHealing:
     """In memory; nothing here waits or raises.
@@ -61,6 +63,16 @@ class TellHealing:
         data = {"agent_id": agent_id, "incident_id": incident_id, "remedy": remedy, "cause": cause, "outcome": outcome}
         self._notify("healing", data)
         self._note(agent_id, incident_id, f"heal:{remedy}", cause, outcome)
+
+    def healed(self, life: Life) -> None:
+        """A treatment has made an agent healthy again."""
+        blocked_at = None
+        for move in reversed(life.history[:-1] if life.state == "HEALTHY" else life.history):
+            if move.state == "HEALTHY":
+                break
+            blocked_at = move.at if move.state == "DRAINING" else blocked_at
+        if blocked_at is not None:
+            self._numbers.healed_after(self._clock() - blocked_at)
 
     def exhausted(self, agent_id: str, incident_id: str) -> None:
         """No remedy is left."""

@@ -64,6 +64,7 @@ class Told:
 
     treated_: list[tuple[str, str]] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
+    healed: list[float] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     alerts: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
@@ -73,6 +74,9 @@ class Told:
 
     def treated(self, remedy: str, outcome: str) -> None:
         self.treated_.append((remedy, outcome))
+
+    def healed_after(self, seconds: float) -> None:
+        self.healed.append(seconds)
 
 
 class Healer:

@@ -44,7 +44,7 @@ async def test_what_is_done_is_told_to_everybody(one: Healer) -> None:
     record = await one.ill(LOOP)
     await one.look(record, 2)
     await one.heal.ended(record, "healed")
-    assert one.told.treated_ == [("reset_memory", "applied"), ("reset_memory", "healed")]
+    assert one.told.treated_ == [("reset_memory", "applied"), ("reset_memory", "healed")] and len(one.told.healed) == 1
     assert one.told.moves == [("QUARANTINED", "HEALING"), ("HEALING", "PROBATION")]
     assert [kind for kind, _ in one.told.events] == ["lifecycle", "lifecycle", "healing", "healing"]
     assert one.told.events[2][1] == {
@@ -245,6 +245,14 @@ async def test_no_remedy_is_repeated_the_second_hypothesis_is_tried_and_the_end_
     await one.heal.heal_now("agt_1", "adk_lee")
     assert (await one.look(record, 2)).state == "PROBATION"
     assert one.prescriptions.of("agt_1").remedies == ("cap_output",)
+
+
+async def test_nobody_is_asked_to_approve_nothing(one: Healer) -> None:
+    record = await one.ill(SEVERE)
+    for cause in [found.cause for found in (await one.incident()).diagnoses]:
+        for name in LADDERS[cause]:
+            record.memory = record.memory.begun("inc_old", cause, name, 1.0).ended("failed")[0]
+    assert (await one.look(record)).state == "EXHAUSTED" and await one.asked() == []
 
 
 async def test_a_step_that_is_taken_again_after_a_crash_changes_nothing_more(one: Healer) -> None:

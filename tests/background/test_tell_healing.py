@@ -44,3 +44,15 @@ def test_webhooks_hear_of_agents_that_nothing_helped_and_of_those_a_person_let_b
         ("agent.exhausted", "inc_1:5.0"),
         ("agent.quarantined", "inc_1:0.0"),
     ]
+
+
+def test_healing_took_from_the_first_block_of_the_case() -> None:
+    told, life = Told(), Life("agt_1", "HEALTHY")
+    telling(told).healed(life)
+    assert told.healed == []
+    path = ("DRAINING", "QUARANTINED", "HEALING", "PROBATION")
+    for at, state in enumerate((*path, "HEALTHY", *path, *path)):
+        life = life.moved(state, at / 10, "", "gateway")  # type: ignore[arg-type]
+    for now in (life, life.moved("HEALTHY", 2.0, "", "gateway")):
+        telling(told).healed(now)
+    assert told.healed == [4.5, 4.5]
