@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers
+from gateway.phases.limit_answers import rate_headers, refusal_of, refused_headers, throttled
 from gateway.policy.bounds import BUDGETS, LIMITS, Bound
 from gateway.policy.claim import Claim
 
@@ -48,3 +48,12 @@ def test_only_rates_a_minute_have_headers() -> None:
 @pytest.mark.parametrize(("wait", "after"), [(0, 1), (0.2, 1), (12.1, 13), (59.9, 60), (3600, 60)])
 def test_nobody_is_sent_away_for_more_than_a_minute(wait: float, after: int) -> None:
     assert refusal_of(claim("requests_per_minute", 3), 3, 0, wait).retry_after == after
+
+
+def test_a_throttled_agent_hears_why_and_for_how_long() -> None:
+    refused = throttled(claim("concurrent", 1, "immune"), 0, "latency_spike, incident inc_1")
+    assert (refused.code, refused.status, refused.retry_after) == ("rate_limit_exceeded", 429, 1)
+    assert refused.message.startswith("The agent is throttled (latency_spike, incident inc_1): 1 at a time")
+    assert "(rule immune/limits/concurrent)" in refused.message
+    slow = throttled(claim("requests_per_minute", 20, "immune"), 99.5, "to heal it")
+    assert "20 a minute" in slow.message and slow.retry_after == 60

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from gateway.immune.prescription import NOTHING, Prescription
 from gateway.model.agent import Agent
 from gateway.model.exchange import Exchange, Request
 from gateway.model.route import Route
@@ -36,3 +37,31 @@ async def test_without_documents_nothing_is_bounded_or_judged(policies: Policies
     found = policies.of(exchange())
     assert found.engine.of(Agent("agt_1")).idle
     assert found.plans.of(Agent("agt_1")) == ()
+
+
+async def test_an_agent_that_is_treated_has_a_set_of_its_own_until_that_ends() -> None:
+    prescribed = {"agt_1": Prescription(("throttle",), concurrent=1)}
+    policies = Policies(prescribed=lambda agent_id: prescribed.get(agent_id, NOTHING))
+    treated, other = Agent("agt_1"), Agent("agt_2")
+    begun = exchange()
+    begun.agent = treated
+    found = policies.of(begun)
+    assert found.treatment is not None and found.treatment.prescription is prescribed["agt_1"]
+    assert policies.about(other) is policies.current
+    prescribed["agt_1"] = Prescription(("throttle",), concurrent=1)
+    assert policies.about(treated) is found  # compiled once
+    prescribed["agt_1"] = Prescription(("throttle",), concurrent=2)
+    assert policies.about(treated) is not found
+    prescribed["agt_1"] = Prescription(("restart_container",), once=("restart_container",))
+    assert policies.about(treated) is policies.current
+    prescribed.clear()
+    assert policies.about(treated) is policies.current
+    assert policies.of(begun) is found
+
+
+def test_a_treated_agent_is_under_new_documents_at_once() -> None:
+    treated = Agent("agt_1")
+    policies = Policies(prescribed=lambda agent_id: Prescription(("throttle",), concurrent=1))
+    assert len(policies.about(treated).plans.of(treated)) == 1
+    policies.current = in_force([parse({"name": "new", "limits": {"concurrent": 2}}, "x")])
+    assert [one.document for one in policies.about(treated).plans.of(treated)] == ["new", "immune"]

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.immune.prescription import NOTHING, Prescription
 from gateway.model.exchange import Exchange
 from gateway.phases.policies import Policies, in_force
 from gateway.phases.reserve import Reserve
@@ -68,12 +69,21 @@ async def world(
     *,
     price: Callable[[Exchange], Price | None] = lambda exchange: PRICE,
     replicas: int = 1,
+    prescribed: Prescription = NOTHING,
     **document: Any,
 ) -> AsyncIterator[World]:
     connection = Connection(redis_url, op_timeout=1)
     limits = Limits(connection, clock=time.monotonic)
-    policies = Policies(in_force([parse({"name": "ops", **document}, "ops.yaml")]))
-    reserve = Reserve(limits, policies, price=price, replicas=lambda: replicas, clock=time.monotonic)
+    ops = in_force([parse({"name": "ops", **document}, "ops.yaml")])
+    policies = Policies(ops, prescribed=lambda agent_id: prescribed)
+    reserve = Reserve(
+        limits,
+        policies,
+        price=price,
+        replicas=lambda: replicas,
+        why_throttled=lambda agent_id: "latency_spike, incident inc_1",
+        clock=time.monotonic,
+    )
     async with (
         ScriptedUpstream(script or answered()) as upstream,
         running_path(upstream.url, gates=(reserve,), observers=(reserve.settle,)) as path,
@@ -443,3 +453,63 @@ async def test_a_late_answer_of_a_redis_that_is_there_lets_nobody_pass_uncounted
         answer = await w.ask()
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "state_unavailable")
         assert len(w.upstream.requests) == 1
+
+
+# Throttled agents
+
+THROTTLE = Prescription(("throttle",), concurrent=1)
+
+
+async def slowly(request: Request, talk: Conversation) -> None:
+    await talk.start()
+    await talk.hang()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_throttled_agent_that_asks_one_thing_at_a_time_never_waits_in_vain(
+    redis_url: str, stream: bool
+) -> None:
+    script = sse_answer([event({"choices": []}), event("[DONE]")]) if stream else answered()
+    async with world(redis_url, script, prescribed=THROTTLE) as w:
+        settling = asyncio.create_task(w.limits.run())
+        assert {(await w.ask(stream=stream)).status_code for _ in range(50)} == {200}
+        settling.cancel()
+        await asyncio.gather(settling, return_exceptions=True)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_of_two_requests_at_once_a_throttled_agent_gets_one_through(redis_url: str, lost: bool) -> None:
+    async with world("unix:///nowhere" if lost else redis_url, slowly, prescribed=THROTTLE) as w:
+        first = asyncio.create_task(w.ask(stream=True))
+        await w.upstream.arrived()
+        refused = await w.ask()
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"]) == (429, "rate_limit_exceeded")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert "throttled (latency_spike, incident inc_1)" in error["message"]
+        assert "rule immune/limits/concurrent" in error["message"]
+        assert len(w.upstream.requests) == 1
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_without_redis_too_a_throttled_agent_waits_for_its_own_end(redis_url: str) -> None:
+    async with world("unix:///nowhere", prescribed=THROTTLE) as w:
+        assert {(await w.ask()).status_code for _ in range(20)} == {200}
+
+
+async def test_a_throttled_agent_hears_how_many_a_minute(redis_url: str) -> None:
+    slow = Prescription(("throttle",), requests_per_minute=2)
+    async with world(redis_url, prescribed=slow) as w:
+        found = [await w.ask() for _ in range(3)]
+    assert [one.status_code for one in found] == [200, 200, 429]
+    assert "throttled" in found[2].text and "2 a minute" in found[2].text
+    assert found[2].headers["x-ratelimit-limit-requests"] == "2"
+
+
+async def test_limits_that_an_operator_set_say_so_at_once_though_the_agent_is_throttled(redis_url: str) -> None:
+    async with world(redis_url, limits={"requests_per_minute": 1}, prescribed=THROTTLE) as w:
+        assert (await w.ask()).status_code == 200
+        await w.flush()
+        refused = await w.ask()
+    assert refused.status_code == 429 and "rule ops/limits/requests_per_minute" in refused.text
