@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 _EVERY = 0.2
 _HOLD_EVERY = 0.5
 _LOOK_EVERY = 0.5
+_SAVE_EVERY = 1.0  # writing a record down takes longer than watching some exchanges; what is done is saved at once
 _KEPT_RECORDS = 4_000  # of one partition, in memory
 _AT_ONCE = 100  # entries between two turns of the loop: a few milliseconds
 _LOOKED_AT = 200  # agents of a partition that one round looks after without their having called
@@ -60,11 +61,24 @@ Whose = Callable[[str], Awaitable[tuple[Agent, Immune, bool]]]
 
 @dataclass(slots=True)
 class _Partition:
-    """What is in memory of one partition; `busy` are agents that are looked after without their calling."""
+    """What is in memory of one partition.
+
+    `busy` are agents that are looked after without their calling; `unsaved` have changed since the last save, by which
+    everything up to the entry `last` was watched.
+    """
 
     records: dict[str, Record] = field(default_factory=dict)
     busy: dict[str, None] = field(default_factory=dict)
     looked_at: float = float("-inf")
+    unsaved: dict[str, Record] = field(default_factory=dict)
+    last: str | None = None
+    saved_at: float = float("-inf")
+
+    def forget(self) -> None:
+        """Begin anew where it was saved last."""
+        self.records.clear()
+        self.unsaved.clear()
+        self.last = None
 
 
 @dataclass(slots=True)
@@ -134,7 +148,9 @@ class WatchAgents:
     async def _round(self) -> None:
         try:
             await self._hold()
-            read = await asyncio.gather(*[self._partitions.read(place) for place in self._mine])
+            read = await asyncio.gather(
+                *[self._partitions.read(place, after=mine.last) for place, mine in self._mine.items()]
+            )
             for place, entries in zip(tuple(self._mine), read, strict=True):
                 if place in self._partitions.held:
                     await self._turn(place, entries)
@@ -163,31 +179,35 @@ class WatchAgents:
     def _let_go(self) -> None:
         """Forget what was not saved; the next read begins at the position that was saved last."""
         for mine in self._mine.values():
-            mine.records.clear()
+            mine.forget()
 
     # One partition
 
     async def _turn(self, place: int, entries: Sequence[Entry]) -> None:
         mine = self._mine[place]
-        touched: dict[str, Record] = {}
+        touched, urgent = mine.unsaved, False
         if entries:
+            mine.last = entries[-1].id
             await self._recall(mine, {entry.agent_id for entry in entries})
             seen = await self._watch(mine, entries)
             groups = await self._fleet.seen(_groups(seen))
             for number, one in enumerate(seen):
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)
-                await self._judge(one, groups.get(one.group, ALONE) if one.group is not None else ALONE)
+                shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
+                urgent |= await self._judge(one, shared) or one.entry.vitals is None
                 touched[one.record.agent_id] = one.record
         if self._monotonic() - mine.looked_at >= _LOOK_EVERY:
             mine.looked_at = self._monotonic()
             for record in await self._look_after(place, mine):
                 touched[record.agent_id] = record
-        if entries or touched:
-            await self._save(place, entries[-1].id if entries else None, touched)
+                urgent = True
+        if urgent or ((touched or mine.last) and self._monotonic() - mine.saved_at >= _SAVE_EVERY):
+            await self._save(place)
 
-    async def _save(self, place: int, last: str | None, touched: dict[str, Record]) -> None:
+    async def _save(self, place: int) -> None:
         mine = self._mine[place]
+        touched, last = mine.unsaved, mine.last
         caps = {agent_id: agent_caps(record.state) for agent_id, record in touched.items()}
         if not await self._partitions.save(place, last, list(touched.values()), caps):
             del self._mine[place]  # and anew when it is held again
@@ -197,6 +217,7 @@ class WatchAgents:
                 mine.busy[agent_id] = None
             else:
                 mine.busy.pop(agent_id, None)
+        mine.unsaved, mine.last, mine.saved_at = {}, None, self._monotonic()
         for agent_id in list(mine.records)[: max(0, len(mine.records) - _KEPT_RECORDS)]:
             del mine.records[agent_id]
 
@@ -241,7 +262,8 @@ class WatchAgents:
         group = (vitals.provider or "", vitals.model or "") if vitals.model is not None else None
         return _Seen(entry, record, subject, found, group)
 
-    async def _judge(self, one: _Seen, shared: Shared) -> None:
+    async def _judge(self, one: _Seen, shared: Shared) -> bool:
+        """Whether something came of it."""
         vitals = one.entry.vitals
         call = vitals is not None and vitals.error_type not in UNCOUNTED
         record = one.record
@@ -249,14 +271,15 @@ class WatchAgents:
         if shared.external:
             subject = Subject(subject.agent, subject.settings, True, subject.entry)
         if not (one.found or record.busy) and record.life.state == "HEALTHY" and record.course.idle:
-            return
-        await self._decide(record, subject, one.found, shared, call=call)
+            return False
+        done = await self._decide(record, subject, one.found, shared, call=call)
         if one.found:
             await self._act.found(record, one.found, subject)
+        return done
 
     async def _decide(
         self, record: Record, subject: Subject, found: Sequence[Finding], shared: Shared, *, call: bool
-    ) -> None:
+    ) -> bool:
         record.life = self._act.life(record)
         state = record.state
         sigma = on_sigma(self._quarantine.blocked.values()) if found and not record.life.blocked else 0
@@ -267,6 +290,7 @@ class WatchAgents:
         for step in steps:
             await self._act.do(record, step, subject)
         await self._act.settle(record)
+        return bool(steps)
 
     def _detection(self, settings: Immune) -> Detection:
         known = self._detections.get(id(settings))

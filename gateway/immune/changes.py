@@ -6,17 +6,19 @@ from gateway.immune.forms import Forms
 from gateway.immune.state import Watched, short
 from gateway.model.vitals import Vitals
 
-_SHOWN: tuple[tuple[str, FindingType], ...] = (
-    ("prompt", "prompt_change"),
-    ("toolset", "tools_change"),
-    ("model", "model_change"),
+# What is new, and for how many uses it is: another prompt may make another agent of it, so it is not taken for usual
+# before a person could hear of it; tools and models change as clients go on and fall back.
+_SHOWN: tuple[tuple[str, FindingType, int], ...] = (
+    ("prompt", "prompt_change", 8),
+    ("toolset", "tools_change", 1),
+    ("model", "model_change", 1),
 )
 
 
 def changes(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding]:
     """Compare what one exchange showed with what is known; hashes are keyed, so findings may name them."""
     told: list[Finding] = []
-    for (metric, type_), form in zip(_SHOWN, (vitals.prompt_hash, vitals.tools_hash, vitals.model), strict=True):
+    for (metric, type_, lasts), form in zip(_SHOWN, (vitals.prompt_hash, vitals.tools_hash, vitals.model), strict=True):
         if form is None:
             continue
         forms = state.forms.get(metric)
@@ -24,6 +26,6 @@ def changes(state: Watched, vitals: Vitals, detection: Detection) -> list[Findin
             forms = state.forms[metric] = Forms()
         if not forms.warm and state.warm:
             forms.close()
-        if forms.take(short(form)):
+        if forms.take(short(form), lasts):
             told.append(found(vitals, type_, metric, None, now=form, known=len(forms.known)))
     return told

@@ -31,16 +31,16 @@ class Rate:
     run: int = 0
 
     def take(self, bad: bool) -> bool:
-        """Count one call; whether it is an alarm. After one the sum begins again."""
+        """Count one call; whether it is an alarm. After one the sum stays at the limit: while it goes on, each bad call
+        is one, and good calls take it down."""
         alarm = False
         if bad or self.sum > 0.0:
             usual = max(k.RATE_LEAST, (1.0 + self.bad) / (self.calls + k.RATE_PRIOR))
             worse = max(k.RATE_BAD, min(k.RATE_BAD_MOST, k.RATE_WORSE * usual), usual)
             step = log(worse / usual) if bad else log((1.0 - worse) / (1.0 - usual))
             self.sum = max(0.0, self.sum + step)
-            alarm = self.sum > k.RATE_LIMIT
-            if alarm:
-                self.sum = 0.0
+            alarm = bad and self.sum > k.RATE_LIMIT
+            self.sum = min(self.sum, k.RATE_LIMIT)
         self.run = self.run + 1 if bad else 0
         self.calls += 1.0
         self.bad += bad

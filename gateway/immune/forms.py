@@ -7,15 +7,18 @@ from gateway.immune import constants as k
 
 @dataclass(slots=True)
 class Forms:
-    """Keyed hashes, or names, in the order of their latest use. `tried` counts the uses of those not yet known."""
+    """Keyed hashes, or names, in the order of their latest use. `tried` counts the uses of those not yet known.
+
+    An unseen form is a change from its second use on, for `lasts` uses; then it is how the agent is now.
+    """
 
     known: list[str] = field(default_factory=list)
     tried: dict[str, int] = field(default_factory=dict)
     warm: bool = False
     volatile: bool = False
 
-    def take(self, form: str) -> bool:
-        """Count one use; whether it is the one by which an unseen form becomes a change. From then on it is known."""
+    def take(self, form: str, lasts: int = 1) -> bool:
+        """Count one use; whether it is a change."""
         if self.known and self.known[-1] == form:
             return False
         if form in self.known:
@@ -28,13 +31,13 @@ class Forms:
         if self.volatile:
             return False
         uses = self.tried.pop(form, 0) + 1
-        if uses < k.FORM_USES:
+        if uses >= k.FORM_USES + lasts - 1:
+            self._learn(form)
+        else:
             self.tried[form] = uses
             if len(self.tried) > k.FORMS_KEPT:
                 del self.tried[next(iter(self.tried))]
-            return False
-        self._learn(form)
-        return True
+        return uses >= k.FORM_USES
 
     def accept(self, form: str) -> None:
         """This is no change, whoever uses it: the gateway itself or an operator made it so."""

@@ -125,13 +125,13 @@ class WatchPartitions:
         await self._give_back(wanted[: max(0, len(self._held) - most)])
         return self.held
 
-    async def read(self, partition: int, count: int = 500) -> list[Entry]:
-        """The next entries behind what was saved last; none of a part that is not held."""
+    async def read(self, partition: int, count: int = 500, after: str | None = None) -> list[Entry]:
+        """The next entries behind what was saved last, or behind the entry `after`; none of a part that is not held."""
         held = self._held.get(partition)
         if held is None:
             return []
         key = self._connection.keys.watch(partition, "feed")
-        rows = await self._connection.execute("XRANGE", key, f"({held.entry}", "+", "COUNT", count)
+        rows = await self._connection.execute("XRANGE", key, f"({after or held.entry}", "+", "COUNT", count)
         return [read_entry(entry_id, cells) for entry_id, cells in rows]
 
     async def load(self, agent_ids: Iterable[str]) -> dict[str, Record]:

@@ -16,8 +16,9 @@ def test_what_an_agent_did_not_have_before_is_a_finding_the_second_time(
     member: str, value: str, finding: str, metric: str
 ) -> None:
     state = watched()
-    told = [watch(state, exchange(100 + place, **{member: value})) for place in range(4)]
-    assert [[one.type for one in findings] for findings in told] == [[], [finding], [], []]
+    told = [watch(state, exchange(100 + place, **{member: value})) for place in range(12)]
+    lasts = 8 if member == "prompt_hash" else 1
+    assert [[one.type for one in findings] for findings in told] == [[], *[[finding]] * lasts, *[[]] * (11 - lasts)]
     [one] = told[1]
     assert (one.metric, one.deviation, one.hard, one.detail["now"]) == (metric, None, False, value)
 

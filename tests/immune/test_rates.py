@@ -35,6 +35,16 @@ def test_four_bad_calls_in_a_row_are_found(bad: dict[str, Any], finding: tuple[s
     assert after(4, **bad) == [finding]
 
 
+def test_what_goes_on_is_found_again_with_each_bad_call_until_good_ones_have_come() -> None:
+    assert len(after(8, denied_calls=1)) == 5
+    state = watched()
+    for place in range(4):
+        watch(state, exchange(100 + place, denied_calls=1))
+    for place in range(60):
+        assert not watch(state, exchange(104 + place))
+    assert not watch(state, exchange(164, denied_calls=1))
+
+
 def test_ten_errors_in_a_row_of_an_agent_that_did_well_are_evidence_by_themselves() -> None:
     assert not any(hard for _, _, hard in after(HARD_RUN - 1, status=400))
     assert after(HARD_RUN, status=400)[-1] == ("error_rate_spike", "errors", True)
