@@ -46,8 +46,13 @@ class Watched:
     @property
     def deviation(self) -> float:
         """σ of the latest exchange, of the metric where it is furthest off."""
+        return max(self.deviations.values(), key=abs, default=0.0)
+
+    @property
+    def deviations(self) -> dict[str, float]:
+        """σ by metric, each of the latest exchange that had it."""
         learned = next(reversed(self.models.values()), None)
-        return max((b.z for b in learned.baselines.values()), key=abs, default=0.0) if learned else 0.0
+        return {metric: baseline.z for metric, baseline in learned.baselines.items()} if learned else {}
 
     def accept(self, metric: str, form: str) -> None:
         """A prompt, set of tools or model (see `changes`) that a remedy or an operator gave the agent is no change."""

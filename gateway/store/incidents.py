@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from gateway.immune.incident import Incident, dump, load
 from gateway.store.connection import Connection
@@ -25,17 +26,24 @@ class Incidents:
     Args:
         clock: seconds since the epoch.
         keep_seconds: how long an incident is kept after its last change.
+
+    Attributes:
+        on_change: told `opened` or `closed` of each incident that was opened or closed here.
     """
 
     def __init__(self, connection: Connection, *, clock: Callable[[], float], keep_seconds: float) -> None:
         self._connection = connection
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
+        self.on_change: list[Callable[[Literal["opened", "closed"]], None]] = []
 
     async def open(self, incident: Incident) -> Incident:
         """Remember an incident; the one that is there if its id is known already, which stays as it is."""
-        arguments = (incident.incident_id, _written(incident), _us(incident), self._keep_seconds, _OF_AGENT)
+        written = _written(incident)
+        arguments = (incident.incident_id, written, _us(incident), self._keep_seconds, _OF_AGENT)
         (raw,) = await self._connection.script("open_incident", self._names(incident), arguments)
+        if raw == written:
+            self._tell("opened")
         with contextlib.suppress(StoreError):  # the next one will
             await self._sweep()
         return _read(raw) or incident
@@ -63,6 +71,8 @@ class Incidents:
             arguments = (incident_id, raw, _written(after), _us(after), open, self._keep_seconds)
             (done,) = await self._connection.script("change_incident", self._names(after), arguments)
             if done:
+                if (before.closed_at is None) is not (after.closed_at is None):
+                    self._tell("opened" if after.closed_at is None else "closed")
                 return after
 
     async def page(
@@ -95,6 +105,10 @@ class Incidents:
         """The latest incident of an agent that is open."""
         found, _ = await self.page(agent_id=agent_id, open=True, limit=1)
         return found[0] if found else None
+
+    def _tell(self, what: Literal["opened", "closed"]) -> None:
+        for listener in self.on_change:
+            listener(what)
 
     async def _places(self, index: str, after: tuple[int, str] | None) -> list[tuple[int, str]]:
         """The next ones of an index. Of those opened in the same microsecond, in the order of Redis, by id."""

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import Any
 
 from gateway.model.lifecycle import Life, Move, drained, quarantined, released
@@ -29,6 +30,7 @@ class Quarantine:
         blocked: lives of the agents that get nothing through, by id.
         credentials: when the first agent behind a credential was blocked, by credential id.
         on_blocked: told of every life that comes to be blocked, or blocked in another way, in memory.
+        on_moved: told the states before and after each move that `block`, `release` and `drained` made here.
     """
 
     def __init__(self, control: Control, connection: Connection, *, clock: Callable[[], float]) -> None:
@@ -40,6 +42,7 @@ class Quarantine:
         self.blocked: dict[str, Life] = {}
         self.credentials: dict[str, float] = {}
         self.on_blocked: list[Callable[[Life], None]] = []
+        self.on_moved: list[Callable[[str, str], None]] = []
         control.on(KIND, self._apply)
 
     def of(self, agent_id: str) -> Life | None:
@@ -80,11 +83,11 @@ class Quarantine:
             after = quarantined(life, self._clock(), reason, by, drain_seconds=drain_seconds, incident_id=incident_id)
             return after if after.credential_id else replace(after, credential_id=credential_id)
 
-        return await self.change(agent_id, step, base)
+        return await self._move(agent_id, step, base)
 
     async def release(self, agent_id: str, reason: str, by: str, base: Life | None = None) -> tuple[Life, int]:
         """Let an agent through again. Raises IllegalMove, StoreUnavailable."""
-        return await self.change(agent_id, lambda life: released(life, self._clock(), reason, by), base)
+        return await self._move(agent_id, lambda life: released(life, self._clock(), reason, by), base)
 
     def drain_over(self) -> list[Life]:
         """The agents whose streams have had their time."""
@@ -93,7 +96,7 @@ class Quarantine:
 
     async def drained(self, agent_id: str) -> None:
         """An agent's streams are over. Raises StoreUnavailable."""
-        await self.change(agent_id, lambda life: drained(life, self._clock()))
+        await self._move(agent_id, lambda life: drained(life, self._clock()))
 
     async def existed(self, agent_id: str, before: float) -> bool:
         """Whether an agent had been seen before a time. Raises StoreUnavailable."""
@@ -129,6 +132,21 @@ class Quarantine:
                 return after, await self._control.change(KIND, agent_id, _written(after), expected=epoch)
             except ChangeConflict:
                 continue
+
+    async def _move(self, agent_id: str, step: Callable[[Life], Life], base: Life | None = None) -> tuple[Life, int]:
+        before = Life(agent_id)
+
+        def noted(life: Life) -> Life:
+            nonlocal before
+            before = life
+            return step(life)
+
+        after, epoch = await self.change(agent_id, noted, base)
+        known = set(before.history)
+        for earlier, later in pairwise([before.state, *(move.state for move in after.history if move not in known)]):
+            for listener in self.on_moved:
+                listener(earlier, later)
+        return after, epoch
 
     def _apply(self, agent_id: str, data: dict[str, Any], epoch: int) -> None:
         life = _read(agent_id, data)

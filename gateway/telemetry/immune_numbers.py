@@ -6,18 +6,23 @@ Every label is one of few: types, metrics, states, remedies and strategies are w
 from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
+from gateway.immune.constants import METRICS
 from gateway.immune.finding import FindingType
+from gateway.immune.remedies import REMEDIES
 from gateway.model.lifecycle import MOVES
 from gateway.telemetry import names
 from gateway.telemetry.instruments import Counter, Distribution, Histogram, Instrument, Observed, Reading
 
 IncidentState = Literal["opened", "closed"]
+Outcome = Literal["applied", "healed", "failed"]
 Tallied = Literal["findings", "infections"]
 
 _LAG_BOUNDS = (0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 _HEAL_BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)
 _WORDS = 200  # of one label, far more than there are
 _RECENT_SECONDS = 30.0
+_METRICS = tuple(metric.name for metric in METRICS)
+_STRATEGIES = ("process", "container", "webhook", "control")
 
 
 class ImmuneNumbers:
@@ -57,6 +62,12 @@ class ImmuneNumbers:
                 self._moves.child({"from": before, "to": after})
         for state in get_args(IncidentState):
             self._incidents.child({"state": state})
+        for remedy in REMEDIES:
+            for outcome in get_args(Outcome):
+                self._actions.child({"action": remedy.name, "outcome": outcome})
+        for strategy in _STRATEGIES:
+            self._failures.child({"strategy": strategy})
+        self._healed.used = self._lag.used = True
 
     def finding(self, kind: str) -> None:
         """A finding of this type was raised."""
@@ -68,10 +79,14 @@ class ImmuneNumbers:
         self._furthest.note(metric, abs(deviation))
 
     def moved(self, before: str, after: str) -> None:
-        """An agent went from one state of its lifecycle to another."""
-        self._moves.child({"from": before, "to": after}).add(1)
-        if after == "DRAINING":  # operators' own quarantines are not counted here
+        """The immune system moved an agent from one state of its lifecycle to another."""
+        self.transition(before, after)
+        if after == "DRAINING":
             self.tally("infections")
+
+    def transition(self, before: str, after: str) -> None:
+        """Somebody did."""
+        self._moves.child({"from": before, "to": after}).add(1)
 
     def treated(self, remedy: str, outcome: str) -> None:
         """A remedy was `applied`, and later: it `healed` or `failed`."""
@@ -127,7 +142,7 @@ class _Furthest:
 
     def read(self) -> Reading:
         self._turn()
-        metrics = {**self._before, **self._now}
+        metrics = dict.fromkeys([*_METRICS, *self._before, *self._now])
         return [({"metric": one}, max(self._now.get(one, 0.0), self._before.get(one, 0.0))) for one in metrics]
 
     def _turn(self) -> None:

@@ -82,7 +82,7 @@ def test_the_deviation_is_that_of_the_metric_furthest_off() -> None:
     state = watched(100)
     assert Watched().deviation == 0.0 and Watched(models={"m": Learned()}).deviation == 0.0
     [finding] = watch(state, exchange(100, cost_usd=9.0))
-    assert state.deviation == finding.deviation
+    assert state.deviation == finding.deviation == state.deviations[finding.metric]
 
 
 def test_the_new_normal_is_learned_from_the_beginning_with_what_is_known_of_forms() -> None:

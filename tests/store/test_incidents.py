@@ -145,3 +145,16 @@ async def test_without_redis_it_says_so(own_redis: RedisServer) -> None:
         with pytest.raises(StoreUnavailable):
             await asked
     await connection.close()
+
+
+async def test_each_one_that_is_opened_or_closed_is_told_once(connection: Connection) -> None:
+    incidents, told = make(connection), []
+    incidents.on_change.append(told.append)
+    await incidents.open(incident(1))
+    await incidents.open(replace(incident(1), reason="again"))
+    await incidents.change("inc_0001", lambda one: one.acted("throttle", "applied", 1.0))
+    assert told == ["opened"]
+    await incidents.change("inc_0001", closed)
+    await incidents.change("inc_0001", closed)
+    await incidents.change("inc_0001", lambda one: replace(one, closed_at=None))
+    assert told == ["opened", "closed", "opened"]

@@ -94,3 +94,18 @@ async def test_a_block_outlives_an_emptied_redis_and_a_restart(own_redis: RedisS
     own_redis.ask("FLUSHALL")
     async with replica(own_redis.url, path) as control:
         assert over(control).blocked == {"agt_1": life}
+
+
+async def test_each_move_of_an_operator_is_told_once_by_the_replica_that_made_it(pair: Pair) -> None:
+    one, other = pair
+    moves: list[tuple[str, str]] = []
+    for quarantine in pair:
+        quarantine.on_moved.append(lambda before, after: moves.append((before, after)))
+    await one.block("agt_1", "odd", "root")
+    await one.block("agt_1", "odd", "root")
+    assert moves == [("INITIALIZING", "DRAINING"), ("DRAINING", "QUARANTINED")]
+    await other.release("agt_1", "fine", "root")
+    await one.block("agt_1", "odd", "root", drain_seconds=60)
+    await one.drained("agt_1")
+    await other.drained("agt_1")
+    assert moves[2:] == [("QUARANTINED", "PROBATION"), ("PROBATION", "DRAINING"), ("DRAINING", "QUARANTINED")]
