@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
+from gateway.assembly.immune import ImmuneSystem
 from gateway.assembly.interfaces import Interfaces
 from gateway.assembly.path import Path
 from gateway.assembly.recording import Recording
@@ -28,6 +29,7 @@ class Gateway:
         self.state = State(settings, kept, redis_url)
         self.recording = Recording(settings, kept, self.state.store)
         self.path = Path(settings, kept, self.state, self.recording)
+        self.immune = ImmuneSystem(settings, self.state, self.recording, self.path)
         self.telemetry = self.path.telemetry
         timeouts = self.path.timeouts
         self.drain = Drain(
@@ -43,6 +45,7 @@ class Gateway:
             self.state,
             self.recording,
             self.path,
+            self.immune.healing,
             ready=self._ready,
             stopping=lambda: self.drain.draining,
         )
@@ -62,7 +65,12 @@ class Gateway:
         await self.state.token_keys.begin()
         duties = [
             asyncio.create_task(duty)
-            for duty in (*self.state.duties(), self.recording.keeper.run(), *self.path.duties())
+            for duty in (
+                *self.state.duties(),
+                self.recording.keeper.run(),
+                *self.path.duties(),
+                *self.immune.duties(),
+            )
         ]
         self._started = True
         try:
@@ -83,6 +91,7 @@ class Gateway:
         """
         self.path.use(settings, kept)
         self.state.use(settings)
+        self.immune.use(settings)
         self._interfaces.use(kept)
 
     def _ready(self) -> bool:

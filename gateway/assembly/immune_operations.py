@@ -25,7 +25,7 @@ class ImmuneOperations:
         self._state = state
         self._healer = healer
         self._clock = clock
-        self._states = States(state.quarantine, state.watched_agents)
+        self._states = States(state.quarantine, state.watched_agents, state.prescriptions)
 
     def agents(self) -> APIRouter:
         state = self._state
@@ -34,7 +34,7 @@ class ImmuneOperations:
     def of_agents(self) -> list[APIRouter]:
         """In the order of the documentation."""
         state, notify = self._state, self._state.events.notify
-        own = OperatorIncidents(state.incidents, notify=notify, clock=self._clock)
+        own = OperatorIncidents(state.incidents, notify=notify, alert=state.webhooks.notify, clock=self._clock)
         rules = state.identities.rules
         return [
             quarantine.router(state.quarantine, state.control, state.agents, rules, self._states, own, notify=notify),
@@ -50,6 +50,7 @@ class ImmuneOperations:
                 state.agents,
                 self._states,
                 self._healer,
+                notify=notify,
             ),
             baseline.router(
                 state.agents, state.watched_agents, state.watch_feed, state.watch_partitions.passed, notify=notify

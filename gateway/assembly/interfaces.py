@@ -33,6 +33,7 @@ from gateway.edge.admin.access import AdminAccess
 from gateway.edge.admin.application import admin_application
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.changes import Changes
+from gateway.edge.admin.healing import Healer
 from gateway.edge.admin.mode import modes_of
 from gateway.edge.agents_api import enforce, ingest, logs, register
 from gateway.edge.agents_api.access import AgentsAccess, own_agent
@@ -46,7 +47,6 @@ from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
 from gateway.edge.sockets import tls_context
 from gateway.model.agent import Agent
-from gateway.model.lifecycle import Life
 from gateway.phases.approving import Approving
 from gateway.phases.enforcing import Enforcing
 from gateway.phases.holding import Holding
@@ -54,7 +54,6 @@ from gateway.phases.identify import check_active
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
 from gateway.store.audit_query import AuditQuery
-from gateway.store.errors import StoreUnavailable
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import VitalsLog
 
@@ -67,6 +66,7 @@ class Interfaces:
     Args:
         ready: whether this process should get traffic.
         stopping: whether it is on its way out.
+        healer: heals agents when operators want it.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Interfaces:
         state: State,
         recording: Recording,
         path: Path,
+        healer: Healer,
         *,
         ready: Callable[[], bool],
         stopping: Callable[[], bool],
@@ -100,8 +101,7 @@ class Interfaces:
             settings, state, path, access=self._access, lifecycle=self._lifecycle, pace=self._pace
         )
 
-        nobody = _NobodyHeals()
-        self._immune = ImmuneOperations(state, nobody, nobody.feedback, clock=self._clock)
+        self._immune = ImmuneOperations(state, healer, clock=self._clock)
 
     def use(self, kept: Secrets) -> None:
         """From now on these keys."""
@@ -154,6 +154,7 @@ class Interfaces:
             state.agents,
             state.identities.registry.make,
             self._path.prices.price,
+            watched=state.watch_feed.vitals,
             clock=self._clock,
             new_id=request_ids(),
         )
@@ -264,17 +265,6 @@ class Interfaces:
 
     async def _is_agent(self, agent_id: str) -> bool:
         return await self._state.agents.get(agent_id) is not None
-
-
-class _NobodyHeals:
-    async def heal_now(self, agent_id: str, by: str) -> Life:
-        raise StoreUnavailable("closed", "nobody heals")
-
-    async def heal_all(self, by: str) -> list[Life]:
-        raise StoreUnavailable("closed", "nobody heals")
-
-    async def feedback(self, incident_id: str, actual_cause: str) -> None:
-        raise StoreUnavailable("closed", "nobody heals")
 
 
 def request_ids() -> Callable[[], str]:

@@ -8,6 +8,8 @@ from gateway.assembly.state import State
 from gateway.identity.arguments import ArgumentsHash
 from gateway.intents.claims import CallClaims
 from gateway.intents.tokens import Verifier, mint_call
+from gateway.model.agent import Agent
+from gateway.model.exchange import Exchange
 from gateway.phases.approving import Approving
 from gateway.phases.decisions import Decisions
 from gateway.phases.judging import Judging
@@ -19,13 +21,22 @@ Clock = Callable[[], float]
 """Seconds since the epoch."""
 
 
-def judge(settings: Settings, kept: Secrets, state: State, recording: Recording, clock: Clock) -> Judging:
+def judge(
+    settings: Settings,
+    kept: Secrets,
+    state: State,
+    recording: Recording,
+    clock: Clock,
+    unsanctioned: Callable[[Exchange, Agent, str, str], object] = lambda exchange, agent, shown, tool: None,
+) -> Judging:
+    """`unsanctioned`: see `Decisions`."""
     decisions = Decisions(
         recording.log,
         args_hash=ArgumentsHash(root_of(kept)),
         clock=clock,
         note=state.calls.note if state.calls.on else None,
         redact=recording.redact,
+        unsanctioned=unsanctioned,
         strict=settings.audit == "strict",
     )
 

@@ -136,6 +136,7 @@ class MCPPath:
             wall_clock=self._wall_clock,
             observers=(
                 self._profiler.observe,
+                *path.noticing.every,
                 path.reserve.settle,
                 self._recording.phase.outcome,
                 path.telemetry.observe,

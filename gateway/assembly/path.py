@@ -88,6 +88,7 @@ class Path:
         self.client = Client(
             connect=self._timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name)
         )
+        self.noticing = Noticing(kept, state, lambda agent: self.immune_settings.of(agent))
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
         self.policies = Policies(prescribed=self._prescribed)
@@ -95,13 +96,13 @@ class Path:
         self.merge_policies = MergePolicies(
             state.policies, self.policies, load_policies(settings), partial(_in_force, settings)
         )
-        self.noticing = Noticing(kept, state, self.immune_settings.of)
         self.reserve = Reserve(
             state.limits,
             self.policies,
             price=self._price,
             replicas=lambda: max(state.limits.replicas, settings.workers),
             why_throttled=partial(why_throttled, state),
+            spent=self.noticing.evidence.spent,
             clock=time.monotonic,
         )
         self.policies_refused = 0
@@ -109,7 +110,8 @@ class Path:
         self.prover = Prove(state.identities.verified, self._tokens(kept))
         self.process = Process(time.monotonic)
         self.presenting = present(settings, state, self._wall_clock)
-        self.judging = judge(settings, kept, state, recording, self._wall_clock)
+        unsanctioned = self.noticing.evidence.unsanctioned
+        self.judging = judge(settings, kept, state, recording, self._wall_clock, unsanctioned)
         self.hearing = Hearing(self.judging.of, state.given, state.memory, self.judging.decisions)
         self.results = NoteResults(self.engine_of, state.results_seen)
         self.telemetry = self._telemetry(kept)
@@ -142,6 +144,7 @@ class Path:
             *([] if self.jwks is None else [self.jwks.run()]),
             self._drains().run(),
             self.process.watch(),
+            self.noticing.likeness.run(),
             reload_policies(lambda: policy_files_state(self._settings), self._reload_policies),
             watch_deadlines(self.active, time.monotonic, tick=tick),
         )
@@ -182,7 +185,8 @@ class Path:
             self._under_way,
             strict=self._settings.on_state_loss == "strict",
             audit=self._recording.log.later,
-            clock=time.time,  # noqa: TID251 - entries are dated by the wall clock
+            evaded=self.noticing.evidence.evaded,
+            clock=self._wall_clock,
         )
 
     def _judging_requests(self) -> JudgingRequests:
@@ -220,18 +224,16 @@ class Path:
     def _pipeline(self, kept: Secrets) -> Pipeline:
         settings, state, record = self._settings, self._state, self._recording.phase
         profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
-        self.treating = treating = treat(kept, state, self.policies, profiler, self._goes_to_openai)
+        treating = treat(kept, state, self.policies, profiler, self._goes_to_openai)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         routes, presenting = RouteAgents(state.routes.provider_of), self.presenting.gate
-        known: tuple[Gate, ...] = (
-            *(profiler, refine, routes, self.guard, *self.noticing.known),
-            *(treating.gate, *self.noticing.changed, presenting),
-        )
+        noticing, self.treating = self.noticing, treating
+        identified: tuple[Gate, ...] = (profiler, refine, routes, self.guard, *noticing.known)
+        known: tuple[Gate, ...] = (*identified, treating.gate, *noticing.changed, presenting)
         past = self._past_calls()
         requests = (self._judging_requests().gate, self._relayed_models(self.bodies).gate, past.gate)
         judged: tuple[Gate, ...] = (*self._noting(), *requests, owing.gate, earlier.gate, self.hearing.gate)
-        seen = (profiler.observe, refine.observe, owing.observe, earlier.observe, treating.observe)
-        seen = (*seen, *self.noticing.observers)
+        remembered = (profiler.observe, refine.observe, owing.observe, earlier.observe, treating.observe)
         return Pipeline(
             self.identify,
             Admit(
@@ -248,9 +250,11 @@ class Path:
                 self._timeouts,
                 time.monotonic,
                 self.begun,
-                self.noticing.capping,
+                noticing.capping,
             ),
-            self._settle((*seen, self.reserve.settle, record.outcome, self.telemetry.observe)),
+            self._settle(
+                (*remembered, *noticing.observers, self.reserve.settle, record.outcome, self.telemetry.observe)
+            ),
             begin=self.telemetry.begin,
             active=self._under_way,
             over=self.telemetry.over,
@@ -326,6 +330,7 @@ class Path:
             *approving(lambda: state.approvals.waits.waiting, state.webhooks),
             *limiting(self.reserve, state.limits, lambda: self.policies_refused),
             *operating(lambda: state.calls.lost, lambda: len(state.policies.unreadable)),
+            *state.immune_numbers.instruments(),
             *self.process.instruments(),
         ]
         return Telemetry(around, propagate=self._settings.propagate_trace, observed=observed)

@@ -37,6 +37,7 @@ from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.incidents import Incidents
 from gateway.store.intents import Intents
 from gateway.store.key_ring import SharedKeyRing
+from gateway.store.known_clients import KnownClients
 from gateway.store.limits import Limits
 from gateway.store.memory import ActionMemory
 from gateway.store.modes import Modes
@@ -54,6 +55,7 @@ from gateway.store.watch_feed import WatchFeed
 from gateway.store.watch_partitions import WatchPartitions
 from gateway.store.watched_agents import WatchedAgents
 from gateway.store.webhooks import WebhookQueues
+from gateway.telemetry.immune_numbers import ImmuneNumbers
 
 _RESETS_SECONDS = 7 * 86_400
 
@@ -136,6 +138,7 @@ class State:
         self.watch_feed = WatchFeed(self.store)
         self.trails = AnswerNotes(self.store, self.store.keys.trail, waiting=10_000)
         self.agent_caps = AgentCaps(self.store, clock=monotonic)
+        self.known_clients = KnownClients(self.store, keep_seconds=self._idle_seconds, clock=monotonic)
         self.prompts = Prompts(
             self.store,
             Seal(root, "prompts", secrets.token_bytes),
@@ -150,6 +153,10 @@ class State:
         self.immune_counts = ImmuneCounts(self.store, clock=monotonic)
         self.fleet = Fleet(self.store, clock=clock)
         self.prescriptions = Prescriptions(self.control)
+        partitions = self.watch_partitions
+        self.immune_numbers = ImmuneNumbers(monotonic, lambda: len(partitions.held), self.agents.tally)
+        self.quarantine.on_moved.append(self.immune_numbers.transition)
+        self.incidents.on_change.append(self.immune_numbers.incident)
 
     def use(self, settings: Settings) -> None:
         """From now on these webhooks; all else stays as it was started."""
@@ -177,6 +184,7 @@ class State:
             self.trails.run(),
             self.agent_caps.run(),
             self.prompts.run(),
+            self.known_clients.run(),
         )
 
     async def _count_agents(self) -> None:

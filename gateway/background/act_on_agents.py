@@ -140,6 +140,18 @@ class ActOnAgents:
 
         await self._incidents.change(incident_id, having)
 
+    def gives_tools(self, agent_id: str) -> bool:
+        """Whether a remedy says which tools the agent has."""
+        given = self._prescriptions.of(agent_id)
+        return given.only_tools is not None or bool(given.without_tools)
+
+    async def accept(self, record: Record) -> None:
+        """The agent is to be as it is now: no remedy stays that would make it another."""
+        case = self._prescriptions.case(record.agent_id)
+        if case is not None and case.lasting:
+            await self._prescriptions.clear(record.agent_id)
+            self._note(record, "accept", "this is the new normal")
+
     async def settle(self, record: Record) -> None:
         """See to it that nothing is left over of a course that began anew: an operator has released the agent."""
         case = self._prescriptions.case(record.agent_id)

@@ -11,7 +11,7 @@ the partition then begins at the position that was.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,6 +53,8 @@ class Healing(Protocol):
 
 class Numbers(Protocol):
     def watched(self, lag_seconds: float) -> None: ...
+
+    def deviated(self, metric: str, deviation: float) -> None: ...
 
 
 Whose = Callable[[str], Awaitable[tuple[Agent, Immune, bool]]]
@@ -247,12 +249,16 @@ class WatchAgents:
             elif entry.finding is not None:
                 seen.append(_Seen(entry, record, subject, (entry.finding,), None))
             elif entry.order is not None:
-                _obey(record, entry.order)
+                await self._obey(record, entry.order)
                 seen.append(_Seen(entry, record, subject, (), None))
         return seen
 
     def _exchange(self, entry: Entry, record: Record, subject: Subject, vitals: Vitals) -> _Seen:
+        if vitals.tools_hash is not None and self._act.gives_tools(record.agent_id):
+            record.state.accept("toolset", vitals.tools_hash)  # which is the remedy's doing
         found = watch(record.state, vitals, self._detection(subject.settings))
+        for metric, deviation in record.state.deviations.items():
+            self._numbers.deviated(metric, deviation)
         record.seen = max(record.seen, vitals.time)
         if not found and record.life.state in ("INITIALIZING", "HEALTHY") and _answered(vitals):
             forms = record.state.forms
@@ -292,6 +298,17 @@ class WatchAgents:
         await self._act.settle(record)
         return bool(steps)
 
+    async def _obey(self, record: Record, order: Mapping[str, object]) -> None:
+        """Carry out what an operator, or a remedy, says about an agent's record."""
+        match order:
+            case {"do": "accept"}:
+                record.state.rebase()
+                await self._act.accept(record)
+            case {"do": "form", "metric": str(metric), "form": str(form)}:
+                record.state.accept(metric, form)
+            case _:
+                log.warning("an order about agent %s is not known here", record.agent_id)
+
     def _detection(self, settings: Immune) -> Detection:
         known = self._detections.get(id(settings))
         if known is None or known[0] is not settings:
@@ -304,8 +321,10 @@ class WatchAgents:
 
     async def _look_after(self, place: int, mine: _Partition) -> list[Record]:
         """Agents that time, a person or a treatment may move on."""
-        waiting = [life.agent_id for life in self._quarantine.blocked.values() if partition_of(life.agent_id) == place]
-        due = list(dict.fromkeys((*waiting, *mine.busy)))[:_LOOKED_AT]
+        for life in self._quarantine.blocked.values():
+            if partition_of(life.agent_id) == place:
+                mine.busy.setdefault(life.agent_id, None)
+        due = list(mine.busy)[:_LOOKED_AT]
         await self._recall(mine, due)
         changed = []
         for agent_id in due:
@@ -347,14 +366,3 @@ def _groups(seen: Iterable[_Seen]) -> dict[Group, tuple[set[str], set[str]]]:
             if any(map(is_shared, one.found)):
                 alarming.add(one.record.agent_id)
     return groups
-
-
-def _obey(record: Record, order: object) -> None:
-    """Carry out what an operator, or a remedy, says about an agent's record."""
-    match order:
-        case {"do": "accept"}:
-            record.state.rebase()
-        case {"do": "form", "metric": str(metric), "form": str(form)}:
-            record.state.accept(metric, form)
-        case _:
-            log.warning("an order about agent %s is not known here", record.agent_id)

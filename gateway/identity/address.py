@@ -29,6 +29,17 @@ def caller_address(peer: str, forwarded: bytes | None, trusted: Sequence[Network
     return found
 
 
+def network_of(address: str) -> str | None:
+    """The /24 (IPv4) or /48 (IPv6) that an address is in, where one site's addresses usually change; None if it is no
+    address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+
+
 def _is_in(address: str, networks: Sequence[Network]) -> bool:
     try:
         parsed = ipaddress.ip_address(address)

@@ -33,6 +33,8 @@ class Decisions:
         clock: seconds since the epoch.
         note: keeps calls so that other policies can be tried on them; None: nobody does.
         redact: takes keys out of text that models have chosen.
+        unsanctioned: told of calls that went, or were to go, past what was proposed and let through: what shows it
+            (`ungranted`, `reported`), and the tool.
         strict: whether nothing takes effect before it is safe from a loss of power.
     """
 
@@ -44,8 +46,10 @@ class Decisions:
         clock: Callable[[], float],
         note: Callable[[RecordedCall], None] | None = None,
         redact: Callable[[str], str] = str,
+        unsanctioned: Callable[[Exchange, Agent, str, str], object] = lambda exchange, agent, shown, tool: None,
         strict: bool = False,
     ) -> None:
+        self._unsanctioned = unsanctioned
         self._log = log
         self._clock = clock
         self._redact = redact
@@ -109,6 +113,8 @@ class Decisions:
         self, exchange: Exchange, agent: Agent, tool: str, *, allowed: bool, rule: str, policy: str | None, reason: str
     ) -> None:
         """Record a reported result of a call that the agent was not given. Raises Refusal if that cannot be."""
+        if not allowed:  # a policy in force has an entry for the tool
+            self._unsanctioned(exchange, agent, "reported", tool)
         self._append(
             AuditEntry(
                 time=self._clock(),
@@ -127,12 +133,13 @@ class Decisions:
     def record_finding(
         self, exchange: Exchange, agent: Agent, judged: Judged, finding: str, *, rule: str, allowed: bool
     ) -> None:
-        """Record what does not go together. Raises Refusal if that cannot be.
+        """Record a call that no model has proposed, and tell of it. Raises Refusal if that cannot be.
 
         Args:
             allowed: whether the call goes on nevertheless.
         """
         question = judged.question
+        self._unsanctioned(exchange, agent, "ungranted", question.tool)
         found = replace(judged.verdict, allowed=allowed, rule=rule, reason=finding, shadowed=())
         args_hash = self.args_hash(question.tool, question.arguments, question.server)
         entry = self._entry(agent, question, found, args_hash, metadata={"finding": finding})

@@ -40,6 +40,7 @@ class Guard:
         active: the exchanges under way.
         strict: whether nothing may pass without a lease.
         audit: takes what is recorded of the lease. clock: seconds since the epoch.
+        evaded: told of a new agent with a blocked one's credential, its request, and all that are blocked.
 
     Attributes:
         opened: requests let through without a lease. closed: requests and tool calls refused for want of one.
@@ -54,6 +55,7 @@ class Guard:
         *,
         strict: bool = False,
         audit: Callable[[AuditEntry], object] = lambda entry: None,
+        evaded: Callable[[Agent, str, Collection[Life]], object] = lambda agent, request_id, blocked: None,
         clock: Callable[[], float],
     ) -> None:
         self._control = control
@@ -61,6 +63,7 @@ class Guard:
         self._active = active
         self._strict = strict
         self._audit = audit
+        self._evaded = evaded
         self._clock = clock
         self.opened = self.closed = self.evasions = 0
         quarantine.on_blocked.append(self._blocked)
@@ -73,7 +76,7 @@ class Guard:
         assert agent is not None
         if not self._control.leased:
             return self._without_lease(exchange, agent)
-        return self._check(agent)
+        return self._check(agent, exchange.id)
 
     async def admit(self, agent: Agent) -> None:
         """Raise Refusal if an agent that asks what it may do may do nothing: without a lease nobody may."""
@@ -125,15 +128,15 @@ class Guard:
         """End what is under way of a blocked agent."""
         self._interrupt(lambda agent: agent.agent_id == life.agent_id, lambda: _refusal(life, drained=True))
 
-    def _check(self, agent: Agent) -> Awaitable[None] | None:
+    def _check(self, agent: Agent, request_id: str = "") -> Awaitable[None] | None:
         life = self._quarantine.blocked.get(agent.agent_id)
         if life is not None:
             raise _refusal(life)
         if not agent.verified and agent.credential_id in self._quarantine.credentials:
-            return self._check_credential(agent)
+            return self._check_credential(agent, request_id)
         return None
 
-    async def _check_credential(self, agent: Agent) -> None:
+    async def _check_credential(self, agent: Agent, request_id: str) -> None:
         """Agents that were there before are judged by themselves; a new name does not help who was blocked."""
         since = self._quarantine.credentials[agent.credential_id]
         try:
@@ -143,6 +146,7 @@ class Guard:
             raise _no_state("Whether this agent is a new one cannot be said") from None
         if not existed:
             self.evasions += 1
+            self._evaded(agent, request_id, self._quarantine.blocked.values())
             raise Refusal(
                 "agent_quarantined",
                 "An agent with this credential is quarantined (identity_evasion): new agents cannot use it.",
@@ -157,7 +161,7 @@ class Guard:
             exchange.unleased = True
             if not any(name == _DEGRADED for name, _ in exchange.own_headers):
                 exchange.own_headers.append((_DEGRADED, b"redis"))
-        waiting = self._check(agent)
+        waiting = self._check(agent, exchange.id)
         if waiting is not None:
             await waiting
 

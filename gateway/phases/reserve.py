@@ -68,6 +68,7 @@ class Reserve:
         price: what the model of an exchange costs where it will be sent; None if that is not known.
         replicas: how many processes share each limit.
         why_throttled: cause or incident, by the id of an agent that is.
+        spent: told of a budget that has no room for an exchange.
         clock: monotonic seconds.
 
     Attributes:
@@ -82,9 +83,11 @@ class Reserve:
         price: Callable[[Exchange], Price | None],
         replicas: Callable[[], int] = lambda: 1,
         why_throttled: Callable[[str], str] = lambda agent_id: "to heal it",
+        spent: Callable[[Exchange, Claim], object] = lambda exchange, claim: None,
         clock: Callable[[], float],
     ) -> None:
         self._why_throttled = why_throttled
+        self._spent = spent
         self._limits = limits
         self._policies = policies
         self._price = price
@@ -125,6 +128,8 @@ class Reserve:
             return
         if isinstance(found, Refused):
             exchange.reservation = None
+            if found.claim.bound.budget:
+                self._spent(exchange, found.claim)
             exchange.own_headers += refused_headers(found.claim, found.used, found.wait)
             raise self._refusal(exchange, found.claim, found.used, found.now, found.wait)
         exchange.own_headers += rate_headers(claims, found.left)

@@ -5,7 +5,8 @@ Redis what was known last holds.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from zlib import crc32
 
 import orjson
 
@@ -21,16 +22,19 @@ FRESH_SECONDS = 10.0
 """So long nothing is read again."""
 
 _MODELS = 1000
+_KINDS, _ENOUGH = 16, 3
+_NOBODY = NONE, 0
 _CHUNK = 128
 
 _Row = tuple[int | None, float | None, int | None]
 
 
 class AgentCaps:
-    """Answers (`of`), reads (`run`, `flush`), and keeps what the fleet's caps are (`widen`).
+    """Answers (`of`), reads (`run`, `flush`). What it reads of an agent is the fleet's too, as far as it is wider.
 
     In Redis: the field `p` of an agent's record and the hash of the fleet have, by model as `immune.state.short` names
-    it, output tokens, seconds and tool calls, as JSON, null where there is no limit.
+    it, output tokens, seconds and tool calls, as JSON, null where there is no limit. The fleet's row has a fourth
+    number: a bit for each of 16 kinds of agents that are in it; from three on it says something about one more.
 
     Args:
         clock: monotonic seconds.
@@ -44,7 +48,7 @@ class AgentCaps:
         self._clock = clock
         self._most = most
         self._own: dict[str, tuple[float, Mapping[str, Caps]]] = {}
-        self._fleet: Mapping[str, Caps] = {}
+        self._fleet: Mapping[str, tuple[Caps, int]] = {}
         self._fleet_at = -math.inf
         self._wanted: dict[str, None] = {}
         self._reading = WriteBehind(self.flush, interval)
@@ -56,7 +60,9 @@ class AgentCaps:
             self._want(agent_id, now, {} if known is None else known[1])
         name = short(model or "")
         own = NONE if known is None else known[1].get(name, NONE)
-        fleet = self._fleet.get(name, NONE)
+        fleet, agents = self._fleet.get(name, _NOBODY)
+        if agents.bit_count() < _ENOUGH:
+            return own
         if own is NONE or fleet is NONE:
             return fleet if own is NONE else own
         return Caps(
@@ -64,14 +70,6 @@ class AgentCaps:
             fleet.seconds if own.seconds is None else own.seconds,
             fleet.tool_calls if own.tool_calls is None else own.tool_calls,
         )
-
-    async def widen(self, rows: Mapping[str, _Row]) -> None:
-        """Let the fleet's caps be at least these, by model; see `immune.caps.agent_caps`. Raises StoreUnavailable."""
-        arguments: list[Argument] = [_MODELS]
-        for name, row in rows.items():
-            arguments += [name, *("" if one is None else one for one in row)]
-        if rows:
-            await self._connection.script("widen_caps", [self._connection.keys.fleet("caps")], arguments)
 
     async def run(self) -> None:
         """Read what is asked for, until cancelled."""
@@ -85,7 +83,8 @@ class AgentCaps:
             (reply,) = await self._connection.scripts("read_hash", [([keys.fleet("caps")], ())])
             if not isinstance(reply, StoreError):
                 pairs = zip(reply[::2], reply[1::2], strict=True)
-                self._fleet = {name.decode(): _caps(_read(row)) for name, row in pairs}
+                self._fleet = {name.decode(): _fleets(_read(row)) for name, row in pairs}
+        found: list[tuple[str, Caps, int]] = []
         while self._wanted:
             some = [self._wanted.popitem()[0] for _ in range(min(_CHUNK, len(self._wanted)))]
             replies = await self._connection.scripts("read_fields", [([keys.watched(one)], ["p"]) for one in some])
@@ -93,10 +92,21 @@ class AgentCaps:
                 known = self._own.get(agent_id)
                 if known is None or isinstance(reply, StoreError):
                     continue
-                found = _read(reply[0][0] or b"{}")
-                by_model = {name: _caps(row) for name, row in found.items()} if isinstance(found, dict) else {}
+                kept = _read(reply[0][0] or b"{}")
+                by_model = {name: _caps(row) for name, row in kept.items()} if isinstance(kept, dict) else {}
                 self._own[agent_id] = known[0], by_model
+                kind = 1 << crc32(agent_id.encode("utf-8", "replace")) % _KINDS
+                found += [(name, caps, kind) for name, caps in by_model.items()]
+        await self._widen([one for one in found if _wider(one, self._fleet.get(one[0], _NOBODY))])
         return True
+
+    async def _widen(self, many: Sequence[tuple[str, Caps, int]]) -> None:
+        """Let the fleet's caps be at least these. What Redis does not take is said again."""
+        arguments: list[Argument] = [_MODELS]
+        for name, caps, kind in many:
+            arguments += [name, kind, *("" if one is None else one for one in _row(caps))]
+        if many:
+            await self._connection.scripts("widen_caps", [([self._connection.keys.fleet("caps")], arguments)])
 
     def _want(self, agent_id: str, now: float, known: Mapping[str, Caps]) -> None:
         self._own.pop(agent_id, None)
@@ -105,6 +115,23 @@ class AgentCaps:
         if len(self._wanted) < self._most:
             self._wanted[agent_id] = None
             self._reading.wake()
+
+
+def _row(caps: Caps) -> _Row:
+    return caps.output_tokens, caps.seconds, caps.tool_calls
+
+
+def _wider(one: tuple[str, Caps, int], fleet: tuple[Caps, int]) -> bool:
+    _, caps, kind = one
+    pairs = zip(_row(caps), _row(fleet[0]), strict=True)
+    return not kind & fleet[1] or any(new is not None and new > (old or 0) for new, old in pairs)
+
+
+def _fleets(row: object) -> tuple[Caps, int]:
+    match row:
+        case [*three, int() as agents] if len(three) == 3:
+            return _caps(three), agents
+    return _NOBODY
 
 
 def _read(kept: bytes) -> object:

@@ -19,6 +19,7 @@ used by one script.
 | `usage:{day}:{by}` | hash | what was used on a day, by agent, model, provider and team | 400 days |
 | `agent_key:{digest}` | hash | whose key that is, by the key's keyed hash | until it expires or is revoked |
 | `agent_keys:{id}` | hash | an agent's keys, by id | for ever |
+| `clients:{id}` | hash | from where an agent's key is used: clients and networks, when last, s; 64 | idle agents' |
 | `idle_sweep` | string | nothing; that somebody has just looked for idle agents | 30 min |
 | `running:{id}` | sorted set | replicas that have exchanges of a draining agent under way | 4 s |
 | `agent_names` | hash | whose name that is | for ever |
@@ -155,6 +156,9 @@ class Keys:
 
     def running(self, agent_id: str) -> str:
         return f"{self.prefix}running:{{{agent_id}}}"
+
+    def clients(self, agent_id: str) -> str:
+        return f"{self.prefix}clients:{{{agent_id}}}"
 
     def credential(self, credential_id: str) -> str:
         return f"{self.prefix}credential:{{{credential_id}}}"

@@ -6,8 +6,10 @@ import pytest
 from gateway.background.act_on_agents import Subject
 from gateway.immune.course import Course
 from gateway.immune.finding import Finding
+from gateway.immune.ladder import Treatment
 from gateway.immune.lifecycle import Step
 from gateway.immune.moves import healing, treated
+from gateway.immune.prescription import Prescription
 from gateway.immune.record import Record, new_record
 from gateway.immune.settings import DEFAULT
 from gateway.model.agent import Agent
@@ -133,3 +135,16 @@ async def test_where_no_room_is_left_statistical_evidence_throttles(one: Replica
     await one.act.do(record, move("SUSPECTED", "DRAINING", sigma=True), SUBJECT)
     assert len(one.quarantine.blocked) == 2
     assert one.prescriptions.of("agt_9").concurrent == 1
+
+
+async def test_an_operator_who_takes_an_agent_as_it_is_takes_away_the_remedies_that_last(one: Replica) -> None:
+    record = suspected()
+    treatment = Treatment(
+        "prompt_injection", "revoke_tools", Prescription(("revoke_tools",), without_tools=frozenset({"sh"})), True
+    )
+    await one.prescriptions.treat("agt_1", "inc_1", treatment, START)
+    assert one.act.gives_tools("agt_1")
+    await one.prescriptions.end("agt_1")
+    await one.act.accept(record)
+    assert one.prescriptions.case("agt_1") is None
+    assert not one.act.gives_tools("agt_1")

@@ -88,6 +88,7 @@ def router(
     make: Callable[[Attributes], Awaitable[str]],
     price: Callable[[str | None, str | None], Price | None],
     *,
+    watched: Callable[[Vitals], object] = lambda vitals: None,
     clock: Callable[[], float],
     new_id: Callable[[], str],
 ) -> APIRouter:
@@ -95,11 +96,12 @@ def router(
 
     Args:
         make: a new agent that somebody named, its id; raises NameTaken.
+        watched: told of all of them, in memory.
         clock: seconds since the epoch.
         new_id: of a request whose reporter gave it none.
     """
     routes = APIRouter(tags=["ingest"])
-    desk = _Desk(agents, make, price, clock, new_id)
+    desk = _Desk(agents, make, price, watched, clock, new_id)
 
     @routes.post("/ingest", status_code=202, response_model=Receipt, responses={403: {}, 409: {}})
     async def ingest(
@@ -123,12 +125,14 @@ class _Desk:
         agents: KnownAgents,
         make: Callable[[Attributes], Awaitable[str]],
         price: Callable[[str | None, str | None], Price | None],
+        watched: Callable[[Vitals], object],
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._agents = agents
         self._make = make
         self._price = price
+        self._watched = watched
         self._clock = clock
         self._new_id = new_id
 
@@ -162,7 +166,9 @@ class _Desk:
             "cost_usd": one.cost_usd if price is None else usd(price.cost(usage)),
             "tool_calls": len(one.tool_names) if one.tool_calls is None else one.tool_calls,
         }
-        self._agents.seen(agent, Vitals(**told), tools=one.tool_names, ok=True, proxied=False)
+        vitals = Vitals(**told)
+        self._agents.seen(agent, vitals, tools=one.tool_names, ok=True, proxied=False)
+        self._watched(vitals)
         return {"agent_id": agent.agent_id, "request_id": request_id}
 
     def _check_own(self, agent: Agent, one: Reported, place: int) -> None:

@@ -1,0 +1,116 @@
+"""What exchanges prove, or make probable, about agents by themselves, told to whoever watches them.
+
+| finding | metric | evidence |
+|---|---|---|
+| `unsanctioned_call` | `ungranted`, `reported` | hard: a call was to be executed that no model has proposed, or is reported to have been though it was not let through; where a policy watches that tool |
+| `identity_evasion` | `credential` | hard of a new agent that comes with a quarantined agent's credential; told of the latter as well, not hard |
+| `identity_evasion` | `likeness` | not hard: a new agent looks like a quarantined one and comes from its address, with another credential |
+| `cost_spike` | `budget` | not hard: it has spent a budget that is its own, and goes on asking |
+| `new_client` | `client` | told only: its key is used by a kind of client and from a network that are both new |
+"""  # noqa: E501 - a table
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gateway.immune.finding import Finding, FindingType
+from gateway.model.agent import Agent
+from gateway.model.bounded import make_room
+from gateway.model.exchange import Exchange
+from gateway.model.lifecycle import Life
+from gateway.policy.claim import Claim
+from gateway.store.known_clients import Place
+from gateway.wire.refusal_text import tool_name
+
+AGAIN_SECONDS = 60.0
+"""The same of the same agent is told no more often."""
+
+_REMEMBERED = 10_000
+
+
+class Evidence:
+    """Tells, in memory.
+
+    Args:
+        told: takes findings, in memory.
+        clock: monotonic seconds. wall_clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self, told: Callable[[Finding], object], *, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
+        self._told = told
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._last: dict[tuple[str, str, str], float] = {}
+
+    def unsanctioned(self, exchange: Exchange, agent: Agent, metric: str, tool: str) -> None:
+        """A call of a governed tool went, or was to go, past what models proposed and policies allowed."""
+        self._tell(
+            "unsanctioned_call",
+            metric,
+            agent.agent_id,
+            exchange.id,
+            hard=True,
+            conversation=_conversation(exchange),
+            detail={"tool": tool_name(tool)},
+        )
+
+    def evaded(self, agent: Agent, request_id: str, blocked: Iterable[Life]) -> None:
+        """A new agent has shown the credential of blocked ones, and was refused."""
+        lives = [life for life in blocked if life.credential_id == agent.credential_id]
+        incident = lives[0].incident_id if lives else None
+        detail = {"incident": incident}
+        self._tell("identity_evasion", "credential", agent.agent_id, request_id, hard=True, detail=detail)
+        for life in lives:
+            by = {"by": agent.agent_id}
+            self._tell("identity_evasion", "credential", life.agent_id, request_id, detail=by)
+
+    def like(self, exchange: Exchange, agent: Agent, life: Life) -> None:
+        """A new agent says and can do what a blocked one did, from its address."""
+        self._tell(
+            "identity_evasion",
+            "likeness",
+            agent.agent_id,
+            exchange.id,
+            model=exchange.model,
+            conversation=_conversation(exchange),
+            detail={"like": life.agent_id, "incident": life.incident_id},
+        )
+
+    def spent(self, exchange: Exchange, claim: Claim) -> None:
+        """A budget was exceeded. One that it shares with others says nothing about who has spent it."""
+        agent = exchange.agent
+        if agent is not None and claim.subject.endswith((f":agent:{agent.agent_id}", f":{agent.credential_id}")):
+            detail = {"rule": f"{claim.document}/budgets/{claim.bound.name}"}
+            conversation = _conversation(exchange)
+            self._tell("cost_spike", "budget", agent.agent_id, exchange.id, conversation=conversation, detail=detail)
+
+    def new_client(self, place: Place, request_id: str) -> None:
+        """A verified agent's key is used from elsewhere, by something else."""
+        detail = {"client": place.client, "address": place.network}
+        self._tell("new_client", "client", place.agent_id, request_id, detail=detail)
+
+    def _tell(
+        self,
+        kind: FindingType,
+        metric: str,
+        agent_id: str,
+        request_id: str,
+        *,
+        hard: bool = False,
+        model: str | None = None,
+        conversation: str | None = None,
+        detail: Mapping[str, Any],
+    ) -> None:
+        key, now = (agent_id, kind, metric), self._clock()
+        if now - self._last.get(key, float("-inf")) < AGAIN_SECONDS:
+            return
+        self._last.pop(key, None)
+        make_room(self._last, _REMEMBERED)
+        self._last[key] = now
+        where = (self._wall_clock(), agent_id, request_id, model, conversation)
+        self._told(Finding(kind, metric, None, *where, hard=hard, detail=detail))
+
+
+def _conversation(exchange: Exchange) -> str | None:
+    return exchange.profile.conversation if exchange.profile is not None else None
