@@ -60,6 +60,11 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "LeukoVitalsDropped": ({"leuko_vitals_dropped_total": "0+5x30"}, "20m"),
     "LeukoUsesDropped": ({"leuko_limits_dropped_total": "0+5x30"}, "20m"),
     "LeukoLabelsFolded": ({"leuko_metrics_folded_total": "0x3 9x20"}, "10m"),
+    "LeukoAgentsUnwatched": (
+        {f'leuko_watch_partitions{{instance="{replica}"}}': "0x20" for replica in range(8)},
+        "10m",
+    ),
+    "LeukoEnforcementFailed": ({'leuko_enforcement_failures_total{strategy="container"}': "0x3 1x10"}, "6m"),
 }
 
 
