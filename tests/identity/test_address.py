@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.identity.address import caller_address
+from gateway.identity.address import caller_address, network_of
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
 
@@ -33,3 +33,17 @@ def test_only_what_trusted_proxies_say_counts(peer: str, forwarded: str | None, 
 def test_nobody_is_believed_unless_someone_is_trusted(forwarded: bytes) -> None:
     assert caller_address("10.0.0.1", forwarded, ()) == "10.0.0.1"
     caller_address("10.0.0.1", forwarded, TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.0/24"),
+        ("::ffff:203.0.113.9", "203.0.113.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("unix", None),
+        ("", None),
+    ],
+)
+def test_a_network_is_what_one_site_usually_has(address: str, network: str | None) -> None:
+    assert network_of(address) == network

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
 from tests.support.mcp_server import RunningServer, running_mcp_server
 from tests.support.redis import RedisServer
 from tests.support.upstream import ThreadedUpstream, json_answer, threaded
@@ -27,7 +27,9 @@ GRANTED = {
     "match": {"agents": ["granted*"]},
     "default": "allow",
     "tools": {"add": {"grant": "required"}},
+    "immune": {"mode": "warn"},
 }
+STRICT = {**GRANTED, "name": "strict", "match": {"agents": ["strict*"]}, "immune": {"mode": "enforce"}}
 TRACED: dict[str, Any] = {
     "name": "traced",
     "match": {"agents": ["traced*"]},
@@ -128,7 +130,7 @@ def gateway(
         "GATEWAY_REDIS_URL": shared_redis.url,
         "GATEWAY_REDIS_PREFIX": "releasing:",
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("releasing")),
-        "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED, TRACED]),
+        "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED, STRICT, TRACED]),
         "GATEWAY_MCP_SERVERS": json.dumps({"files": server.url, "asks": f"{asking.url}/mcp"}),
     }
     with running_gateway("--stub", env=env) as running:
@@ -288,6 +290,21 @@ def test_a_call_nobody_proposed_is_a_finding(granted: Agent) -> None:
     found = [one for one in page if one["metadata"].get("finding") == "unsanctioned_call"]
     assert found
     assert (found[0]["tool"], found[0]["allowed"], found[0]["rule"]) == ("add", False, "granted/tools/add/grant")
+
+
+def test_whoever_goes_past_models_is_quarantined(gateway: GatewayProcess) -> None:
+    strict = agent_of(gateway, "strict-1")
+    assert "grant_required" in strict.executed("add", {"a": 70, "b": 7})
+    assert strict.refused(("add", {"a": 1, "b": 2})) == ""
+
+    def blocked() -> bool:
+        life: dict[str, Any] = gateway.admin(f"/lifecycle/{strict.agent_id}").json()
+        return life["state"] in ("QUARANTINED", "HEALING", "EXHAUSTED")
+
+    eventually(blocked)
+    refused = strict.ask("/v1/chat/completions", {"model": "stub-echo", "messages": []})
+    assert refused.status_code == 403 and refused.json()["error"]["code"] == "agent_quarantined"
+    assert "unsanctioned_call (ungranted)" in refused.json()["error"]["message"]
 
 
 def token_of(agent: Agent, call_id: str) -> httpx.Response:

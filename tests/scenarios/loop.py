@@ -103,7 +103,8 @@ class Loop:
     def findings(self, agent: CreatedAgent) -> list[tuple[str, str]]:
         """What was recorded of an agent that does not go together: the tool, and the finding."""
         entries = self.admin.logs(agent.agent_id)
-        return [(one["tool"], one["metadata"]["finding"]) for one in entries if one["kind"] == "finding"]
+        found = [one for one in entries if one["kind"] == "finding" and one["tool"]]  # and not what is made of it
+        return [(one["tool"], one["metadata"]["finding"]) for one in found]
 
     def waiting(self, agent: CreatedAgent) -> list[str]:
         """What waits for a person's word about an agent."""

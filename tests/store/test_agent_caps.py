@@ -1,6 +1,7 @@
 """How large answers may become, as it is left in Redis and known in memory."""
 
 import asyncio
+from zlib import crc32
 
 import orjson
 
@@ -30,41 +31,57 @@ async def test_they_are_there_for_the_next_answer_and_read_again_only_when_old(c
     await keep(connection, "agt_1", {"m": [2000, 120.5, 20], short("n" * 99): [None, None, 7]})
     assert caps.of("agt_1", "m") == NONE
     await caps.flush()
-    trips = connection.trips
     assert caps.of("agt_1", "m") == Caps(2000, 120.5, 20)
     assert caps.of("agt_1", "n" * 99) == Caps(None, None, 7)
     assert caps.of("agt_1", None) == caps.of("agt_1", "other") == NONE
-    await keep(connection, "agt_1", {"m": [3000, None, None]})
-    trips = connection.trips
+    await keep(connection, "agt_1", {"m": [3000, 130, 20]})
+    assert not caps._wanted
     await caps.flush()
-    assert connection.trips == trips
     clock.now += FRESH_SECONDS
     assert caps.of("agt_1", "m").output_tokens == 2000
     await caps.flush()
-    assert caps.of("agt_1", "m") == Caps(3000, None, None)
+    assert caps.of("agt_1", "m") == Caps(3000, 130, 20)
 
 
-async def test_what_is_not_known_of_an_agent_is_the_fleets(connection: Connection) -> None:
+async def test_what_is_not_known_of_an_agent_is_what_no_other_exceeds(connection: Connection) -> None:
     clock = Clock()
     caps = AgentCaps(connection, clock=clock)
-    await caps.widen({"m": (2000, 120.0, None), "n": (1, None, None)})
-    await caps.widen({"m": (1000, 240.5, 30), "n": (None, None, None)})
-    await caps.widen({})
-    await keep(connection, "agt_1", {"m": [500, None, None]})
-    for agent in ("agt_1", "agt_2"):
-        caps.of(agent, "m")
-    await caps.flush()
+    await keep(connection, "agt_1", {"m": [500, None, None], "n": [1, None, None]})
+    await keep(connection, "agt_2", {"m": [2000, 120.0, None]})
+    await keep(connection, "agt_3", {"m": [1000, 240.5, 30], "n": [None, None, None]})
+    for _ in range(2):
+        for agent in ("agt_1", "agt_2", "agt_3", "agt_4"):
+            caps.of(agent, "m")
+        await caps.flush()
+        clock.now += FRESH_SECONDS
     assert caps.of("agt_1", "m") == Caps(500, 240.5, 30)
-    assert caps.of("agt_2", "m") == Caps(2000, 240.5, 30)
-    assert caps.of("agt_2", "n") == Caps(1, None, None)
+    assert caps.of("agt_4", "m") == Caps(2000, 240.5, 30)
+    *row, agents = orjson.loads(await connection.execute("HGET", connection.keys.fleet("caps"), "m"))
+    assert row == [2000, 240.5, 30] and agents.bit_count() == 3
+    assert caps.of("agt_4", "n") == NONE  # of two agents too little is known
+
+
+async def test_of_the_fleet_is_kept_what_another_version_reads(connection: Connection) -> None:
+    caps = AgentCaps(connection, clock=Clock())
+    rows = {"m": b"[5,6,7,7]", "n": b"[5,6,7]", "o": b"{", "p": b'["x",6,7,7]'}
+    await connection.execute("HSET", connection.keys.fleet("caps"), *(part for pair in rows.items() for part in pair))
+    caps.of("agt_1", "m")
+    await caps.flush()
+    assert [caps.of("agt_1", model) for model in "mnop"] == [Caps(5, 6, 7), NONE, NONE, NONE]
 
 
 async def test_the_fleets_are_of_a_thousand_models(connection: Connection) -> None:
-    caps = AgentCaps(connection, clock=Clock())
-    await caps.widen({f"m{n}": (1, None, None) for n in range(1001)})
+    clock = Clock()
+    caps = AgentCaps(connection, clock=clock)
+    for kept in ({f"m{n}": [1, None, None] for n in range(1001)}, {"m0": [2, None, None]}):
+        await keep(connection, "agt_1", kept)
+        caps.of("agt_1", "m")
+        await caps.flush()
+        clock.now += FRESH_SECONDS
     assert await connection.execute("HLEN", connection.keys.fleet("caps")) == 1000
-    await caps.widen({"m0": (2, None, None)})
-    assert await connection.execute("HGET", connection.keys.fleet("caps"), "m0") == b"[2,null,null]"
+    assert await connection.execute("HGET", connection.keys.fleet("caps"), "m0") == b"[2,null,null,%d]" % (
+        1 << crc32(b"agt_1") % 16
+    )
 
 
 async def test_what_another_version_wrote_is_no_limit(connection: Connection) -> None:
@@ -109,14 +126,14 @@ async def test_they_are_read_by_themselves_as_the_watcher_writes_them(connection
     state = Watched()
     for place in range(60):
         watch(state, exchange(place))
-    rows = agent_caps(state)
+    kept = agent_caps(state)
+    rows = orjson.loads(kept)
     ((model, row),) = rows.items()
-    await keep(connection, "agt_1", rows)
+    await connection.execute("HSET", connection.keys.watched("agt_1"), "p", kept)
     caps = AgentCaps(connection, clock=Clock())
-    await caps.widen(rows)
     running = asyncio.create_task(caps.run())
     async with asyncio.timeout(10):
         while caps.of("agt_1", model) == NONE:
             await asyncio.sleep(0.001)
-    assert caps.of("agt_1", model) == Caps(*row) == caps.of("agt_2", model) != NONE
+    assert caps.of("agt_1", model) == Caps(*row)
     running.cancel()
