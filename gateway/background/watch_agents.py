@@ -12,7 +12,7 @@ the partition then begins at the position that was.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.background.act_on_agents import ActOnAgents, Subject
@@ -44,6 +44,7 @@ _LOOK_EVERY = 0.5
 _SAVE_EVERY = 1.0  # writing a record down takes longer than watching some exchanges; what is done is saved at once
 _KEPT_RECORDS = 4_000  # of one partition, in memory
 _AT_ONCE = 100  # entries between two turns of the loop: a few milliseconds
+_WORTH_TELLING = 1.0  # σ; nobody looks for what is nearer
 _LOOKED_AT = 200  # agents of a partition that one round looks after without their having called
 
 
@@ -258,7 +259,8 @@ class WatchAgents:
             record.state.accept("toolset", vitals.tools_hash)  # which is the remedy's doing
         found = watch(record.state, vitals, self._detection(subject.settings))
         for metric, deviation in record.state.deviations.items():
-            self._numbers.deviated(metric, deviation)
+            if abs(deviation) >= _WORTH_TELLING:
+                self._numbers.deviated(metric, deviation)
         record.seen = max(record.seen, vitals.time)
         if not found and record.life.state in ("INITIALIZING", "HEALTHY") and _answered(vitals):
             forms = record.state.forms
@@ -304,6 +306,8 @@ class WatchAgents:
             case {"do": "accept"}:
                 record.state.rebase()
                 await self._act.accept(record)
+            case {"do": "unthrottle"}:
+                record.course = replace(record.course, throttled=False)
             case {"do": "form", "metric": str(metric), "form": str(form)}:
                 record.state.accept(metric, form)
             case _:
