@@ -1,9 +1,11 @@
 """`leuko chaos`: simulated agents, a fault, and what the gateway makes of it."""
 
 import asyncio
+import contextlib
 import random
 import secrets
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from gateway.commands.session import Session
 from gateway.demo.chaos_faults import FAULTS
 
 if TYPE_CHECKING:
+    from gateway.commands.client import AdminClient
     from gateway.demo.chaos import Trial
 
 _HELP = "What goes wrong: " + "; ".join(f"{fault.name} ({fault.says})" for fault in FAULTS.values()) + "."
@@ -31,7 +34,11 @@ def chaos(
     seconds: Annotated[
         float, typer.Option(min=1, max=3600, help="How long the gateway may take to see it, and again to heal it.")
     ] = 40.0,
+    lasting: Annotated[
+        float, typer.Option(min=0, max=3600, help="How long the fault lasts, unless its agents are blocked before.")
+    ] = 8.0,
     approve: Annotated[bool, typer.Option("--approve", help="Approve healing that waits for a person.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not release and delete the simulated agents.")] = False,
     model_url: Annotated[
         str | None, typer.Option(help="Where agents ask, if the admin API has its own port.", show_default="--url")
     ] = None,
@@ -43,9 +50,9 @@ def chaos(
     from gateway.commands.client import Failure
     from gateway.demo.chaos import ChaosFailure, Trial
 
-    trial = Trial(FAULTS[fault], agents, rate, seconds, secrets.token_hex(3), approve)
+    trial = Trial(FAULTS[fault], agents, rate, seconds, secrets.token_hex(3), lasting, approve)
     try:
-        missing = asyncio.run(_run(session, trial, model_url))
+        missing = asyncio.run(_run(session, trial, model_url, keep=keep))
     except ChaosFailure as error:
         raise Failure(str(error)) from None
     for line in missing:
@@ -55,17 +62,34 @@ def chaos(
     print(f"{fault}: the gateway did what is expected")
 
 
-async def _run(session: Session, trial: "Trial", model_url: str | None) -> list[str]:
+async def _run(session: Session, trial: "Trial", model_url: str | None, *, keep: bool) -> list[str]:
     import httpx
 
     from gateway.demo.chaos import Chaos
 
     client = session.client
 
-    async def ask(method: str, path: str, body: object = None) -> Any:
-        return await asyncio.to_thread(client.ask, method, path, body=body)
+    async def ask(method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
+        return await asyncio.to_thread(client.ask, method, path, params=query, body=body)
 
     most = httpx.Limits(max_connections=2 * trial.agents + 10)
     async with httpx.AsyncClient(base_url=model_url or client.url, timeout=60.0, limits=most, trust_env=False) as http:
-        chance = random.Random()
-        return await Chaos(trial, http, ask, chance, lambda text: print(text, flush=True)).run()
+        made = Chaos(trial, http, ask, random.Random(), lambda text: print(text, flush=True))
+        try:
+            return await made.run()
+        finally:
+            if not keep:
+                await asyncio.to_thread(_forget, client, [agent.agent_id for agent in made.agents if agent.agent_id])
+
+
+def _forget(client: "AdminClient", agent_ids: Iterable[str]) -> None:
+    """Leave nobody behind who would be taken for a real agent, and whom the next trial's agents would be likened to."""
+    from gateway.commands.client import Failure
+
+    for agent_id in agent_ids:
+        try:
+            with contextlib.suppress(Failure):  # it is being healed, and deleted all the same
+                client.ask("DELETE", f"/quarantine/{agent_id}", body={"reason": "the trial is over"})
+            client.ask("DELETE", f"/agents/{agent_id}")
+        except Failure as failure:
+            print(f"leuko: {agent_id} is kept: {failure}", file=sys.stderr)

@@ -33,13 +33,15 @@ class ChaosFailure(Exception):
 @dataclass(frozen=True, slots=True)
 class Trial:
     """`agents` of them, each asking `rate` times a second; the gateway has `seconds` to see what is wrong and to heal
-    it. `approve`: healing that waits for a person is approved. `run` names the agents; another one makes others."""
+    it. The fault lasts `lasting` seconds at least, unless its agents are blocked before. `approve`: healing that waits
+    for a person is approved. `run` names the agents; another one makes others."""
 
     fault: Fault
     agents: int
     rate: float
     seconds: float
     run: str
+    lasting: float = 0.0
     approve: bool = False
 
 
@@ -121,7 +123,7 @@ class Chaos:
             yield
             return
         path = f"/agents/{self.ill[0].agent_id}/policy"
-        await self._ask("PUT", path, {"deny": [self._fault.denied]})
+        await self._ask("PUT", path, None, {"deny": [self._fault.denied]})
         try:
             yield
         finally:
@@ -130,12 +132,22 @@ class Chaos:
     async def _inject(self) -> list[str]:
         for agent in self.ill:
             agent.behaviour = self._fault.behaviour
-        return await self._none_left(self._missing)
+        least = self._clock() + self._trial.lasting
+
+        def missing() -> list[str]:
+            stopped = all(self._watch.blocked(agent) for agent in self.ill)
+            return self._missing() or ([] if stopped or self._clock() >= least else ["it goes on"])
+
+        await self._none_left(missing)
+        return self._missing()
 
     async def _recover(self) -> None:
-        await self._none_left(
-            lambda: [agent for agent in self.ill if self._watch.state(agent) not in ("HEALTHY", "EXHAUSTED")]
-        )
+        """Until they are healthy again, or nothing more will happen."""
+        await self._none_left(lambda: [agent for agent in self.ill if not self._is_over(agent)])
+
+    def _is_over(self, agent: SimulatedAgent) -> bool:
+        waits = agent.name in self._watch.waiting and not self._trial.approve
+        return waits or self._watch.state(agent) in ("HEALTHY", "EXHAUSTED")
 
     def _cure(self) -> None:
         for agent in self.ill:
@@ -172,10 +184,10 @@ class Chaos:
 
     async def _approve(self) -> None:
         ours = {agent.agent_id for agent in self.agents}
-        page = await self._ask("GET", "/approvals?status=pending&limit=1000")
+        page = await self._ask("GET", "/approvals", {"status": "pending", "limit": 1000})
         for one in page["items"]:
             if one["kind"] == "healing" and one["agent_id"] in ours:
-                await self._ask("POST", f"/approvals/{one['approval_id']}/approve", {"reason": "chaos"})
+                await self._ask("POST", f"/approvals/{one['approval_id']}/approve", None, {"reason": "chaos"})
                 self._tell(f"approved {one['approval_id']}")
 
     # What is expected

@@ -7,7 +7,9 @@ from gateway.demo.simulated_agent import SimulatedAgent
 from gateway.model.lifecycle import BLOCKED
 
 Ask = Callable[..., Awaitable[Any]]
-"""The admin API: a method, a path and perhaps a body; the answer's document. Raises what ends the trial."""
+"""The admin API: a method, a path, perhaps a query and a body; the answer's document. Raises what ends the trial."""
+
+_OPEN = {"open": "true", "limit": 1000}
 
 _SHARED = "external_cause"
 
@@ -20,7 +22,7 @@ class Watch:
 
     Attributes:
         states: by agent, the states it was in since it was watched, in order. found: the types of its findings.
-        external: incidents that blame a provider.
+        external: incidents that blame a provider. waiting: the agents whose healing waits for a person.
     """
 
     def __init__(self, ask: Ask, agents: Sequence[SimulatedAgent], tell: Callable[[str], None]) -> None:
@@ -32,10 +34,11 @@ class Watch:
         self.states: dict[str, list[str]] = {agent.name: [] for agent in agents}
         self.found: dict[str, set[str]] = {agent.name: set() for agent in agents}
         self.external: set[str] = set()
+        self.waiting: set[str] = set()
 
     async def begin(self) -> None:
         """What was there before is no news."""
-        page = await self._ask("GET", "/incidents?open=true&limit=1000")
+        page = await self._ask("GET", "/incidents", _OPEN)
         self._old = {incident["incident_id"] for incident in page["items"]}
         for agent in self._agents:
             life = await self._ask("GET", f"/lifecycle/{agent.agent_id}")
@@ -46,7 +49,7 @@ class Watch:
         for agent in self._agents:
             if agent.agent_id:
                 await self._look_at(agent)
-        for incident in (await self._ask("GET", "/incidents?open=true&limit=1000"))["items"]:
+        for incident in (await self._ask("GET", "/incidents", _OPEN))["items"]:
             if incident["agent_id"] is None and incident["incident_id"] not in (self._old or ()):
                 self.external.add(incident["incident_id"])
                 detail = incident["detail"]
@@ -70,7 +73,7 @@ class Watch:
         if self.state(agent) != life["state"]:
             self.states[agent.name].append(life["state"])
             self._tell(f"{agent.name}  {life['state']}")
-        page = await self._ask("GET", f"/incidents?agent_id={agent.agent_id}&limit=10")
+        page = await self._ask("GET", "/incidents", {"agent_id": agent.agent_id, "limit": 10})
         for incident in reversed(page["items"]):
             self._look_at_incident(agent.name, incident)
 
@@ -89,7 +92,9 @@ class Watch:
             self._news(
                 name, "action", f"{action['action']}: {action['outcome']}", action["at"] + str(action["outcome"])
             )
+        self.waiting.discard(name)
         if incident["approval"] == "pending":
+            self.waiting.add(name)
             self._news(name, "approval", "healing waits for a person's approval: leuko approvals", "")
 
     def _news(self, name: str, kind: str, text: str, key: object) -> None:

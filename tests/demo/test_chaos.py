@@ -32,8 +32,8 @@ class Admin:
         self.asked: list[tuple[str, str]] = []
         self.ill = False
 
-    async def ask(self, method: str, path: str, body: object = None) -> Any:
-        self.asked.append((method, path.partition("?")[0].rpartition("agt_")[0] or path))
+    async def ask(self, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
+        self.asked.append((method, path.rpartition("agt_")[0] or path))
         chaos = self.chaos
         assert chaos is not None
         self.ill = self.ill or chaos.ill[0].behaviour != WELL
@@ -42,16 +42,15 @@ class Admin:
             states = ("HEALTHY", *(self.states(chaos, name) if self.ill else ()))
             history = [{"state": one, "at": str(at), "cause": "why", "by": "gateway"} for at, one in enumerate(states)]
             return {"state": states[-1], "history": history}
-        if path.startswith("/approvals?"):
+        if path == "/approvals":
             return {"items": [{"approval_id": "apr_1", "kind": "healing", "agent_id": chaos.ill[0].agent_id}]}
         if not path.startswith("/incidents"):
             return None
-        return {"items": self._incidents(path)}
+        return {"items": self._incidents((query or {}).get("agent_id"))}
 
-    def _incidents(self, path: str) -> list[dict[str, Any]]:
+    def _incidents(self, about: str | None) -> list[dict[str, Any]]:
         if not self.ill or self.chaos is None:
             return []
-        about = None if "open=true" in path else path.partition("agent_id=")[2].partition("&")[0]
         if (about is None) != ("external" in self.findings):
             return []
         if about is not None and about not in {agent.agent_id for agent in self.chaos.ill}:
@@ -119,7 +118,7 @@ async def test_without_stub_models_or_a_gateway_that_learns_there_is_no_trial(
     monkeypatch.setattr("gateway.demo.chaos._WARM_SECONDS", 0.0)
     with pytest.raises(ChaosFailure, match="did not become HEALTHY"):
         admin = Admin(lambda chaos, name: ())
-        admin.ask = lambda method, path, body=None: _initializing()  # type: ignore[method-assign]
+        admin.ask = lambda *given: _initializing()  # type: ignore[method-assign]
         await tried(path, "tool", admin)
     async with running_path() as other:
         chaos = Chaos(Trial(FAULTS["tool"], **QUICK), other.client, Admin(blocked).ask, random.Random(1), print)  # type: ignore[arg-type]

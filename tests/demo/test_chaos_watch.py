@@ -34,10 +34,10 @@ class Admin:
         self.moves, self.incidents = MOVES[:1], [dict(INCIDENT)]
         self.open: list[dict[str, Any]] = []
 
-    async def ask(self, method: str, path: str, body: object = None) -> Any:
+    async def ask(self, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
         if path.startswith("/lifecycle/"):
             return {"state": self.moves[-1]["state"], "history": self.moves}
-        return {"items": self.open if "open=true" in path else self.incidents}
+        return {"items": self.open if "open" in (query or {}) else self.incidents}
 
 
 def watched(admin: Admin) -> tuple[Watch, SimulatedAgent, list[str]]:
