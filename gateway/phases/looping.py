@@ -34,8 +34,10 @@ from gateway.wire.refusal_text import called, tool_name
 AGAIN_SECONDS = 60.0
 """The same loop of the same conversation is told no more often."""
 
-_KNOWN_LIMIT = 10_000
-_LONGEST_NOTE = 64 * 1024
+_KNOWN_LIMIT = 4_000
+_TOLD_LIMIT = 10_000
+_LONGEST_NOTE = 16 * 1024
+"""Bytes: names of tools are as long as callers make them."""
 _SAID: dict[Kind, str] = {
     "identical_calls": "{call} was made {count} times within a few calls and gave the same each time",
     "alternation": "{call} and another one took turns {count} times and gave the same each time",
@@ -165,12 +167,15 @@ class Looping:
             self._tell(exchange, agent, loop, settings)
 
     def _remember(self, place: _Place, chain: Chain) -> None:
+        empty = not (chain.made or chain.trail.calls)
+        note = b"" if empty else _written(chain)
+        if len(note) > _LONGEST_NOTE:
+            return
+        self._known.pop(place, None)
         make_room(self._known, _KNOWN_LIMIT)  # keyed by what providers send: must not grow with them
         self._known[place] = chain
-        if self._kept is not None and (chain.made or chain.trail.calls):
-            note = _written(chain)
-            if len(note) <= _LONGEST_NOTE:
-                self._kept.remember(*place, note)
+        if self._kept is not None and not empty:
+            self._kept.remember(*place, note)
 
     # What is done about it
 
@@ -179,7 +184,7 @@ class Looping:
         key, now = (agent.agent_id, conversation, loop.kind, loop.blocks), self._clock()
         if now - self._last.get(key, float("-inf")) >= AGAIN_SECONDS:
             self._last.pop(key, None)
-            make_room(self._last, _KNOWN_LIMIT)
+            make_room(self._last, _TOLD_LIMIT)
             self._last[key] = now
             model = exchange.route.deployment or (exchange.ask.model if exchange.ask is not None else None)
             shown = replace(loop, tool=tool_name(loop.tool))

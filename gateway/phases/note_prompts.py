@@ -9,6 +9,7 @@ from typing import Protocol
 from gateway.model.exchange import Exchange
 from gateway.model.vitals import Vitals
 from gateway.phases.profile import Profile
+from gateway.store.prompts import LONGEST
 
 _WAITING = 2000
 
@@ -33,8 +34,9 @@ class NotePrompts:
         if agent is None or not isinstance(profile, Profile) or profile.prompt_hash is None or profile.history is None:
             return
         if not self._prompts.knows(agent.agent_id, profile.prompt_hash) and len(self._waiting) < _WAITING:
-            text = "\n".join(profile.history.system)
-            self._waiting[exchange.id] = agent.agent_id, profile.prompt_hash, text
+            system = profile.history.system
+            if sum(map(len, system)) < LONGEST:  # longer ones are not kept
+                self._waiting[exchange.id] = agent.agent_id, profile.prompt_hash, "\n".join(system)
 
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
         """Whoever makes up agents and prompts fills no memory: a provider must have taken them."""

@@ -8,7 +8,7 @@ from redis import Redis
 
 from gateway.immune.state import short
 from gateway.store.keys import Keys
-from tests.support.gateway import eventually, running_gateway
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
 KEY = {"authorization": "Bearer sk-0123456789abcdef"}
@@ -45,3 +45,47 @@ def test_loops_are_blocked_runaways_cut_and_prompts_kept(shared_redis: RedisServ
         assert refused.status_code == 403 and refused.json()["error"]["code"] == "conversation_blocked"
         assert refused.headers["x-should-retry"] == "false"
     redis.close()
+
+
+def found(gateway: GatewayProcess, agent_id: str) -> set[tuple[str, str]]:
+    """Action and metric of what was found of an agent."""
+    items = gateway.admin(f"/audit?agent_id={agent_id}&limit=200").json()["items"]
+    return {(one["action"], one["metadata"].get("metric")) for one in items if one["action"].startswith("find:")}
+
+
+def test_a_quarantined_agent_under_another_key_and_a_key_used_from_elsewhere_are_found(redis_url: str) -> None:
+    env = {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_TRUSTED_PROXIES": "127.0.0.0/8"}
+    with running_gateway("--stub", env=env) as gateway:
+
+        def ask(key: str, *, client: str = "OpenAI/Python 3.52.0", address: str = "203.0.113.9", **more: str) -> str:
+            body = {"model": "stub-echo", "messages": circle(0)}
+            headers = {"authorization": f"Bearer {key}", "user-agent": client, "x-forwarded-for": address, **more}
+            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+            return str(answer.headers["x-gateway-agent-id"])
+
+        ill, neighbour = ask("sk-ill-0123456789abcdef"), ask("sk-neighbour-0123456789")
+        eventually(lambda: all(gateway.admin(f"/agents/{one}").status_code == 200 for one in (ill, neighbour)))
+        assert gateway.ask("POST", f"/quarantine/{ill}", json={"reason": "ill"}).status_code == 200
+        # With its credential it is refused, with another one it is found.
+        ask("sk-ill-0123456789abcdef", **{"x-agent-id": "another"})
+        eventually(lambda: ("find:identity_evasion", "credential") in found(gateway, ill))
+        like = ""
+
+        def is_found() -> bool:
+            nonlocal like
+            like = ask("sk-again-0123456789abcdef")
+            return ("find:identity_evasion", "likeness") in found(gateway, like)
+
+        eventually(is_found)
+        ask("sk-neighbour-0123456789")
+
+        made = gateway.ask("POST", "/agents", json={"name": "mine"}).json()["agent_id"]
+        key = gateway.ask("POST", f"/agents/{made}/keys").json()["api_key"]
+        for place in ({}, {"client": "curl/8.0"}, {"address": "198.51.100.7"}):
+            assert ask(key, **place) == made
+        ask(key, client="python-requests/2.0", address="192.0.2.77")
+        eventually(lambda: ("find:new_client", "client") in found(gateway, made))
+        entries = gateway.admin(f"/audit?agent_id={made}&limit=200").json()["items"]
+        (entry,) = [one for one in entries if one["action"] == "find:new_client"]
+        assert entry["metadata"]["detail"] == {"client": "python-requests", "address": "192.0.2.0/24"}
+        assert found(gateway, neighbour) == set()

@@ -241,3 +241,11 @@ async def test_a_client_that_always_sends_the_whole_is_looked_at_as_such_though_
         talk = Whole("How late is it?")
         statuses = [(await here.turn(talk, "get_time", {}, "12:00"))[0] for _ in range(7)]
         assert statuses == [200] * 6 + [403]
+
+
+async def test_a_chain_with_names_of_any_length_is_not_kept() -> None:
+    async with gateway() as here:
+        talk = KeptResponses("Look")
+        for _ in range(3):
+            await here.turn(talk, "x" * 20_000, {}, "12:00")
+        assert all(not chain.made for chain in here.looping._known.values())

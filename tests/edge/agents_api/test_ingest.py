@@ -32,6 +32,12 @@ def test_an_unknown_agent_is_registered_with_its_first_vitals(api: AgentsApi) ->
     assert (agent["requests"], agent["cost_usd"], agent["verified"], agent["tools"]) == (1, 0.0035, False, ["a", "b"])
 
 
+def test_agents_that_report_are_watched_like_all_others(api: AgentsApi) -> None:
+    many = [{"agent_id": "batch-9", **EXCHANGE, "conversation": f"c{number % 6}"} for number in range(40)]
+    assert api.post("/ingest", many).status_code == 202
+    eventually(lambda: api.gateway.admin("/agents/batch-9").json().get("state") == "HEALTHY")
+
+
 def test_an_agent_is_found_by_its_name(api: AgentsApi) -> None:
     first, second = (api.post("/ingest", {"name": "nightly", **EXCHANGE}).json()["items"][0] for _ in range(2))
     assert first["agent_id"] == second["agent_id"]
