@@ -38,6 +38,7 @@ class PolicyOperations:
             self._engine,
             check_document,
             self._agent,
+            about=self._engine_about,
             modes=state.modes.of,
             recall=self._recall,
             calls=state.calls.read,
@@ -47,7 +48,9 @@ class PolicyOperations:
         return [questions, policies.router(state.policies, self._documents, check_document)]
 
     def of_agents(self) -> APIRouter:
-        effective = Effective(self._engine, self._plans, self._state.modes.of, shadow=self._shadow, clock=self._clock)
+        effective = Effective(
+            self._engine_about, self._plans_about, self._state.modes.of, shadow=self._shadow, clock=self._clock
+        )
         return agent_policy.router(self._state.agents, self._state.policies, self._documents, check_document, effective)
 
     def _engine(self) -> Engine:
@@ -56,8 +59,11 @@ class PolicyOperations:
     def _documents(self) -> tuple[Document, ...]:
         return self._engine().documents
 
-    def _plans(self) -> Plans:
-        return self._path.policies.current.plans
+    def _engine_about(self, agent: Agent) -> Engine:
+        return self._path.policies.about(agent).engine
+
+    def _plans_about(self, agent: Agent) -> Plans:
+        return self._path.policies.about(agent).plans
 
     async def _agent(self, agent_id: str) -> Agent:
         return as_agent(await known(self._state.agents, agent_id))

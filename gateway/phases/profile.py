@@ -38,12 +38,13 @@ class Profile:
 
     `reported` is how many tools failed and how many calls were repeated, as this request says. `base` is the agent as
     identified from the head; `chained` whether a later request may refer to the answer by its id; `named` the name of a
-    conversation that the provider keeps. `trail` is what `looping` knows of calls that this request does not show.
+    conversation that the provider keeps. `trail` is what `looping` knows of calls that this request does not show,
+    `treatment` names that under which the model does not see what was said before.
     """
 
     __slots__ = (
         "base", "body_key", "chained", "conversation", "history", "named",
-        "prompt_hash", "reported", "retries", "tools_hash", "trail", "turn",
+        "prompt_hash", "reported", "retries", "tools_hash", "trail", "treatment", "turn",
     )  # fmt: skip
 
     def __init__(self, base: str) -> None:
@@ -58,6 +59,7 @@ class Profile:
         self.body_key: _BodyKey | None = None
         self.chained = False
         self.named: str | None = None
+        self.treatment: str | None = None
         self.trail: Any = None
 
     def forget_text(self) -> None:

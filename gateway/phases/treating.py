@@ -92,13 +92,11 @@ class Treating:
 
     def observe(self, exchange: Exchange, vitals: Vitals) -> None:
         """Remember the answer of a model that has forgotten: later requests may go on from it."""
-        policies, profile, answer = exchange.policies, exchange.profile, exchange.answer
-        treatment: Treatment | None = None if policies is None else policies.treatment
-        if treatment is None or not treatment.prescription.drop_history or exchange.agent is None:
+        profile, answer, agent = exchange.profile, exchange.answer, exchange.agent
+        if not isinstance(profile, Profile) or profile.treatment is None or not profile.chained:
             return
-        if answer is not None and answer.id is not None and isinstance(profile, Profile) and profile.chained:
-            agent_id = exchange.agent.agent_id
-            self._forgetting.answered(agent_id, self._name(agent_id), answer.id)
+        if answer is not None and answer.id is not None and agent is not None:
+            self._forgetting.answered(agent.agent_id, profile.treatment, answer.id)
 
     def _check_conversation(self, exchange: Exchange, agent: Agent, prescription: Prescription) -> None:
         conversation = getattr(exchange.profile, "conversation", None)
@@ -129,8 +127,10 @@ class Treating:
     async def _forget(self, exchange: Exchange, agent: Agent) -> None:
         ask, dialect = exchange.ask, exchange.route.dialect or ""
         assert ask is not None
-        conversation = getattr(exchange.profile, "conversation", None) or ""
-        about = {"agent_id": agent.agent_id, "treatment": self._name(agent.agent_id), "conversation": conversation}
+        conversation, name = getattr(exchange.profile, "conversation", None) or "", self._name(agent.agent_id)
+        if isinstance(exchange.profile, Profile):
+            exchange.profile.treatment = name
+        about = {"agent_id": agent.agent_id, "treatment": name, "conversation": conversation}
         try:
             body = await self._forgetting.forget(exchange.plain, ask, dialect, **about)
         except NothingLeft:

@@ -329,6 +329,9 @@ async def test_servers_questions_and_intents_go_by_it(patient: Patient) -> None:
     await patient.treat("narrow_tools", only_tools=frozenset({"look"}))
     assert [one["name"] for one in mcp(request("tools/list"))["result"]["tools"]] == ["look"]
     assert "immune/only" in json.dumps(mcp(call("erase"), 1))
+    gateway, agent_id = patient.agent.gateways[0], patient.agent.agent_id
+    explained = gateway.ask("POST", "/policies/explain", json={"agent_id": agent_id, "tool": "erase"}).json()
+    assert explained["rule"] == "immune/only"
     await patient.treat()
     assert "isError" not in mcp(call("erase"))["result"] and may()["allowed"]
 
@@ -354,6 +357,8 @@ async def test_the_record_says_what_an_agent_is_treated_with(patient: Patient) -
 
 async def test_a_throttled_agent_hears_the_incident(patient: Patient) -> None:
     await patient.treat("throttle", requests_per_minute=1)
+    shown = patient.agent.gateways[1].admin(f"/agents/{patient.agent.agent_id}/policy?effective=true").json()
+    assert [(one["limit"], one["policy"]) for one in shown["limits"]] == [("requests_per_minute", "immune")]
     found = [patient.agent.gateways[0].complete(patient.key) for _ in range(2)]
     assert [one.status_code for one in found] == [200, 429]
     assert "throttled (unknown, incident inc_7)" in found[1].json()["error"]["message"]

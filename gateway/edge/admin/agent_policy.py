@@ -76,15 +76,15 @@ class Effective:
     """What holds for an agent by all documents.
 
     Args:
-        plans: of limits and budgets.
+        in_force, plans: what judges and what bounds an agent, whatever is prescribed for it included.
         modes: of documents for an agent, where they are not in their start mode.
         shadow: the whole gateway only watches.
     """
 
     def __init__(
         self,
-        in_force: Callable[[], Engine],
-        plans: Callable[[], Plans],
+        in_force: Callable[[Agent], Engine],
+        plans: Callable[[Agent], Plans],
         modes: Callable[[Agent], Mapping[str, str]],
         *,
         shadow: bool,
@@ -98,7 +98,7 @@ class Effective:
 
     def of(self, agent: Agent, tools: tuple[str, ...]) -> dict[str, Any]:
         """`tools` are those that it was seen with; those that documents name are added."""
-        documents = [document for document in self._in_force().documents if is_about(document.match, agent)]
+        documents = [document for document in self._in_force(agent).documents if is_about(document.match, agent)]
         named = (tool.name for document in documents for tool in document.clauses.tools if "*" not in tool.name)
         engine = Engine([without_arguments(one) for one in documents], shadow=self._shadow)
         facts = Facts(agent, self._clock(), self._modes(agent))
@@ -113,7 +113,7 @@ class Effective:
             "allowed_tools": [tool for tool, verdict in verdicts.items() if verdict.allowed and not verdict.approval],
             "approval_tools": [tool for tool, verdict in verdicts.items() if verdict.asks],
             "blocked_tools": [tool for tool, verdict in verdicts.items() if not (verdict.allowed or verdict.asks)],
-            "limits": [_limit(holding) for holding in self._plans().of(agent)],
+            "limits": [_limit(holding) for holding in self._plans(agent).of(agent)],
         }
 
 

@@ -139,6 +139,7 @@ def router(
     check_document: Check,
     agent_of: AgentOf,
     *,
+    about: Callable[[Agent], Engine],
     modes: Callable[[Agent], Mapping[str, str]],
     recall: Callable[[str, Rules], Awaitable[Memory]],
     calls: ReadCalls,
@@ -148,6 +149,7 @@ def router(
     """What the policies would say.
 
     Args:
+        in_force: what holds for everyone; `about`: for one agent, whatever is prescribed for it included.
         recall: what an agent did lately, as far as its rules ask; raises StoreUnavailable.
         calls: recorded ones since a time, so many at most.
         replay: of what is in force, and of what would be.
@@ -162,7 +164,7 @@ def router(
         """What would be decided about a call now, and every rule that was looked at. A conversation is not known here:
         what depends on one is judged as if there were none."""
         agent = NOBODY if body.agent_id is None else await agent_of(body.agent_id)
-        engine = in_force()
+        engine = about(agent)
         rules = engine.of(agent)
         memory = await recall(agent.agent_id, rules) if rules.needs_memory else None
         facts = Facts(agent, clock(), _modes(engine, modes(agent), body.mode), memory=memory)
