@@ -50,10 +50,16 @@ class ImmuneOperations:
                 state.agents,
                 self._states,
                 self._healer,
+                order=state.watch_feed.order,
                 notify=notify,
             ),
             baseline.router(
-                state.agents, state.watched_agents, state.watch_feed, state.watch_partitions.passed, notify=notify
+                state.agents,
+                state.watched_agents,
+                self._states,
+                state.watch_feed,
+                state.watch_partitions.passed,
+                notify=notify,
             ),
         ]
 

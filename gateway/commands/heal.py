@@ -1,6 +1,7 @@
 """`leuko heal`: treat an agent that is in quarantine now, whatever its approval waits for."""
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
@@ -17,15 +18,22 @@ def heal(
         str | None,
         typer.Argument(help="The agent to treat; without one, those under treatment are listed.", callback=quoted),
     ] = None,
+    end: Annotated[bool, typer.Option("--end", help="Take away the remedies that are in force for the agent.")] = False,
     all: Annotated[bool, typer.Option("--all", help="All agents in quarantine that nobody holds there.")] = False,
 ) -> None:
     """Begin to heal an agent now; one that an operator stopped as well."""
     if all and agent is not None:
         raise typer.BadParameter("give an agent or --all, not both")
+    if end and agent is None:
+        raise typer.BadParameter("--end takes an agent")
     if all:
         session.show(
             session.client.ask("POST", "/heal-all")["items"], ("agent_id", "healing", "state", "reason", "incident_id")
         )
+    elif agent is not None and end:
+        remedies = session.client.ask("GET", f"/agents/{agent}")["remedies"]
+        session.client.ask("DELETE", f"/healing/{agent}")
+        session.done(f"ended {', '.join(remedies)}" if remedies else f"there was no remedy for {unquote(agent)}")
     elif agent is not None:
         session.show_one(session.client.ask("POST", f"/agents/{agent}/heal"))
     else:

@@ -48,13 +48,15 @@ def replay(
 ) -> None:
     """Run stored vitals through detection and decisions from the beginning: what would have been found and done.
 
-    Without settings it is as the gateway is without any. Loops are not in it: vitals do not tell them.
+    Settings are those of the gateway's policies about all agents where its own vitals are replayed, else none; then
+    come --policy and --set. Loops are not in it: vitals do not tell them.
     """
     from gateway.immune.replay import run
 
     if files and since is not None:
         raise typer.BadParameter("give files or --since, not both")
-    settings = _settings(policy or (), changes or ())
+    given = [_members(changes or ())]  # before anybody is asked
+    settings = _settings([] if files or policy else policies_in_force(session), policy or (), given)
     rows = _rows(files) if files else _stored(session, since)
     report = run(rows, settings)
     found = _shown(report)
@@ -68,7 +70,7 @@ def replay(
             session.show(found[name], tuple(found[name][0]))
 
 
-def _settings(paths: Iterable[Path], changes: Iterable[str]) -> "Immune":
+def _settings(raws: Iterable[Any], paths: Iterable[Path], changes: Iterable[Any]) -> "Immune":
     """What documents and then changes say of the immune system. Raises Failure."""
     from gateway.commands.client import Failure
     from gateway.immune.settings import settings_of
@@ -77,11 +79,22 @@ def _settings(paths: Iterable[Path], changes: Iterable[str]) -> "Immune":
     from gateway.settings.policies import read_policy
 
     try:
-        documents: list[Document] = [parse(read_policy(path, str(path)), str(path)) for path in paths]
-        documents.append(parse({"name": "set", "immune": _members(changes)}, "--set"))
+        documents: list[Document] = [parse(raw, f"policy {raw['name']}") for raw in raws]
+        documents += [parse(read_policy(path, str(path)), str(path)) for path in paths]
+        documents += [parse({"name": "set", "immune": members}, "--set") for members in changes]
     except PolicyError as error:
         raise Failure(str(error), 2) from None
     return settings_of(document.clauses.immune for document in documents)
+
+
+def policies_in_force(session: Session) -> list[dict[str, Any]]:
+    """What the gateway's policies about all agents say of the immune system. Raises Failure."""
+    client, found = session.client, []
+    for one in client.ask("GET", "/policies")["items"]:
+        document = client.ask("GET", f"/policies/{quoted(one['name'])}")["document"] if one["in_force"] else {}
+        if document.get("immune") and not document.get("match"):
+            found.append({"name": document["name"], "immune": document["immune"]})
+    return found
 
 
 def _members(changes: Iterable[str]) -> dict[str, Any]:

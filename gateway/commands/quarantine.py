@@ -19,7 +19,7 @@ def quarantine(
     """Stop an agent, on every replica: when this is done, none forwards anything of it."""
     if agent is None:
         page = session.client.ask("GET", "/quarantine")
-        session.show(page["items"], ("agent_id", "state", "since", "reason"))
+        session.show(page["items"], ("agent_id", "state", "since", "reason", "incident_id"))
         return
     if reason is None:
         raise typer.BadParameter("give a --reason")

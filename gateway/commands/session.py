@@ -246,6 +246,8 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, list):
         value = ",".join(f"({_cell(one)})" if isinstance(one, list | dict) else _cell(one) for one in value)
     elif isinstance(value, dict):

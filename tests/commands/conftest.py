@@ -17,18 +17,18 @@ Leuko = Callable[..., Result]
 
 
 @pytest.fixture(scope="package")
-def prefix() -> str:
+def keys_prefix() -> str:
     """Of the gateway's keys."""
     return f"cmd{secrets.token_hex(4)}:"
 
 
 @pytest.fixture(scope="package")
 def gateway(
-    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory, prefix: str
+    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory, keys_prefix: str
 ) -> Iterator[GatewayProcess]:
     env = {
         "GATEWAY_REDIS_URL": shared_redis.url,
-        "GATEWAY_REDIS_PREFIX": prefix,
+        "GATEWAY_REDIS_PREFIX": keys_prefix,
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("data")),
     }
     with running_gateway("--stub", env=env) as one:

@@ -20,3 +20,6 @@ def test_an_agent_in_quarantine_is_listed_and_healed(leuko: Leuko, gateway: Gate
     assert [one["agent_id"] for one in found["agents"]] == [agent]
     shown = leuko("heal").stdout
     assert "latest treatments" in shown and "applied" in shown
+    assert leuko("heal", agent, "--end").stdout == f"ended {found['agents'][0]['remedies'][0]}\n"
+    assert leuko("heal", agent, "--end").stdout == f"there was no remedy for {agent}\n"
+    leuko("heal", "--end", code=2)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 from typer.testing import Result
 
+from gateway.commands.client import AdminClient
+from gateway.commands.immune import policies_in_force
+from gateway.commands.session import Output, Session
 from tests.commands.conftest import Leuko, read, run
 from tests.immune.tau2 import DATA
+from tests.support.gateway import ADMIN_KEY, GatewayProcess
 
 
 def replayed(*args: str) -> dict[str, dict[str, int]]:
@@ -57,3 +61,17 @@ def test_without_files_the_exchanges_that_the_gateway_keeps_are_replayed(leuko: 
     found = read(leuko("immune", "replay", "--since", "24h", "-o", "json"))
     assert found["calls"] >= 2 and found["agents"] >= 2 and found["findings"] == []
     assert read(leuko("immune", "replay", "--since", "2030-01-01T00:00:00Z", "-o", "json"))["calls"] == 0
+
+
+def test_there_what_the_gateways_policies_say_of_all_agents_counts(leuko: Leuko, gateway: GatewayProcess) -> None:
+    for name, more in (("cli-all", {}), ("cli-some", {"match": {"teams": ["a"]}}), ("cli-quiet", {"immune": None})):
+        document = {"name": name, "immune": {"metrics": {"latency": {"z": 50}}}, **more}
+        document = {member: value for member, value in document.items() if value is not None}
+        assert gateway.ask("PUT", f"/policies/{name}", json=document).status_code == 201
+    session = Session(lambda: AdminClient(gateway.url, ADMIN_KEY), Output.JSON)
+    found = {document["name"]: document["immune"] for document in policies_in_force(session)}
+    session.close()
+    assert found["cli-all"] == {"metrics": {"latency": {"z": 50}}} and not {"cli-some", "cli-quiet"} & found.keys()
+    leuko("immune", "replay", "-o", "json")
+    for name in ("cli-all", "cli-some", "cli-quiet"):
+        leuko("policy", "delete", name)

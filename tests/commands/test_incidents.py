@@ -14,7 +14,7 @@ from tests.support.redis import RedisServer
 
 
 @pytest.fixture
-def incident(gateway: GatewayProcess, prefix: str, shared_redis: RedisServer) -> Iterator[str]:
+def incident(gateway: GatewayProcess, keys_prefix: str, shared_redis: RedisServer) -> Iterator[str]:
     found = Finding("tool_loop", "identical", None, 1.8e9, "agt_1", "req_1", hard=True, detail={"tool": "look"})
     far = Finding("output_token_spike", "output", 7.126, 1.8e9, "agt_1", "req_2")
     made = Incident(
@@ -22,7 +22,7 @@ def incident(gateway: GatewayProcess, prefix: str, shared_redis: RedisServer) ->
         diagnoses=(Diagnosis("infinite_loop", 0.85), Diagnosis("unknown", 0.15)),
         actions=(Action("reset_memory", "applied", 1.8e9 + 1),),
     )  # fmt: skip
-    Kept(shared_redis.url, prefix).incidents(lambda incidents: incidents.open(made))
+    Kept(shared_redis.url, keys_prefix).incidents(lambda incidents: incidents.open(made))
     yield made.incident_id
 
 

@@ -9,14 +9,14 @@ from tests.support.gateway import GatewayProcess
 
 
 @pytest.fixture
-def modes(gateway: GatewayProcess) -> Iterator[None]:
+def modes(leuko: Leuko, gateway: GatewayProcess) -> Iterator[None]:
     """A policy that has some, and lets everything pass in each."""
     modes = {"NORMAL": {"allow": ["*"]}, "EMERGENCY": {"allow": ["*"]}, "QUIET": {"allow": ["*"]}}
     body = {"name": "cli-modes", "default": "allow", "modes": modes}
     answer = gateway.ask("PUT", "/policies/cli-modes", json=body)
     assert answer.status_code == 201, answer.text
     yield
-    gateway.ask("DELETE", "/policies/cli-modes")
+    leuko("policy", "delete", "cli-modes")
 
 
 def test_a_mode_that_no_policy_has_is_refused(leuko: Leuko) -> None:

@@ -49,7 +49,7 @@ class ShownEvidence(BaseModel):
 
 class ShownAgent(BaseModel):
     """`deviation` in standard deviations of the agent's own past, of its latest exchange. `throttled`: one request at a
-    time goes through."""
+    time goes through. `remedies`: what it is treated with."""
 
     agent_id: str
     name: str | None
@@ -57,6 +57,7 @@ class ShownAgent(BaseModel):
     state: str
     deviation: float | None
     throttled: bool
+    remedies: list[str]
     owner_team: str | None
     environment: str | None
     active: bool
@@ -242,6 +243,7 @@ class _Shown:
             "state": condition.state,
             "deviation": condition.deviation,
             "throttled": condition.throttled,
+            "remedies": list(condition.remedies),
             "owner_team": record.owner_team,
             "environment": record.environment,
             "active": record.active,

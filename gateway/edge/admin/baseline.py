@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from gateway.edge.admin.access import needs, principal
 from gateway.edge.admin.agents import AgentId, known
+from gateway.edge.admin.states import States
 from gateway.immune.caps import caps
 from gateway.immune.forms import Forms
 from gateway.immune.record import Record
@@ -85,7 +86,13 @@ Passed = Callable[[str, str, float], Awaitable[bool]]
 
 
 def router(
-    agents: Agents, watched: WatchedAgents, feed: Feed, passed: Passed, *, notify: Callable[[str, dict[str, Any]], None]
+    agents: Agents,
+    watched: WatchedAgents,
+    states: States,
+    feed: Feed,
+    passed: Passed,
+    *,
+    notify: Callable[[str, dict[str, Any]], None],
 ) -> APIRouter:
     """Any worker answers for all. `notify` tells whoever watches the events."""
     routes = APIRouter(tags=["vitals"])
@@ -99,7 +106,8 @@ def router(
     async def get_baseline(agent_id: AgentId) -> dict[str, Any]:
         """What the agent's exchanges are measured against."""
         await known(agents, agent_id)
-        return _shown(agent_id, await watched.record(agent_id))
+        throttled = (await states.of([agent_id]))[agent_id].throttled
+        return {**_shown(agent_id, await watched.record(agent_id)), "throttled": throttled}
 
     @routes.post(
         "/agents/{agent_id}/baseline/accept",
@@ -122,7 +130,7 @@ def router(
 
 def _shown(agent_id: str, record: Record | None) -> dict[str, Any]:
     if record is None:
-        empty: dict[str, Any] = {"metrics": [], "forms": {}, "caps": [], "deviation": None, "throttled": False}
+        empty: dict[str, Any] = {"metrics": [], "forms": {}, "caps": [], "deviation": None}
         return {"agent_id": agent_id, "warm": False, "calls": 0, "conversations": 0, **empty}
     state = record.state
     limits = {model: caps(state, model) for model in state.models}
@@ -132,7 +140,6 @@ def _shown(agent_id: str, record: Record | None) -> dict[str, Any]:
         "calls": state.calls,
         "conversations": state.conversations,
         "deviation": round(state.deviation, 2),
-        "throttled": record.course.throttled,
         "metrics": [{name: getattr(one, name) for name in ShownUsual.model_fields} for one in usual(state)],
         "forms": {name: _forms(forms) for name, forms in state.forms.items()},
         "caps": [

@@ -1,7 +1,7 @@
 """`/healing`: the agents that are treated or wait for it, what was tried, what it did, and the word to begin now."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Query
@@ -122,11 +122,20 @@ def router(
     agents: Agents,
     states: States,
     healer: Healer,
+    *,
+    order: Callable[[str, dict[str, Any]], None],
+    notify: Callable[[str, dict[str, Any]], None],
 ) -> APIRouter:
-    """Any worker answers for all."""
+    """Any worker answers for all.
+
+    Args:
+        order: asks something of whoever watches an agent, in memory.
+        notify: tells whoever watches the events.
+    """
     routes = APIRouter(tags=["healing"])
     _reads(routes, _Patients(quarantine, incidents, prescriptions), incidents, counts)
     _begins(routes, quarantine, agents, states, healer)
+    _ends(routes, agents, prescriptions, order, notify)
     return routes
 
 
@@ -178,6 +187,27 @@ def _begins(routes: APIRouter, quarantine: Quarantine, agents: Agents, states: S
             {**_begun(quarantine.of(life.agent_id) or life), "healing": False, "reason": _why(life)} for life in rest
         ]
         return {"items": items}
+
+
+def _ends(
+    routes: APIRouter,
+    agents: Agents,
+    prescriptions: Prescriptions,
+    order: Callable[[str, dict[str, Any]], None],
+    notify: Callable[[str, dict[str, Any]], None],
+) -> None:
+    @routes.delete("/healing/{agent_id}", status_code=204, dependencies=[needs("operator")], responses={404: {}})
+    async def end_remedies(agent_id: AgentId, request: Request) -> None:
+        """Take away every remedy that is in force for an agent, a throttle too; what is found anew may bring it back.
+        It does not end a quarantine."""
+        if prescriptions.case(agent_id) is None:
+            await known(agents, agent_id)
+            return
+        remedies = list(prescriptions.of(agent_id).remedies)
+        await prescriptions.clear(agent_id)
+        order(agent_id, {"do": "unthrottle"})
+        data = {"agent_id": agent_id, "outcome": "ended", "remedies": remedies, "by": principal(request).key_id}
+        notify("healing", data)
 
 
 class _Patients:

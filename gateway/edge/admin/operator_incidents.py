@@ -13,19 +13,21 @@ from gateway.store.incidents import Incidents
 log = logging.getLogger(__name__)
 
 Notify = Callable[[str, dict[str, Any]], None]
+Alert = Callable[[str, dict[str, Any], str], None]
 
 
 class OperatorIncidents:
     """Nothing is raised: what it is about is done by then, and done again it is made up for.
 
     Args:
-        notify: tells whoever watches the events.
+        notify: tells whoever watches the events; `alert`, webhooks: of a kind, with data, once an id.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, incidents: Incidents, *, notify: Notify, clock: Callable[[], float]) -> None:
+    def __init__(self, incidents: Incidents, *, notify: Notify, alert: Alert, clock: Callable[[], float]) -> None:
         self._incidents = incidents
         self._notify = notify
+        self._alert = alert
         self._clock = clock
 
     async def blocked(self, before: Life | None, life: Life, reason: str, by: str) -> None:
@@ -44,6 +46,7 @@ class OperatorIncidents:
         if await self._incidents.open(made) == made:
             data = {"agent_id": life.agent_id, "incident_id": life.incident_id, "state": life.state, "reason": reason}
             self._notify("incident.opened", data)
+            self._alert("incident.opened", data, life.incident_id)
         elif life != before:
 
             def held(known: Incident) -> Incident:
@@ -65,6 +68,7 @@ class OperatorIncidents:
         if await self._incidents.change(before.incident_id, closed) is not None:
             data = {"agent_id": before.agent_id, "incident_id": before.incident_id, "state": after.state}
             self._notify("incident.closed", data)
+            self._alert("incident.closed", data, f"{before.incident_id}:closed")
 
     async def _surely(self, step: Callable[..., Awaitable[None]], *args: object) -> None:
         try:

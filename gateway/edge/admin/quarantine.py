@@ -73,8 +73,13 @@ def router(
     """`notify` tells whoever watches the events."""
     routes = APIRouter(tags=["quarantine"])
 
-    async def answer(event: str, life: Life, epoch: int, response: Response) -> dict[str, Any]:
-        notify(event, {"agent_id": life.agent_id, "state": life.state, "incident_id": life.incident_id})
+    async def answer(event: str, before: Life | None, life: Life, epoch: int, response: Response) -> dict[str, Any]:
+        told = {"agent_id": life.agent_id, "state": life.state, "incident_id": life.incident_id}
+        notify(event, told)
+        if before is None or life.state != before.state:
+            move = life.history[-1] if life.history else None
+            moved = {"before": before.state if before else "INITIALIZING", "cause": move.cause if move else ""}
+            notify("lifecycle", {**told, **moved})
         pending = await control.acknowledged(epoch, WITHIN)
         response.status_code = 202 if pending else 200
         return {**_shown(life), "epoch": epoch, "pending": pending}
@@ -85,7 +90,7 @@ def router(
     return routes
 
 
-Answer = Callable[[str, Life, int, Response], Awaitable[dict[str, Any]]]
+Answer = Callable[[str, Life | None, Life, int, Response], Awaitable[dict[str, Any]]]
 
 
 def _reads(routes: APIRouter, quarantine: Quarantine, control: Control) -> None:
@@ -122,17 +127,17 @@ def _blocks(
             raise unknown_agent(agent_id)
         if (into := known.rules.of(agent_id).into) is not None:
             raise Problem(409, f"{agent_id[:80]} was merged into {into}, which its requests count as: quarantine that.")
-        by, before = principal(request).key_id, quarantine.of(agent_id)
+        by, before = principal(request).key_id, await known.states.life(agent_id)
         life, epoch = await quarantine.block(
             agent_id,
             body.reason,
             by,
             drain_seconds=body.drain_seconds,
             credential_id=record.credential_id if record else "",
-            base=await known.states.life(agent_id),
+            base=before,
         )
         await incidents.blocked(before, life, body.reason, by)
-        return await answer("quarantine", life, epoch, response)
+        return await answer("quarantine", before, life, epoch, response)
 
 
 def _releases(
@@ -148,16 +153,17 @@ def _releases(
         agent_id: AgentId, request: Request, response: Response, body: Release | None = None
     ) -> Any:
         """The agent is on probation from now on; one that is not in quarantine stays as it is."""
-        before, reason, by = quarantine.of(agent_id), (body or Release()).reason, principal(request).key_id
-        if before is None and await known.agents.get(agent_id) is None:
+        before, by = await known.states.life(agent_id), principal(request).key_id
+        reason = (body or Release()).reason
+        if quarantine.of(agent_id) is None and await known.agents.get(agent_id) is None:
             raise unknown_agent(agent_id)
         try:
-            life, epoch = await quarantine.release(agent_id, reason, by, await known.states.life(agent_id))
+            life, epoch = await quarantine.release(agent_id, reason, by, before)
         except IllegalMove as error:
             raise Problem(409, str(error)) from None
         if before is not None:
             await incidents.released(before, life, reason, by)
-        return await answer("release", life, epoch, response)
+        return await answer("release", before, life, epoch, response)
 
 
 def _shown(life: Life) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from gateway.immune.record import Summary
 from gateway.model.lifecycle import Life, State
 from gateway.model.value import value
 from gateway.store.errors import StoreUnavailable
+from gateway.store.prescriptions import Case, Prescriptions
 from gateway.store.quarantine import Quarantine
 from gateway.store.watched_agents import WatchedAgents
 
@@ -15,11 +16,12 @@ log = logging.getLogger(__name__)
 
 @value
 class Condition:
-    """`deviation` in σ of the latest exchange; None while nothing is known of the agent."""
+    """`deviation` in σ of the latest exchange; None while nothing is known of the agent. `remedies`: in force."""
 
     state: State = "INITIALIZING"
     deviation: float | None = None
     throttled: bool = False
+    remedies: tuple[str, ...] = ()
 
 
 class States:
@@ -28,8 +30,9 @@ class States:
     Nothing here raises: without Redis, agents that were never blocked are where all begin.
     """
 
-    def __init__(self, quarantine: Quarantine, watched: WatchedAgents) -> None:
+    def __init__(self, quarantine: Quarantine, watched: WatchedAgents, prescriptions: Prescriptions) -> None:
         self._quarantine = quarantine
+        self._prescriptions = prescriptions
         self._watched = watched
 
     async def of(self, agent_ids: Iterable[str]) -> Mapping[str, Condition]:
@@ -57,6 +60,10 @@ class States:
     def _condition(self, agent_id: str, known: Summary | None) -> Condition:
         life = self._quarantine.of(agent_id)
         state = life.state if life is not None else known.state if known is not None else "INITIALIZING"
-        if known is None:
-            return Condition(state)
-        return Condition(state, round(known.deviation, 2), known.throttled)
+        case = self._prescriptions.case(agent_id) or Case()
+        return Condition(
+            state,
+            None if known is None else round(known.deviation, 2),
+            case.throttled is not None,
+            self._prescriptions.of(agent_id).remedies,
+        )

@@ -62,6 +62,11 @@ def test_an_agent_in_quarantine_is_a_patient_and_heal_now_treats_it_whoever_hold
     log = gateway.admin("/healing").json()["items"]
     assert (log[0]["agent_id"], log[0]["incident_id"]) == (agent, said["incident_id"])
     assert (log[0]["action"], log[0]["outcome"]) == (found["remedies"][0], "applied")
+    assert gateway.admin(f"/agents/{agent}").json()["remedies"] == found["remedies"]
+    for _ in range(2):
+        assert gateway.ask("DELETE", f"/healing/{agent}").status_code == 204
+    assert gateway.admin(f"/agents/{agent}").json()["remedies"] == []
+    problem(gateway.ask("DELETE", "/healing/agt_nobody"), 404)
 
 
 def test_who_is_not_in_quarantine_cannot_be_healed(gateway: GatewayProcess, agent: str) -> None:

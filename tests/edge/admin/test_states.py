@@ -32,7 +32,7 @@ def suspect(agent_id: str) -> Record:
         watch(record.state, replace(row, agent_id=agent_id))
     life = Life(agent_id).moved("HEALTHY", 1.7e9, "warm", "gateway").moved("SUSPECTED", 1.7e9 + 120, "odd", "gateway")
     record.life = replace(life, incident_id="inc_suspect")
-    record.course = Course("SUSPECTED", throttled=True)
+    record.course = Course("SUSPECTED")
     return record
 
 
@@ -47,7 +47,7 @@ def agent(gateway: GatewayProcess, shared_redis: RedisServer) -> Iterator[str]:
 
 def test_an_agent_that_was_never_blocked_is_as_its_record_says(gateway: GatewayProcess, agent: str) -> None:
     shown = gateway.admin(f"/agents/{agent}").json()
-    assert (shown["state"], shown["throttled"]) == ("SUSPECTED", True)
+    assert (shown["state"], shown["throttled"], shown["remedies"]) == ("SUSPECTED", False, [])
     assert isinstance(shown["deviation"], float) and shown["deviation"] == round(shown["deviation"], 2)
     assert [one["state"] for one in gateway.admin("/agents").json()["items"]] == ["SUSPECTED"]
     life = gateway.admin(f"/lifecycle/{agent}").json()
