@@ -87,7 +87,7 @@ class Registry:
         before, credential_id = (None if value is None else value.decode("utf-8", "replace") for value in values)
         if credential_id is not None:
             await self._connection.execute("ZREM", keys.credential(credential_id), agent_id)
-        await self._connection.execute("DEL", keys.forms(agent_id))
+        await self._connection.execute("DEL", keys.forms(agent_id), keys.clients(agent_id))
         await self._connection.execute("ZREM", keys.agents, agent_id)
         existed = bool(await self._connection.execute("DEL", keys.agent(agent_id)))
         if before is not None:
@@ -115,7 +115,7 @@ class Registry:
                 if reply[0]:
                     forgotten.append(name)
                     await execute("ZREM", keys.credential(reply[1].decode()), name)
-                    await execute("DEL", keys.forms(name))
+                    await execute("DEL", keys.forms(name), keys.clients(name))
             if forgotten:
                 await execute("ZREM", keys.agents, *forgotten)
             kept += len(names) - len(forgotten)

@@ -50,3 +50,11 @@ async def test_an_agent_that_does_not_exist_is_not_made_by_a_change(registry: Re
     assert not await connection.execute("EXISTS", connection.keys.agent("agt_nobody"))
     await registry.make(Attributes("ghost"))
     assert not await registry.delete("agt_nobody")
+
+
+async def test_with_an_agent_goes_from_where_it_was_used(registry: Registry, connection: Connection) -> None:
+    agent_id, keys = await registry.make(Attributes("billing")), connection.keys
+    for key in (keys.forms(agent_id), keys.clients(agent_id)):
+        await connection.execute("HSET", key, "a", "b")
+    assert await registry.delete(agent_id)
+    assert not await connection.execute("EXISTS", keys.forms(agent_id), keys.clients(agent_id))
