@@ -59,11 +59,14 @@ _NONE = frozenset[int]()
 
 
 def _kept(dialect: str, messages: list[Any], held: int, *, refers: bool) -> list[_Kept]:
-    speakers = [speaker(dialect, message) for message in messages]
+    speakers, held = [speaker(dialect, message) for message in messages], min(held, len(messages))
     words = _last_words(dialect, messages[:held], speakers)
+    if dialect == "messages" and held - 2 in words and speakers[held - 1] == "model":
+        # The beginning of the answer that was asked for. https://docs.anthropic.com/en/docs/build-with-claude/prefill
+        words |= {held - 1} if not any(calls_in(dialect, messages[held - 1])) else set()
     kept = [
         (at, results_among(messages[at]) if dialect == "messages" else _NONE)
-        for at in range(min(held, len(messages)))
+        for at in range(held)
         if at in words or speakers[at] in ("system", "tools")
     ]
     gone = {call for message in messages[:held] for call in calls_in(dialect, message)}

@@ -154,11 +154,19 @@ def test_in_the_messages_api_words_beside_results_stay_without_them() -> None:
 
 
 def test_in_the_messages_api_roles_alternate_where_something_is_left_out() -> None:
-    assert anthropic(user("1"), says("x"), user("2"), held=2) == [user([text("1"), text("2")])]
+    assert anthropic(user("1"), use("a"), user("2"), held=2) == [user([text("1"), text("2")])]
     assert anthropic(user("1"), says("x"), SYSTEM, user("2"), held=4) == [SYSTEM, user("2")]
     assert anthropic(user("1"), use("a"), user(gives("a")), says("x"), held=2) == [user("1"), says("x")]
     assert anthropic(user("1"), use("a"), user([*gives("a"), text("2")]), held=2) == [user([text("1"), text("2")])]
     assert anthropic(user("0"), says("x"), user(None), user("2"), "odd", held=4) == [user(None), user("2"), "odd"]
+
+
+def test_in_the_messages_api_an_answer_that_was_begun_for_the_model_stays() -> None:
+    before = (user("0"), says("x"), user("1"), says("{"))
+    assert anthropic(*before, held=4) == [user("1"), says("{")]
+    assert anthropic(*before[:3], says('{"a": 1}'), user("2"), held=4) == [user("1"), says('{"a": 1}'), user("2")]
+    assert anthropic(user("1"), says("{"), held=2) is anthropic(user("1"), held=2) is None
+    assert anthropic(user("0"), says("x"), SYSTEM, held=3) == [user("0"), SYSTEM]
 
 
 def test_the_reference_to_a_thread_goes() -> None:
