@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.commands.client import AdminClient
     from gateway.demo.chaos import Trial
 
+_TRIES, _PAUSE_SECONDS = 5, 0.5
 _HELP = "What goes wrong: " + "; ".join(f"{fault.name} ({fault.says})" for fault in FAULTS.values()) + "."
 
 
@@ -65,12 +66,19 @@ def chaos(
 async def _run(session: Session, trial: "Trial", model_url: str | None, *, keep: bool) -> list[str]:
     import httpx
 
+    from gateway.commands.client import Failure
     from gateway.demo.chaos import Chaos
 
     client = session.client
 
     async def ask(method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
-        return await asyncio.to_thread(client.ask, method, path, params=query, body=body)
+        for left in range(_TRIES if method == "GET" else 1, 0, -1):
+            try:
+                return await asyncio.to_thread(client.ask, method, path, params=query, body=body)
+            except Failure as failure:
+                if left == 1 or failure.status not in (None, 503):
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     most = httpx.Limits(max_connections=2 * trial.agents + 10)
     async with httpx.AsyncClient(base_url=model_url or client.url, timeout=60.0, limits=most, trust_env=False) as http:

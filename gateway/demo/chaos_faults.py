@@ -14,8 +14,8 @@ class Fault:
     """One fault. All counts are of agents.
 
     findings: one of these types has to be found. blocks: whether the agent has to be blocked (True), must not be
-    (False), or may be (None). everybody: all agents suffer from it. denied: a tool that the agent is denied first.
-    hides: once it is blocked, it comes again under another name.
+    (False), or may be (None). contains: it has to be blocked, or throttled at least. everybody: all agents suffer from
+    it. denied: a tool that the agent is denied first. hides: once it is blocked, it comes again under another name.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Fault:
     behaviour: Behaviour
     findings: frozenset[str]
     blocks: bool | None = None
+    contains: bool = False
     everybody: bool = False
     denied: str | None = None
     hides: bool = False
@@ -40,13 +41,20 @@ _ALL = (
         "token_spike",
         "input_token_spike",
         "output_token_spike",
+        contains=True,
     ),
     _fault(
         "latency", "one agent's answers take ten times as long", Behaviour(latency=10.0), "latency_spike", blocks=False
     ),
     _fault("tool", "one agent makes the same call again and again", Behaviour(loops=True), "tool_loop", blocks=True),
-    _fault("retry", "one agent's client repeats its requests", Behaviour(retries=2), "high_retry_rate"),
-    _fault("error", "one agent's requests are refused by its provider", Behaviour(status=400), "error_rate_spike"),
+    _fault("retry", "one agent's client repeats its requests", Behaviour(retries=2), "high_retry_rate", contains=True),
+    _fault(
+        "error",
+        "one agent's requests are refused by its provider",
+        Behaviour(status=400),
+        "error_rate_spike",
+        contains=True,
+    ),
     _fault("prompt", "one agent has another system prompt", Behaviour(system=INJECTED), "prompt_change"),
     _fault(
         "injection",
@@ -54,6 +62,7 @@ _ALL = (
         Behaviour(calls=RISKY),
         "denied_burst",
         "unsanctioned_call",
+        contains=True,
         denied=RISKY,
     ),
     _fault(

@@ -22,7 +22,8 @@ class Watch:
 
     Attributes:
         states: by agent, the states it was in since it was watched, in order. found: the types of its findings.
-        external: incidents that blame a provider. waiting: the agents whose healing waits for a person.
+        throttled: agents that ever were. waiting: those whose healing waits for a person. external: incidents that
+            blame a provider.
     """
 
     def __init__(self, ask: Ask, agents: Sequence[SimulatedAgent], tell: Callable[[str], None]) -> None:
@@ -34,6 +35,7 @@ class Watch:
         self.states: dict[str, list[str]] = {agent.name: [] for agent in agents}
         self.found: dict[str, set[str]] = {agent.name: set() for agent in agents}
         self.external: set[str] = set()
+        self.throttled: set[str] = set()
         self.waiting: set[str] = set()
 
     async def begin(self) -> None:
@@ -73,6 +75,10 @@ class Watch:
         if self.state(agent) != life["state"]:
             self.states[agent.name].append(life["state"])
             self._tell(f"{agent.name}  {life['state']}")
+        known = await self._ask("GET", f"/agents/{agent.agent_id}")
+        if known["throttled"] and agent.name not in self.throttled:
+            self.throttled.add(agent.name)
+            self._tell(f"{agent.name}  throttled: one request at a time")
         page = await self._ask("GET", "/incidents", {"agent_id": agent.agent_id, "limit": 10})
         for incident in reversed(page["items"]):
             self._look_at_incident(agent.name, incident)

@@ -42,6 +42,8 @@ class Admin:
             states = ("HEALTHY", *(self.states(chaos, name) if self.ill else ()))
             history = [{"state": one, "at": str(at), "cause": "why", "by": "gateway"} for at, one in enumerate(states)]
             return {"state": states[-1], "history": history}
+        if path.startswith("/agents/") and method == "GET":
+            return {"throttled": "denied_burst" in self.findings}
         if path == "/approvals":
             return {"items": [{"approval_id": "apr_1", "kind": "healing", "agent_id": chaos.ill[0].agent_id}]}
         if not path.startswith("/incidents"):

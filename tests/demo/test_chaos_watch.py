@@ -33,10 +33,13 @@ class Admin:
     def __init__(self) -> None:
         self.moves, self.incidents = MOVES[:1], [dict(INCIDENT)]
         self.open: list[dict[str, Any]] = []
+        self.throttled = False
 
     async def ask(self, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
         if path.startswith("/lifecycle/"):
             return {"state": self.moves[-1]["state"], "history": self.moves}
+        if path.startswith("/agents/"):
+            return {"throttled": self.throttled}
         return {"items": self.open if "open" in (query or {}) else self.incidents}
 
 
@@ -57,14 +60,18 @@ async def test_each_piece_of_news_is_told_once() -> None:
     admin.moves, admin.incidents = MOVES, [dict(INCIDENT)]
     for _ in range(3):
         await watch.look()
+    admin.throttled = True
+    await watch.look()
     assert told == [
         "a  SUSPECTED  tool_loop",
         "a  DRAINING  tool_loop",
         "a  finding tool_loop (identical_calls, hard)",
         "a  finding output_token_spike (output, +7.3 σ)",
         "a  diagnosis infinite_loop 0.80, unknown 0.20",
+        "a  throttled: one request at a time",
     ]
     assert watch.states["a"] == ["HEALTHY", "SUSPECTED", "DRAINING"] and watch.blocked(agent)
+    assert watch.throttled == {"a"}
     assert watch.found["a"] == {"tool_loop", "output_token_spike"}
 
 
