@@ -7,7 +7,7 @@ from gateway.cli import app
 from gateway.demo.chaos_faults import FAULTS
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually
 
-QUICK = ("tool", "injection", "outage")
+QUICK = ("tool", "outage")
 PATHS = {"tool": "DRAINING → QUARANTINED → HEALING → PROBATION", "evasion": "DRAINING → QUARANTINED"}
 
 
