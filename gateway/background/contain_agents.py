@@ -87,13 +87,13 @@ class ContainAgents:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        idle = 0
+        idle, left = 0, False
         try:
             while True:
-                # Without targets nothing begins, and what is left of earlier ones can wait half a minute.
-                if self._enforcement.configured or idle == 0:
+                # Without targets nothing begins, and whether another replica left something can wait half a minute.
+                if self._enforcement.configured or left or idle == 0:
                     try:
-                        await self._look()
+                        left = await self._look()
                     except StoreError as error:
                         log.debug("what agents were stopped cannot be read: %s", error)
                 idle = (idle + 1) % _IDLE_TICKS
@@ -104,7 +104,8 @@ class ContainAgents:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Whether any agent is stopped, or about to be."""
         contained = await self._contained.all()
         blocked = self._lives.blocked
         for agent_id in self._enforcement.unnamed([*blocked, *contained]):
@@ -114,6 +115,7 @@ class ContainAgents:
         for agent_id in dict.fromkeys([*blocked, *contained]):
             if agent_id not in self._tasks and len(self._tasks) < _AT_ONCE and self._holds(agent_id):
                 self._begin(agent_id, contained.get(agent_id))
+        return bool(contained or self._tasks)
 
     def _begin(self, agent_id: str, before: Contained | None) -> None:
         life = self._lives.of(agent_id)
