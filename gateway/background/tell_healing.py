@@ -51,6 +51,9 @@ class TellHealing:
         data = {"agent_id": after.agent_id, "before": before.state, "state": after.state, "cause": cause}
         self._notify("lifecycle", {**data, "incident_id": after.incident_id})
         self._note(after.agent_id, after.incident_id or "", f"move:{after.state}", cause)
+        if before.blocked and not after.blocked:
+            told = {"agent_id": after.agent_id, "incident_id": before.incident_id, "reason": cause}
+            self._alert("agent.released", told, f"{before.incident_id}:{after.since}")
 
     def quarantined(self, life: Life) -> None:
         """An agent was blocked because a person agreed to it."""

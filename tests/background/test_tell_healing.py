@@ -29,6 +29,13 @@ def test_a_move_is_told_with_its_cause_and_no_move_is_not() -> None:
     assert (entry.action, entry.reason, entry.resource, entry.time) == ("move:HEALING", "heal_now", "inc_1", 5.0)
 
 
+def test_webhooks_hear_when_a_treatment_lets_an_agent_go_on() -> None:
+    told, treated = Told(), BEFORE.moved("HEALING", 4.0, "auto", "gateway")
+    telling(told).moved(treated, treated.moved("PROBATION", 5.0, "reset_memory", "gateway"))
+    data = {"agent_id": "agt_1", "incident_id": "inc_1", "reason": "reset_memory"}
+    assert told.alerts == [("agent.released", data, "inc_1:5.0")]
+
+
 def test_treatments_are_told_by_what_became_of_them() -> None:
     told = Told()
     telling(told).treated("agt_1", "inc_1", "throttle", "unknown", "failed")

@@ -32,10 +32,16 @@ class OperatorIncidents:
 
     async def blocked(self, before: Life | None, life: Life, reason: str, by: str) -> None:
         """An operator has put an agent into quarantine, or holds one that was there."""
+        if before is None or not before.blocked:
+            data = {"agent_id": life.agent_id, "incident_id": life.incident_id, "reason": reason, "by": by}
+            self._alert("agent.quarantined", data, f"{life.incident_id}:{life.since}")
         await self._surely(self._blocked, before, life, reason, by)
 
     async def released(self, before: Life, after: Life, reason: str, by: str) -> None:
         """An operator lets an agent go on."""
+        if before.blocked and not after.blocked:
+            data = {"agent_id": before.agent_id, "incident_id": before.incident_id, "reason": reason, "by": by}
+            self._alert("agent.released", data, f"{before.incident_id}:{after.since}")
         await self._surely(self._released, before, after, reason, by)
 
     async def _blocked(self, before: Life | None, life: Life, reason: str, by: str) -> None:
