@@ -53,6 +53,11 @@ async def test_the_admin_api_sees_the_canonical_path() -> None:
     assert await asked(b"//api/gateway/agents/a%2Fb/") == ("admin", "/api/gateway/agents/a/b")
 
 
+async def test_feedback_is_taken_beside_the_admin_api_too() -> None:
+    assert await asked(b"/api/feedback") == ("admin", "/api/gateway/feedback")
+    assert await asked(b"/api/feedback", host=b"evil.example") == 421
+
+
 async def test_metrics_are_part_of_the_admin_api() -> None:
     assert await asked(b"/metrics") == ("admin", "/api/gateway/metrics")
     assert await asked(b"/metrics", host=b"evil.example") == 421

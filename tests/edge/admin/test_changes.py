@@ -44,6 +44,11 @@ class Record:
         ("POST", "/approvals/reject-all", "reject_all:approval"),
         ("POST", "/signing-keys/rotate", "rotate:signing_key"),
         ("DELETE", "/intents/int_1", "delete:intent"),
+        ("POST", "/agents/agt_1/heal", "heal:agent"),
+        ("POST", "/heal-all", "heal_all:agent"),
+        ("DELETE", "/healing/agt_1", "delete:healing"),
+        ("POST", "/agents/agt_1/baseline/accept", "accept:baseline"),
+        ("POST", "/feedback", "create:feedback"),
         ("BREW", "/", "brew:"),
     ],
 )
