@@ -120,10 +120,10 @@ def action_of(method: str, path: str) -> str:
         return "approve:tool"  # names of tools may hold slashes
     nouns = parts[::2]
     verb = _VERBS.get(method, method.lower()[:20])
-    if method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):
+    if method == "POST" and len(nouns) > 1 and parts[-1] == "accept":
+        verb = "accept"
+    elif method == "POST" and len(nouns) > 1 and not nouns[-1].endswith("s"):
         verb = nouns.pop()
-    elif method == "POST" and parts[-1] == "accept":
-        verb = "accept"  # a baseline: `accept:baseline`
     elif method == "POST" and parts == ["heal_all"]:
         return "heal_all:agent"
     elif method == "POST" and len(parts) == 2 and (parts[1].endswith("_all") or parts[1] == "rotate"):
