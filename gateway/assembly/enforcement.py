@@ -24,10 +24,13 @@ from gateway.store.events import Events
 from gateway.store.quarantine import Quarantine
 from gateway.store.registry import Registry
 
+Clock = Callable[[], float]
+
 
 def targets_of(settings: Settings) -> Targets:
     """All that are set."""
-    return Targets({key: _means(given) for key, given in settings.enforcement_targets.items()})
+    clock = time.time  # noqa: TID251 - messages carry a date
+    return Targets({key: _means(given, clock) for key, given in settings.enforcement_targets.items()})
 
 
 def contain_agents(
@@ -59,21 +62,21 @@ def contain_agents(
     )
 
 
-def _means(given: AgentTargets) -> Means:
+def _means(given: AgentTargets, clock: Clock) -> Means:
     contain: list[Strategy] = []
     if given.process is not None:
         contain.append(Process(pid=given.process.pid, pid_file=given.process.pid_file))
-    container = None if given.container is None else _container(given.container)
+    container = None if given.container is None else _container(given.container, clock)
     if container is not None:
         contain.append(container)
-    webhook = None if given.webhook is None else _webhook("webhook", given.webhook)
+    webhook = None if given.webhook is None else _webhook("webhook", given.webhook, clock)
     if webhook is not None:
         contain.append(webhook)
-    control = None if given.control is None else _webhook("control", given.control)
+    control = None if given.control is None else _webhook("control", given.control, clock)
     return Means(tuple(contain), webhook if given.restart == "webhook" else container, control)
 
 
-def _container(given: ContainerTarget) -> Docker | Kubernetes:
+def _container(given: ContainerTarget, clock: Clock) -> Docker | Kubernetes:
     if given.docker is not None:
         path = given.engine.removeprefix("unix://")
         if path != given.engine:
@@ -86,7 +89,12 @@ def _container(given: ContainerTarget) -> Docker | Kubernetes:
     if given.api is None and given.ca_file is None:
         place = Place(place.url, None, SERVICE_ACCOUNT / "ca.crt", given.cert_file, given.key_file)
     return Kubernetes(
-        f"{kind}s", name, given.namespace, place, given.token_file or SERVICE_ACCOUNT / "token", lambda: rfc3339(_now())
+        f"{kind}s",
+        name,
+        given.namespace,
+        place,
+        given.token_file or SERVICE_ACCOUNT / "token",
+        lambda: rfc3339(clock()),
     )
 
 
@@ -94,9 +102,5 @@ def _place(url: str, given: ContainerTarget) -> Place:
     return Place(url.rstrip("/"), None, given.ca_file, given.cert_file, given.key_file)
 
 
-def _webhook(name: str, given: Receiver) -> Webhook:
-    return Webhook(name, given.url, given.secret.get_secret_value(), clock=_now, rfc3339=rfc3339, version=__version__)
-
-
-def _now() -> float:
-    return time.time()  # noqa: TID251 - messages carry a date
+def _webhook(name: str, given: Receiver, clock: Clock) -> Webhook:
+    return Webhook(name, given.url, given.secret.get_secret_value(), clock=clock, rfc3339=rfc3339, version=__version__)
