@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway import __version__
 from gateway.background.contain_agents import ContainAgents
@@ -42,6 +43,7 @@ def contain_agents(
     *,
     holds: Callable[[str], bool],
     audit: Callable[[AuditEntry], None],
+    alert: Callable[[str, Mapping[str, Any], str], None],
 ) -> ContainAgents:
     """The duty that carries it out; `holds`: whether this replica looks after an agent."""
 
@@ -56,6 +58,7 @@ def contain_agents(
         name_of=name_of,
         tell=events.notify,
         audit=audit,
+        alert=alert,
         clock=time.monotonic,
         wall_clock=time.time,  # noqa: TID251 - entries are dated by the wall clock
         jitter=random.random,

@@ -65,6 +65,7 @@ class ImmuneSystem:
             state.events,
             holds=lambda agent_id: partition_of(agent_id) in state.watch_partitions.held,
             audit=recording.log.later,
+            alert=state.webhooks.notify,
         )
 
     def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:

@@ -53,7 +53,8 @@ class ContainAgents:
     Args:
         holds: whether this replica looks after an agent now.
         name_of: what an operator called an agent; raises StoreUnavailable.
-        tell: takes events. audit: takes entries; neither waits nor raises.
+        tell: takes events. audit: takes entries. alert: takes what people are to be told, and its id; none of them
+            waits or raises.
         clock: monotonic seconds. wall_clock: seconds since the epoch. jitter: a number in [0, 1).
     """
 
@@ -67,6 +68,7 @@ class ContainAgents:
         name_of: Callable[[str], Awaitable[str | None]],
         tell: Callable[[str, dict[str, Any]], None],
         audit: Callable[[AuditEntry], None],
+        alert: Callable[[str, Mapping[str, Any], str], None],
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -79,6 +81,7 @@ class ContainAgents:
         self._name_of = name_of
         self._tell = tell
         self._audit = audit
+        self._alert = alert
         self._clock = clock
         self._wall_clock = wall_clock
         self._jitter = jitter
@@ -226,6 +229,10 @@ class ContainAgents:
             data = {"strategy": failure.strategy, "reason": failure.reason, "again": again}
             self._say(action, "enforcement.failed", agent_id, of, data)
             log.warning("Agent %s: %s by %s failed: %s", agent_id, action, failure.strategy, failure.reason)
+        reasons = "; ".join(f"{failure.strategy}: {failure.reason}" for failure in failures)
+        cause = f"{action} failed: {reasons}"
+        data = {"agent_id": agent_id, "incident_id": of.incident_id or None, "cause": cause, "withheld": None}
+        self._alert("immune.alert", data, f"{of.incident_id or agent_id}:{action}:{trouble.tries}")
 
     def _say(self, action: Action, kind: str, agent_id: str, of: Contained, data: Mapping[str, Any]) -> None:
         self._tell(kind, {"agent_id": agent_id, "incident_id": of.incident_id or None, "action": action, **data})

@@ -90,6 +90,7 @@ class World:
     log: list[str] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    alerts: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     now: float = 0.0
@@ -123,6 +124,7 @@ class World:
             name_of=name_of,
             tell=lambda kind, data: self.events.append((kind, data)),
             audit=self.audit.append,
+            alert=lambda kind, data, id: self.alerts.append((kind, dict(data), id)),
             clock=lambda: self.now,
             wall_clock=time.time,
             jitter=lambda: 1.0,
@@ -268,6 +270,9 @@ async def test_what_fails_is_tried_again_later_each_time_and_said_once(world: Wo
         world.now += 4
         await until(lambda: world.kinds().count("enforcement.contained") == 2)
     assert [line.split()[0] for line in world.log].count("webhook") == 1
+    told = {"agent_id": "agt_1", "incident_id": life.incident_id, "withheld": None}
+    cause = "contain failed: process: it does not run"
+    assert world.alerts == [("immune.alert", {**told, "cause": cause}, f"{life.incident_id}:contain:1")]
     (entry,) = [entry for entry in world.audit if entry.result == "error"]
     assert (entry.action, entry.reason) == ("contain:agent", "it does not run")
     assert entry.metadata == {"incident_id": life.incident_id, "strategy": "process", "again": True}
