@@ -75,8 +75,9 @@ def throttled(claim: Claim, wait: float, why: str) -> Refusal:
     """Why an agent that is slowed down to heal it has to wait. `why` names the cause or the incident."""
     bound, rule = claim.bound, f"{claim.document}/limits/{claim.bound.name}"
     seconds = min(60, max(1, math.ceil(wait)))
-    many = f"{bound.shown} at a time" if bound.kind.span == "now" else f"{bound.shown} a minute"
-    message = f"The agent is throttled ({why}): {many}, and so many are under way or were made (rule {rule})."
+    many = "at a time, and so many are under way" if bound.kind.span == "now" else "a minute, and so many were made"
+    requests = "request" if bound.most == 1 else "requests"
+    message = f"The agent is throttled: {why}. It may make {bound.shown} {requests} {many} (rule {rule})."
     return Refusal("rate_limit_exceeded", f"{message} Try again in {seconds} s.", retry_after=seconds)
 
 

@@ -175,6 +175,11 @@ class Patient:
         await connection.execute("HDEL", connection.keys.control_replicas, control.replica)
         await connection.close()
 
+    def remedies(self, action: str) -> list[Any]:
+        """What the record says it was treated with, the latest entry first."""
+        found = self.agent.gateways[0].admin(f"/audit?agent_id={self.agent.agent_id}").json()["items"]
+        return [one["metadata"].get("remedies") for one in found if one["action"] == action]
+
     def sent(self, member: str) -> Any:
         """What the provider got last."""
         return self.upstream.requests[-1].json()[member]
@@ -320,6 +325,7 @@ async def test_servers_questions_and_intents_go_by_it(patient: Patient) -> None:
         refused = mcp(call("erase"), at)
         assert refused["result"]["isError"] and "immune/deny/0" in json.dumps(refused)
         assert not mcp(call("look"), at)["result"].get("isError")
+        eventually(lambda: patient.remedies("call:tool")[:1] == [["revoke_tools"]])
         assert (may(at)["allowed"], may(at)["rule"]) == (False, "immune/deny/0")
         denied = patient.agent.ask("POST", "/intents", intent, at=at)
         assert denied.status_code == 403 and denied.json()["decisions"][0]["rule"] == "immune/deny/0"
@@ -361,5 +367,11 @@ async def test_a_throttled_agent_hears_the_incident(patient: Patient) -> None:
     assert [(one["limit"], one["policy"]) for one in shown["limits"]] == [("requests_per_minute", "immune")]
     found = [patient.agent.gateways[0].complete(patient.key) for _ in range(2)]
     assert [one.status_code for one in found] == [200, 429]
-    assert "throttled (unknown, incident inc_7)" in found[1].json()["error"]["message"]
+    assert "throttled: unknown, incident inc_7." in found[1].json()["error"]["message"]
     assert 1 <= int(found[1].headers["retry-after"]) <= 60
+
+
+async def test_a_throttled_agent_that_asks_one_thing_at_a_time_is_never_refused(patient: Patient) -> None:
+    await patient.treat("throttle", concurrent=1)
+    found = [patient.agent.gateways[number % 2].complete(patient.key) for number in range(30)]
+    assert [one.status_code for one in found] == [200] * 30

@@ -53,7 +53,9 @@ def test_nobody_is_sent_away_for_more_than_a_minute(wait: float, after: int) -> 
 def test_a_throttled_agent_hears_why_and_for_how_long() -> None:
     refused = throttled(claim("concurrent", 1, "immune"), 0, "latency_spike, incident inc_1")
     assert (refused.code, refused.status, refused.retry_after) == ("rate_limit_exceeded", 429, 1)
-    assert refused.message.startswith("The agent is throttled (latency_spike, incident inc_1): 1 at a time")
+    assert refused.message.startswith(
+        "The agent is throttled: latency_spike, incident inc_1. It may make 1 requests at a"
+    )
     assert "(rule immune/limits/concurrent)" in refused.message
     slow = throttled(claim("requests_per_minute", 20, "immune"), 99.5, "to heal it")
-    assert "20 a minute" in slow.message and slow.retry_after == 60
+    assert "20 requests a minute" in slow.message and slow.retry_after == 60

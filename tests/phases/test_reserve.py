@@ -486,7 +486,7 @@ async def test_of_two_requests_at_once_a_throttled_agent_gets_one_through(redis_
         error = refused.json()["error"]
         assert (refused.status_code, error["code"]) == (429, "rate_limit_exceeded")
         assert 1 <= int(refused.headers["retry-after"]) <= 60
-        assert "throttled (latency_spike, incident inc_1)" in error["message"]
+        assert "throttled: latency_spike, incident inc_1." in error["message"]
         assert "rule immune/limits/concurrent" in error["message"]
         assert len(w.upstream.requests) == 1
         first.cancel()
@@ -503,7 +503,7 @@ async def test_a_throttled_agent_hears_how_many_a_minute(redis_url: str) -> None
     async with world(redis_url, prescribed=slow) as w:
         found = [await w.ask() for _ in range(3)]
     assert [one.status_code for one in found] == [200, 200, 429]
-    assert "throttled" in found[2].text and "2 a minute" in found[2].text
+    assert "throttled" in found[2].text and "2 requests a minute" in found[2].text
     assert found[2].headers["x-ratelimit-limit-requests"] == "2"
 
 
