@@ -96,15 +96,7 @@ class Path:
         self.merge_policies = MergePolicies(
             state.policies, self.policies, load_policies(settings), partial(_in_force, settings)
         )
-        self.reserve = Reserve(
-            state.limits,
-            self.policies,
-            price=self._price,
-            replicas=lambda: max(state.limits.replicas, settings.workers),
-            why_throttled=partial(why_throttled, state),
-            spent=self.noticing.evidence.spent,
-            clock=time.monotonic,
-        )
+        self.reserve = self._reserving()
         self.policies_refused = 0
         self.jwks: FollowJWKS | None = None
         self.prover = Prove(state.identities.verified, self._tokens(kept))
@@ -187,6 +179,18 @@ class Path:
             audit=self._recording.log.later,
             evaded=self.noticing.evidence.evaded,
             clock=self._wall_clock,
+        )
+
+    def _reserving(self) -> Reserve:
+        state, workers = self._state, self._settings.workers
+        return Reserve(
+            state.limits,
+            self.policies,
+            price=self._price,
+            replicas=lambda: max(state.limits.replicas, workers),
+            why_throttled=partial(why_throttled, state),
+            spent=self.noticing.evidence.spent,
+            clock=time.monotonic,
         )
 
     def _judging_requests(self) -> JudgingRequests:

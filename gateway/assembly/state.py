@@ -98,10 +98,7 @@ class State:
             begun=self.agents.begun,
         )
         self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
-        keys = self.store.keys
-        self.chains = AnswerNotes(self.store, keys.chain, waiting=10_000)
-        self.withheld = AnswerNotes(self.store, keys.withheld)
-        self.said = AnswerNotes(self.store, keys.said)
+        self._begin_noting()
         self.limits = Limits(self.store, clock=monotonic)
         self.events = Events(self.store, clock=clock)
         self._begin_judging(settings, root, clock)
@@ -110,13 +107,21 @@ class State:
         self.webhooks = _sender(self.approvals, self.store)
         self.use(settings)
 
+    def _begin_noting(self) -> None:
+        """What is remembered of answers that requests may go on from."""
+        keys = self.store.keys
+        self.chains = AnswerNotes(self.store, keys.chain, waiting=10_000)
+        self.withheld = AnswerNotes(self.store, keys.withheld)
+        self.said = AnswerNotes(self.store, keys.said)
+        self.trails = AnswerNotes(self.store, keys.trail, waiting=10_000)
+        self.resets = AnswerNotes(self.store, keys.reset, waiting=10_000, seconds=_RESETS_SECONDS)
+
     def _begin_judging(self, settings: Settings, root: bytes, clock: Callable[[], float]) -> None:
         """What calls are judged by, and what is kept of them."""
         self.modes = Modes(self.control, clock=clock)
         self.policies = MadePolicies(self.control, self.store, clock=clock)
         self.calls = CallLog(self.store, life=_calls_life(settings), redact=redact)
         self.memory = ActionMemory(self.store, root)
-        self.resets = AnswerNotes(self.store, self.store.keys.reset, waiting=10_000, seconds=_RESETS_SECONDS)
         self.given = GivenCalls(self.store, root, clock=clock)
         self.approvals = Approvals(self.store, clock=clock, notify=self.events.notify, cover=redact)
         self.tool_pins = ToolPins(self.control, self.store, clock=clock)
@@ -136,7 +141,6 @@ class State:
     ) -> None:
         """What is known of how agents are, and what was done about it."""
         self.watch_feed = WatchFeed(self.store)
-        self.trails = AnswerNotes(self.store, self.store.keys.trail, waiting=10_000)
         self.agent_caps = AgentCaps(self.store, clock=monotonic)
         self.known_clients = KnownClients(self.store, keep_seconds=self._idle_seconds, clock=monotonic)
         self.prompts = Prompts(
