@@ -1,9 +1,11 @@
-"""`leuko demo cloud`: something to try the gateway with that nothing real depends on."""
+"""`leuko demo`: a fleet that falls ill and is healed; `leuko demo cloud`: tools that nothing real depends on."""
 
 import asyncio
 from typing import Annotated
 
 import typer
+
+from gateway.commands.demo_fleet import fleet
 
 
 def cloud(
@@ -46,8 +48,7 @@ class _NothingOpen:
 
 
 def commands() -> typer.Typer:
-    made = typer.Typer(name="demo", help="Things to try the gateway with.", no_args_is_help=True, rich_markup_mode=None)
+    made = typer.Typer(name="demo", rich_markup_mode=None)
+    made.callback(invoke_without_command=True)(fleet)
     made.command("cloud")(cloud)
-    # A lone command of a group would take the group's place.
-    made.callback()(lambda: None)
     return made
