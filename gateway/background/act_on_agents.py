@@ -5,7 +5,8 @@ are named after the exchange that opened them.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -26,6 +27,8 @@ from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.incidents import Incidents
 from gateway.store.prescriptions import Prescriptions
 from gateway.store.quarantine import Quarantine
+
+log = logging.getLogger(__name__)
 
 _TOLD_SECONDS = 60.0
 _TOLD_KEPT = 10_000
@@ -144,6 +147,19 @@ class ActOnAgents:
         """Whether a remedy says which tools the agent has."""
         given = self._prescriptions.of(agent_id)
         return given.only_tools is not None or bool(given.without_tools)
+
+    async def obey(self, record: Record, order: Mapping[str, object]) -> None:
+        """Carry out what an operator, or a remedy, says about an agent's record."""
+        match order:
+            case {"do": "accept"}:
+                record.state.rebase()
+                await self.accept(record)
+            case {"do": "unthrottle"}:
+                record.course = replace(record.course, throttled=False)
+            case {"do": "form", "metric": str(metric), "form": str(form)}:
+                record.state.accept(metric, form)
+            case _:
+                log.warning("an order about agent %s is not known here", record.agent_id)
 
     async def accept(self, record: Record) -> None:
         """The agent is to be as it is now: no remedy stays that would make it another."""

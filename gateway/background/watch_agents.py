@@ -6,13 +6,15 @@
     save      records and position together, if the lease still holds
 
 What goes wrong in between (Redis is away, the lease is lost) lets go of everything that was not saved: whoever leases
-the partition then begins at the position that was.
+the partition then begins at the position that was. An entry, or an agent, that cannot be understood is passed over: it
+must not keep the others of its partition from being watched.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.background.act_on_agents import ActOnAgents, Subject
@@ -43,9 +45,11 @@ _HOLD_EVERY = 0.5
 _LOOK_EVERY = 0.5
 _SAVE_EVERY = 1.0  # writing a record down takes longer than watching some exchanges; what is done is saved at once
 _KEPT_RECORDS = 4_000  # of one partition, in memory
-_AT_ONCE = 100  # entries between two turns of the loop: a few milliseconds
+_AT_ONCE = 50  # entries between two turns of the loop: some milliseconds
+_TURN_SECONDS = 0.25  # of one partition, and as long for its agents that do not call: leases have to be renewed
 _WORTH_TELLING = 1.0  # σ; nobody looks for what is nearer
 _LOOKED_AT = 200  # agents of a partition that one round looks after without their having called
+_COMPLAIN_EVERY = 60.0
 
 
 class Healing(Protocol):
@@ -106,6 +110,7 @@ class WatchAgents:
 
     Attributes:
         many: how many agents there were a second ago.
+        passed_over: entries, and looks at agents, that could not be understood.
     """
 
     def __init__(
@@ -135,6 +140,8 @@ class WatchAgents:
         self._clock = clock
         self._monotonic = monotonic
         self.many = 0
+        self.passed_over = 0
+        self._complained_at = float("-inf")
         self._mine: dict[int, _Partition] = {}
         self._held_at = float("-inf")
         self._detections: dict[int, tuple[Immune, Detection]] = {}
@@ -154,14 +161,15 @@ class WatchAgents:
             read = await asyncio.gather(
                 *[self._partitions.read(place, after=mine.last) for place, mine in self._mine.items()]
             )
-            for place, entries in zip(tuple(self._mine), read, strict=True):
-                if place in self._partitions.held:
+            for (place, mine), entries in zip(tuple(self._mine.items()), read, strict=True):
+                await self._hold()
+                if self._mine.get(place) is mine and place in self._partitions.held:
                     await self._turn(place, entries)
             await self._fleet.over()
         except StoreError as error:
             log.debug("agents are not watched at the moment: %s", error)
             self._let_go()
-        except Exception:  # broad: one exchange that cannot be understood must not end the watch over all agents
+        except Exception:  # broad: whatever it is, the watch over all agents goes on
             log.exception("A round of watching agents failed")
             self._let_go()
             await asyncio.sleep(_HOLD_EVERY)
@@ -187,31 +195,52 @@ class WatchAgents:
     # One partition
 
     async def _turn(self, place: int, entries: Sequence[Entry]) -> None:
-        mine = self._mine[place]
-        touched, urgent = mine.unsaved, False
-        if entries:
-            mine.last = entries[-1].id
-            await self._recall(mine, {entry.agent_id for entry in entries})
-            seen = await self._watch(mine, entries)
-            groups = await self._fleet.seen(_groups(seen))
-            for number, one in enumerate(seen):
-                if number % _AT_ONCE == _AT_ONCE - 1:
-                    await asyncio.sleep(0)
-                shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
-                urgent |= await self._judge(one, shared) or one.entry.vitals is None
-                touched[one.record.agent_id] = one.record
+        mine, began = self._mine[place], self._monotonic()
+        urgent = False
+        for start in range(0, len(entries), _AT_ONCE):
+            urgent |= await self._take(mine, entries[start : start + _AT_ONCE])
+            if self._monotonic() - began > _TURN_SECONDS:
+                break  # the rest is read again
         if self._monotonic() - mine.looked_at >= _LOOK_EVERY:
             mine.looked_at = self._monotonic()
             for record in await self._look_after(place, mine):
-                touched[record.agent_id] = record
+                mine.unsaved[record.agent_id] = record
                 urgent = True
-        if urgent or ((touched or mine.last) and self._monotonic() - mine.saved_at >= _SAVE_EVERY):
+        if urgent or ((mine.unsaved or mine.last) and self._monotonic() - mine.saved_at >= _SAVE_EVERY):
             await self._save(place)
+
+    async def _take(self, mine: _Partition, entries: Sequence[Entry]) -> bool:
+        """Watch what some entries tell; whether something came of it."""
+        urgent = False
+        mine.last = entries[-1].id
+        await self._recall(mine, {entry.agent_id for entry in entries})
+        seen = await self._watch(mine, entries)
+        groups = await self._fleet.seen(_groups(seen))
+        for one in seen:
+            shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
+            mine.unsaved[one.record.agent_id] = one.record
+            with self._passing_over(one.record.agent_id):
+                urgent |= await self._judge(one, shared) or one.entry.vitals is None
+        return urgent
+
+    @contextmanager
+    def _passing_over(self, agent_id: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception:  # broad: whatever an agent or a provider has left here, the others are watched
+            self.passed_over += 1
+            if self._monotonic() - self._complained_at >= _COMPLAIN_EVERY:
+                self._complained_at = self._monotonic()
+                log.exception("Agent %s is not understood; %d things were passed over", agent_id, self.passed_over)
 
     async def _save(self, place: int) -> None:
         mine = self._mine[place]
-        touched, last = mine.unsaved, mine.last
-        caps = {agent_id: agent_caps(record.state) for agent_id, record in touched.items()}
+        touched, last, caps = mine.unsaved, mine.last, {}
+        for agent_id, record in touched.items():
+            with self._passing_over(agent_id):
+                caps[agent_id] = agent_caps(record.state)
         if not await self._partitions.save(place, last, list(touched.values()), caps):
             del self._mine[place]  # and anew when it is held again
             return
@@ -233,26 +262,27 @@ class WatchAgents:
     async def _watch(self, mine: _Partition, entries: Sequence[Entry]) -> list[_Seen]:
         seen: list[_Seen] = []
         now = self._clock()
-        for number, entry in enumerate(entries):
-            if number % _AT_ONCE == _AT_ONCE - 1:
-                await asyncio.sleep(0)
-            agent, settings, exists = await self._whose(entry.agent_id)
-            record = mine.records.get(entry.agent_id)
-            if record is None:
-                if not (exists if entry.vitals is None else _answered(entry.vitals)):
-                    continue
-                record = mine.records[entry.agent_id] = new_record(entry.agent_id, now)
-            record.life = self._act.life(record)
-            subject = Subject(agent, settings, entry=entry.id)
-            if entry.vitals is not None:
-                self._numbers.watched(max(0.0, now - entry.vitals.time))
-                seen.append(self._exchange(entry, record, subject, entry.vitals))
-            elif entry.finding is not None:
-                seen.append(_Seen(entry, record, subject, (entry.finding,), None))
-            elif entry.order is not None:
-                await self._obey(record, entry.order)
-                seen.append(_Seen(entry, record, subject, (), None))
+        await asyncio.sleep(0)
+        for entry in entries:
+            with self._passing_over(entry.agent_id):
+                seen += await self._watch_one(mine, entry, now)
         return seen
+
+    async def _watch_one(self, mine: _Partition, entry: Entry, now: float) -> list[_Seen]:
+        agent, settings, exists = await self._whose(entry.agent_id)
+        record = mine.records.get(entry.agent_id)
+        if record is None:
+            if not (exists if entry.vitals is None else _answered(entry.vitals)):
+                return []
+            record = mine.records[entry.agent_id] = new_record(entry.agent_id, now)
+        record.life = self._act.life(record)
+        subject = Subject(agent, settings, entry=entry.id)
+        if entry.vitals is not None:
+            self._numbers.watched(max(0.0, now - entry.vitals.time))
+            return [self._exchange(entry, record, subject, entry.vitals)]
+        if entry.order is not None:
+            await self._act.obey(record, entry.order)
+        return [_Seen(entry, record, subject, () if entry.finding is None else (entry.finding,), None)]
 
     def _exchange(self, entry: Entry, record: Record, subject: Subject, vitals: Vitals) -> _Seen:
         if vitals.tools_hash is not None and self._act.gives_tools(record.agent_id):
@@ -300,19 +330,6 @@ class WatchAgents:
         await self._act.settle(record)
         return bool(steps)
 
-    async def _obey(self, record: Record, order: Mapping[str, object]) -> None:
-        """Carry out what an operator, or a remedy, says about an agent's record."""
-        match order:
-            case {"do": "accept"}:
-                record.state.rebase()
-                await self._act.accept(record)
-            case {"do": "unthrottle"}:
-                record.course = replace(record.course, throttled=False)
-            case {"do": "form", "metric": str(metric), "form": str(form)}:
-                record.state.accept(metric, form)
-            case _:
-                log.warning("an order about agent %s is not known here", record.agent_id)
-
     def _detection(self, settings: Immune) -> Detection:
         known = self._detections.get(id(settings))
         if known is None or known[0] is not settings:
@@ -328,19 +345,23 @@ class WatchAgents:
         for life in self._quarantine.blocked.values():
             if partition_of(life.agent_id) == place:
                 mine.busy.setdefault(life.agent_id, None)
-        due = list(mine.busy)[:_LOOKED_AT]
+        due, began = list(mine.busy)[:_LOOKED_AT], self._monotonic()
         await self._recall(mine, due)
         changed = []
         for agent_id in due:
+            if self._monotonic() - began > _TURN_SECONDS:
+                break
             mine.busy.pop(agent_id, None)  # and in again below: all have their turn
             record = mine.records.get(agent_id)
             if record is None:
                 record = mine.records[agent_id] = new_record(agent_id, self._clock())
             before = (record.life, record.course, record.memory)
-            agent, settings, _ = await self._whose(agent_id)
-            await self._look(record, Subject(agent, settings, entry=f"{self._clock():.3f}"))
-            if record.busy:
-                mine.busy[agent_id] = None
+            mine.busy[agent_id] = None
+            with self._passing_over(agent_id):
+                agent, settings, _ = await self._whose(agent_id)
+                await self._look(record, Subject(agent, settings, entry=f"{self._clock():.3f}"))
+            if not record.busy:
+                del mine.busy[agent_id]
             if (record.life, record.course, record.memory) != before:
                 changed.append(record)
         return changed

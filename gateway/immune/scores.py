@@ -88,13 +88,13 @@ def _values(
         yield "latency", log(vitals.latency_ms + metrics["latency"].offset) - length
     if vitals.ttft_ms is not None:
         yield "ttft", log(vitals.ttft_ms + metrics["ttft"].offset)
-    if vitals.output_tokens:
+    if vitals.output_tokens > 0:
         yield "output", log(vitals.output_tokens + metrics["output"].offset)
     if grown is not None:
         yield "input_growth", grown
-    elif new and vitals.input_tokens and (vitals.turn is None or vitals.turn <= 1):
+    elif new and vitals.input_tokens > 0 and (vitals.turn is None or vitals.turn <= 1):
         yield "input_first", log(vitals.input_tokens + metrics["input_first"].offset)
-    if vitals.cost_usd:
+    if vitals.cost_usd is not None and vitals.cost_usd > 0.0:
         yield "cost", log(vitals.cost_usd + metrics["cost"].offset)
     yield "tools", log(vitals.tool_calls + metrics["tools"].offset)
 

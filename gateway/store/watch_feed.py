@@ -157,7 +157,7 @@ class _Part:
 
 def read_entry(entry_id: bytes, cells: list[bytes]) -> Entry:
     """One entry as Redis has it."""
-    _, agent, kind, row = cells
+    agent, kind, row = (cells[1], cells[2], cells[3]) if len(cells) == 4 else (b"", b"", b"")
     place = (entry_id.decode(), agent.decode("utf-8", "replace"))
     try:
         if kind == _VITALS:
@@ -167,7 +167,7 @@ def read_entry(entry_id: bytes, cells: list[bytes]) -> Entry:
             return Entry(*place, finding=Finding(**{name: members[name] for name in _MEMBERS & members.keys()}))
         if kind == _ORDER:
             return Entry(*place, order=orjson.loads(row))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         logger.warning("an entry for the watchers cannot be read: %s", error)
     return Entry(*place)
 
