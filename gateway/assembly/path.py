@@ -18,7 +18,7 @@ from gateway.assembly.noticing import Noticing
 from gateway.assembly.outgoing import builders, forward_phase
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
-from gateway.assembly.treating import treat, why_throttled
+from gateway.assembly.treating import prescribed, treat, why_throttled
 from gateway.background.end_drains import EndDrains
 from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.merge_policies import MergePolicies
@@ -27,7 +27,6 @@ from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.edge.workers import worker_id
 from gateway.identity.tokens import TokenReader
-from gateway.immune.prescription import NOTHING, Prescription
 from gateway.model.exchange import Exchange
 from gateway.phases.admit import Admit, Gate
 from gateway.phases.earlier import Earlier
@@ -91,7 +90,7 @@ class Path:
         self.noticing = Noticing(kept, state, lambda agent: self.immune_settings.of(agent))
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
-        self.policies = Policies(prescribed=self._prescribed)
+        self.policies = Policies(prescribed=prescribed(state, lambda: self._settings))
         self.immune_settings = ImmuneSettings(self.policies, settings.enforcement == "shadow")
         self.merge_policies = MergePolicies(
             state.policies, self.policies, load_policies(settings), partial(_in_force, settings)
@@ -362,10 +361,6 @@ class Path:
     def _price(self, exchange: Exchange) -> Price | None:
         """What the model of a judged request costs at the provider it will be sent to."""
         return self.prices.price(self._provider_of(exchange).name, _model_of(exchange))
-
-    def _prescribed(self, agent_id: str) -> Prescription:
-        """Nothing is done about any agent while nothing is enforced."""
-        return NOTHING if self._settings.enforcement == "shadow" else self._state.prescriptions.of(agent_id)
 
     def _goes_to_openai(self, exchange: Exchange) -> bool:
         """Raises Refusal where no provider is there for it."""

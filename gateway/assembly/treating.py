@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from gateway.assembly.keys import root_of
 from gateway.assembly.state import State
+from gateway.immune.prescription import NOTHING, Prescription
 from gateway.model.exchange import Exchange
 from gateway.phases.forgetting import Forgetting
 from gateway.phases.policies import Policies
 from gateway.phases.profile import Profiler
 from gateway.phases.treating import Treating
-from gateway.settings import Secrets
+from gateway.settings import Secrets, Settings
 
 
 def treat(
@@ -23,6 +24,12 @@ def treat(
         case_of=state.prescriptions.case,
         is_openai=is_openai,
     )
+
+
+def prescribed(state: State, settings: Callable[[], Settings]) -> Callable[[str], Prescription]:
+    """What is, by the id of an agent: nothing for any while nothing is enforced."""
+    of = state.prescriptions.of
+    return lambda agent_id: NOTHING if settings().enforcement == "shadow" else of(agent_id)
 
 
 def why_throttled(state: State, agent_id: str) -> str:

@@ -72,7 +72,7 @@ class Decisions:
         if verdict.allowed and verdict.policy is None and not verdict.shadowed and not metadata:
             return None
         args_hash = self.args_hash(question.tool, question.arguments, question.server)
-        more = {**metadata, **({"withheld": True} if withheld and verdict.allowed else {})}
+        more = {**metadata, **({"withheld": True} if withheld and verdict.allowed else {}), **_remedies(exchange)}
         entry = self._entry(facts.agent, question, verdict, args_hash, metadata=more)
         return self._append(replace(entry, request_id=exchange.id))
 
@@ -92,6 +92,7 @@ class Decisions:
         if denied is None and not verdict.shadowed:
             return
         rule, reason = (denied.rule, denied.reason) if denied is not None else verdict.shadowed[0]
+        shadow = {} if denied is not None else {"shadow": [{"rule": rule} for rule, _ in verdict.shadowed]}
         self._append(
             AuditEntry(
                 time=self._clock(),
@@ -105,7 +106,7 @@ class Decisions:
                 reason=self._shown(reason),
                 mode=denied.mode if denied is not None else None,
                 policy=denied.policy if denied is not None else None,
-                metadata={} if denied is not None else {"shadow": [{"rule": rule} for rule, _ in verdict.shadowed]},
+                metadata={**shadow, **_remedies(exchange)},
             )
         )
 
@@ -191,6 +192,11 @@ class Decisions:
 
     def _shown(self, text: str) -> str:
         return self._redact(text)[:_LONGEST]
+
+
+def _remedies(exchange: Exchange) -> dict[str, Any]:
+    """What the agent is treated with."""
+    return {"remedies": list(exchange.remedies)} if exchange.remedies else {}
 
 
 def _unrecorded() -> Refusal:

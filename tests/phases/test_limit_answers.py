@@ -54,7 +54,7 @@ def test_a_throttled_agent_hears_why_and_for_how_long() -> None:
     refused = throttled(claim("concurrent", 1, "immune"), 0, "latency_spike, incident inc_1")
     assert (refused.code, refused.status, refused.retry_after) == ("rate_limit_exceeded", 429, 1)
     assert refused.message.startswith(
-        "The agent is throttled: latency_spike, incident inc_1. It may make 1 requests at a"
+        "The agent is throttled: latency_spike, incident inc_1. It may make 1 request at a"
     )
     assert "(rule immune/limits/concurrent)" in refused.message
     slow = throttled(claim("requests_per_minute", 20, "immune"), 99.5, "to heal it")

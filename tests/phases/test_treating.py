@@ -330,6 +330,7 @@ async def test_what_is_sent_is_judged() -> None:
         assert (await w.sent("chat", asked("chat", WORDS, model="bad-1")))["model"] == "good-1"
         w.prescribe(model="bad-2")
         assert (await w.ask("chat", asked("chat", WORDS, model="good-1"))).status_code == 403
+        assert [one.metadata["remedies"] for one in w.log.all[-2:]] == [["remedy"], ["remedy"]]
 
 
 async def test_calls_of_tools_that_were_taken_away_are_withheld_and_so_are_too_many() -> None:
@@ -349,6 +350,7 @@ async def test_calls_of_tools_that_were_taken_away_are_withheld_and_so_are_too_m
     async with treating() as w:
         w.prescribe(without_tools=frozenset({"a"}), tool_calls=1)
         assert "immune/deny/0" in (await said("a"))["content"]
+        assert [one.metadata["remedies"] for one in w.log.all if one.rule == "immune/deny/0"] == [["remedy"]]
         many = await said("b", "c")
         assert "at most 1 tool call may be made at a time" in many["content"] and "immune/tool_calls" in many["content"]
         assert [call["function"]["name"] for call in (await said("b"))["tool_calls"]] == ["b"]
