@@ -247,8 +247,7 @@ class Settings(BaseModel):
     )
     retention: Retention = setting(
         Retention(),
-        "how long what was recorded is kept, as JSON; names left out keep their defaults; "
-        "incidents are not used by this version",
+        "how long what was recorded is kept, as JSON; names left out keep their defaults",
         "a JSON object: vitals_count, and durations such as 7d for vitals, calls, incidents, audit, idle_agents",
         shown="vitals_count 1000, vitals 7d, calls 7d, incidents 90d, audit 30d, idle_agents 30d",
     )
