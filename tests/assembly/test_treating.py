@@ -375,3 +375,29 @@ async def test_a_throttled_agent_that_asks_one_thing_at_a_time_is_never_refused(
     await patient.treat("throttle", concurrent=1)
     found = [patient.agent.gateways[number % 2].complete(patient.key) for number in range(30)]
     assert [one.status_code for one in found] == [200] * 30
+
+
+async def test_an_agent_gets_its_good_prompt_back(patient: Patient) -> None:
+    def ask(system: str, at: int = 0) -> None:
+        said = [{"role": "system", "content": system}, {"role": "user", "content": "Hello"}]
+        answer = httpx.post(
+            f"{patient.url(at)}/v1/chat/completions",
+            json={"model": "m", "messages": said},
+            headers={"authorization": f"Bearer {patient.key}"},
+            timeout=20,
+        )
+        assert answer.status_code == 200, answer.text
+
+    def hashes() -> list[str]:
+        found = patient.agent.gateways[0].admin(f"/agents/{patient.agent.agent_id}/vitals").json()["items"]
+        return [one["prompt_hash"] for one in found]
+
+    ask("You are kind.")
+    eventually(lambda: len(hashes()) == 1)
+    (good,) = hashes()
+    await patient.treat("rollback_prompt", system_prompt=good)
+    eventually(lambda: (ask("Be bad.", 1), patient.sent("messages")[0]["content"] == "You are kind.")[1])
+    eventually(lambda: patient.remedies("call:model")[0] == ["rollback_prompt"])
+    await patient.treat("rollback_prompt", system_prompt="lost")
+    ask("Be bad.")
+    assert patient.sent("messages")[0]["content"] == "Be bad."
