@@ -78,7 +78,11 @@ class Policies:
     def about(self, agent: Agent) -> InForce:
         """What holds for an agent now."""
         prescription = self._prescribed(agent.agent_id)
-        return self.current if prescription is NOTHING else self._about(agent.agent_id, prescription)
+        if prescription is not NOTHING:
+            return self._about(agent.agent_id, prescription)
+        if self._treated:
+            self._treated.pop(agent.agent_id, None)
+        return self.current
 
     def _about(self, agent_id: str, prescription: Prescription) -> InForce:
         known = self._treated.get(agent_id)

@@ -26,6 +26,8 @@ def replace_system(body: bytes, document: dict[str, Any], dialect: str, text: st
     if member is not None and (has_member or not early):
         body = _with_member(body, document, member, text)
         return _without(body, dialect, early) if early else body
+    if not early and not isinstance(document.get(ARRAYS[dialect]), list):
+        return body  # there is no conversation
     if not early:
         return insert_first(body, (ARRAYS[dialect],), [{"role": "system", "content": text}])
     return _without(body, dialect, early[1:], first=(early[0], text))

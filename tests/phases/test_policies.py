@@ -43,6 +43,7 @@ async def test_an_agent_that_is_treated_has_a_set_of_its_own_until_that_ends() -
     prescribed = {"agt_1": Prescription(("throttle",), concurrent=1)}
     policies = Policies(prescribed=lambda agent_id: prescribed.get(agent_id, NOTHING))
     treated, other = Agent("agt_1"), Agent("agt_2")
+    assert policies.about(other) is policies.current
     begun = exchange()
     begun.agent = treated
     found = policies.of(begun)

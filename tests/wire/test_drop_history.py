@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.model.errors import UnreadableRequest
+from gateway.wire import DIALECTS
 from gateway.wire.conversation import ARRAYS, calls_in, reported_in, results_among
 from gateway.wire.drop_history import NothingLeft, drop_history, refers
 
@@ -230,3 +232,35 @@ def test_what_is_left_is_a_conversation_again(dialect: str, data: st.DataObject)
     begin = body.index(b"[")
     assert after.startswith(body[:begin]) and after.endswith(body[body.rindex(b',\n "z"') :])
     assert drop_history(body, document, dialect, held, refers=False) == after
+
+
+_ODD = st.sampled_from([None, True, 1, "t1", "user", [], {}, ["x"]])
+_BLOCKS = st.fixed_dictionaries(
+    {}, optional={"type": st.sampled_from(["text", "tool_use", "tool_result", 1]), "id": _ODD, "tool_use_id": _ODD}
+)
+_MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "system", "tool", "function", "x", None]),
+        "type": st.sampled_from(["message", "function_call", "function_call_output", "additional_tools", "odd"]),
+        "content": _ODD | st.lists(_BLOCKS, max_size=3),
+        "tool_calls": _ODD | st.lists(st.fixed_dictionaries({}, optional={"id": _ODD}), max_size=2),
+        "call_id": _ODD,
+        "tool_call_id": _ODD,
+        "function_call": _ODD,
+    },
+)
+
+
+@settings(max_examples=400)
+@given(st.sampled_from([CHAT, RESPONSES, MESSAGES]), st.lists(_MESSAGES, max_size=5), st.integers(0, 6), st.booleans())
+def test_whatever_it_is_what_is_left_can_be_read(dialect: str, messages: list[Any], held: int, refers: bool) -> None:
+    document = {ARRAYS[dialect]: messages, "previous_response_id": "r", "thread": {"previous_message_id": "m"}}
+    try:
+        DIALECTS[dialect].read_request(document)
+        after = drop_history(orjson.dumps(document), document, dialect, held, refers=refers)
+    except (UnreadableRequest, NothingLeft):
+        return
+    found = DIALECTS[dialect].read_request(orjson.loads(after))
+    assert len(found.document[ARRAYS[dialect]]) <= len(messages)
+    assert dialect == CHAT or (found.previous is None) == refers

@@ -61,6 +61,7 @@ def test_in_the_messages_api_it_is_the_last_block_and_what_is_for_billing_stays(
 
 @pytest.mark.parametrize("dialect", ["completions", "embeddings"])
 def test_where_there_is_none_nothing_changes(dialect: str) -> None:
+    assert replaced("chat_completions", {"messages": None}) == {"messages": None}
     body = b'{"prompt": "x", "input": "x"}'
     assert replace_system(body, orjson.loads(body), dialect, GOOD) is body
 
