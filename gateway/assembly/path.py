@@ -64,7 +64,7 @@ from gateway.settings.prices import load_prices
 from gateway.store.running import Running
 from gateway.telemetry.process import Process
 from gateway.telemetry.telemetry import Surroundings, Telemetry
-from gateway.telemetry.upkeep import approving, guarding, judging, limiting, operating, shipping, upkeep
+from gateway.telemetry.upkeep import approving, guarding, judging, limiting, noticing, operating, shipping, upkeep
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.client import Client
 from gateway.upstream.providers import Provider, Providers
@@ -329,6 +329,7 @@ class Path:
             *numbers,
             *shipping(self._recording.log, lambda: ship.shipped),
             *guarding(self.guard),
+            *noticing(self.noticing.looping, self.noticing.capping, state.watch_feed),
             *judging(self.judging.decisions.calls),
             *approving(lambda: state.approvals.waits.waiting, state.webhooks),
             *limiting(self.reserve, state.limits, lambda: self.policies_refused),

@@ -4,6 +4,7 @@
 no convention, so what is ours is `leuko.*`. Metric names follow https://opentelemetry.io/docs/specs/semconv/general/metrics/.
 """
 
+ANSWERS_CUT = "leuko.answers.cut"
 SCOPE = "leuko.gateway"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.1"
 
@@ -109,6 +110,7 @@ LIMITS_CLOSED = "leuko.limits.closed"
 LIMITS_DROPPED = "leuko.limits.dropped"
 LIMITS_PENDING = "leuko.limits.pending"
 LIMIT_REJECTIONS = "leuko.limit.rejections"
+LOOPS_BLOCKED = "leuko.loops.blocked"
 OVERHEAD = "leuko.overhead.duration"
 POLICIES_REFUSED = "leuko.policies.refused"
 POLICIES_UNREADABLE = "leuko.policies.unreadable"
@@ -119,6 +121,7 @@ TOOL_CALLS = "leuko.tool.calls"
 TRANSITIONS = "leuko.quarantine.transitions"
 VITALS_DROPPED = "leuko.vitals.dropped"
 VITALS_PENDING = "leuko.vitals.pending"
+WATCH_DROPPED = "leuko.watch.dropped"
 WATCH_LAG = "leuko.watch.lag"
 WATCH_PARTITIONS = "leuko.watch.partitions"
 WEBHOOKS_DROPPED = "leuko.webhooks.dropped"

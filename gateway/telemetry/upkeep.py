@@ -56,6 +56,24 @@ class Guard(Protocol):
     evasions: int
 
 
+class Looping(Protocol):
+    """Who sees conversations that go round in circles. `blocked`: requests refused."""
+
+    blocked: int
+
+
+class Capping(Protocol):
+    """Who sees runaway answers. `cut`: answers."""
+
+    cut: int
+
+
+class Feed(Protocol):
+    """Who hands on what watchers look at. `dropped`: what they will never see."""
+
+    dropped: int
+
+
 class Reserve(Protocol):
     """Who judges by limits. `alone`: requests judged without Redis; `closed`: those refused for want of it."""
 
@@ -139,6 +157,15 @@ def guarding(guard: Guard) -> Iterator[Instrument]:
     yield _counter(
         names.GUARD_EVASIONS, "{request}", "Requests with a blocked agent's credential.", lambda: guard.evasions
     )
+
+
+def noticing(looping: Looping, capping: Capping, feed: Feed) -> Iterator[Instrument]:
+    """What was stopped on the way, and what of all that was noticed is lost."""
+    yield _counter(
+        names.LOOPS_BLOCKED, "{request}", "Requests of conversations that go round in circles.", lambda: looping.blocked
+    )
+    yield _counter(names.ANSWERS_CUT, "{answer}", "Runaway answers cut as they streamed.", lambda: capping.cut)
+    yield _counter(names.WATCH_DROPPED, "{entry}", "Vitals and findings no watcher will see.", lambda: feed.dropped)
 
 
 def judging(calls: Mapping[str, int]) -> Iterator[Instrument]:

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.model.lifecycle import BLOCKED as BLOCKED_STATES
-from gateway.telemetry.upkeep import BLOCKED, approving, guarding, judging, limiting, operating, shipping, upkeep
+from gateway.telemetry.upkeep import (
+    BLOCKED,
+    approving,
+    guarding,
+    judging,
+    limiting,
+    noticing,
+    operating,
+    shipping,
+    upkeep,
+)
 
 
 @dataclass
@@ -83,6 +93,14 @@ def test_what_passed_without_state_is_counted() -> None:
     guard.closed += 1
     values = {name: one.family().points[0].value for name, one in counts.items()}
     assert values == {"leuko.guard.opened": 3, "leuko.guard.closed": 3, "leuko.guard.evasions": 1}
+
+
+def test_what_is_stopped_on_the_way_is_counted() -> None:
+    class Stopping:
+        blocked, cut, dropped = 3, 2, 1
+
+    counts = {one.name: one.family().points[0].value for one in noticing(Stopping(), Stopping(), Stopping())}
+    assert counts == {"leuko.loops.blocked": 3, "leuko.answers.cut": 2, "leuko.watch.dropped": 1}
 
 
 def test_how_limits_are_kept_is_counted() -> None:
