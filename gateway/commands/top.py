@@ -176,7 +176,7 @@ class Watch:
             "h": ("Heal now", "POST", f"/agents/{path}/heal", None),
         }[key]
         name = called(self._feed.latest.agents, agent_id)
-        whom = name if name == agent_id else f"{name} ({agent_id})"
+        whom = agent_id if agent_id.startswith(name.rstrip("…")) else f"{name} ({agent_id})"
         self._asked = (f"{verb} {whom}?", self._order(method, place, body, "state"))
 
     def _ask_about_approval(self, key: str) -> None:

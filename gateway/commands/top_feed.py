@@ -55,7 +55,7 @@ class Feed:
     """Reads from threads of its own, and calls `changed` after each reading and each event.
 
     Attributes:
-        latest: the last reading that came. rates: of all readings. event: the latest that happened, as a line.
+        latest: the last reading that came. rates: of all readings. event: the latest, as the API gives it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Feed:
     ) -> None:
         self.latest = Answers()
         self.rates = Rates()
-        self.event = ""
+        self.event: Document | None = None
         self._client = client
         self._changed = changed
         self._clock = clock
@@ -98,6 +98,8 @@ class Feed:
         """The threads end by themselves; a stream of events may take a while to notice."""
         self._over.set()
         self._wanted.set()
+        if self._threads[0].is_alive():
+            self._threads[0].join(1.0)
 
     @property
     def stale(self) -> str:
@@ -118,14 +120,14 @@ class Feed:
         while not self._over.is_set():
             self._wanted.wait(self._every)
             self._wanted.clear()
-            while self._orders and not self._over.is_set():
-                self._orders.popleft()()
             try:
+                while self._orders:
+                    self._orders.popleft()()
                 self.read()
                 self._failure = ""
             except Failure as failure:
                 self._failure = str(failure).removeprefix(f"{self._client.url}: ")
-            except (KeyError, TypeError, ValueError) as error:  # an answer of another shape than ours
+            except Exception as error:  # an answer of another shape than ours, or a client that is closed under us
                 self._failure = f"an answer that cannot be read: {type(error).__name__}"
             self._changed()
             self._over.wait(_SOONEST)
@@ -138,20 +140,15 @@ class Feed:
                         return
                     if line.startswith("data:"):
                         self._happened(line[5:])
-            except Failure:
-                pass  # the readings say what is wrong
-            except Exception:  # whatever breaks in a connection that is closed under us
-                if not self._over.is_set():
-                    raise
+            except Exception:  # of the gateway, which the readings tell, or of a client that is closed under us
+                pass
             self._over.wait(_AGAIN)
 
     def _happened(self, data: str) -> None:
         try:
             event = json.loads(data)
-            told = event["data"].items()
-            said = " ".join(f"{name}={value}" for name, value in told if isinstance(value, str | int | float))
-            self.event = f"{event['time'][11:19]} {event['kind']} {said}"
-        except (ValueError, KeyError, TypeError, AttributeError):
+            self.event = {"time": str(event["time"]), "kind": str(event["kind"]), "data": dict(event["data"])}
+        except (ValueError, KeyError, TypeError):
             return
         self._wanted.set()
         self._changed()

@@ -22,6 +22,7 @@ _RIGHT = ("σ", "REQ/MIN", "TOK/MIN", "USD")
 _NARROW, _WIDER = 80, 22  # a wider terminal shows more of names
 _LEAST_AGENTS = 3
 _PANE_ROWS = 3
+_UNTOLD, _PLAIN = ("agent_id", "request_id"), (str, int, float)
 _ASKED_ROWS = 5
 _KEYS = "↑↓ Tab select  Q quarantine  r release  h heal  a approve  x reject  q quit"
 
@@ -79,10 +80,10 @@ def _head(view: View, width: int) -> list[Text]:
     totals = f"{_short(sum(r[0] for r in rates))} req/m  {_short(sum(r[1] for r in rates))} tok/m  " if rates else ""
     second = _line(
         width,
-        f"mode {mode_of(view.answers.mode)}  {count} agents  ",
+        f"{count} agents  ",
         (f"{stats.get('quarantined', '?')} blocked", "bold red" if stats.get("quarantined") else ""),
-        f"  {totals}${_usd(stats.get('cost_usd'))}  {stats.get('findings', '?')} findings"
-        f"  {stats.get('healed', '?')} healed",
+        f"  {stats.get('findings', '?')} findings  {stats.get('healed', '?')} healed  "
+        f"{totals}${stats.get('cost_usd', 0.0):.2f}",
     )
     return [first, second, _providers(view, width)]
 
@@ -90,7 +91,7 @@ def _head(view: View, width: int) -> list[Text]:
 def _providers(view: View, width: int) -> Text:
     trouble = {(one["provider"], one["model"]) for one in view.answers.stats.get("external", ())}
     ill = {provider for provider, _ in trouble}
-    parts: list[tuple[object, str] | str] = ["providers "]
+    parts: list[tuple[object, str] | str] = [f"mode {mode_of(view.answers.mode)}  providers "]
     for provider in view.answers.providers:
         bad = provider["name"] in ill
         parts += [(provider["name"], "bold red" if bad else "green"), "  "]
@@ -176,7 +177,7 @@ def _finding(finding: Document) -> str:
 
 
 def _foot(view: View, width: int) -> list[Text]:
-    lines = [_line(width, (view.event or "no event yet", "dim"))]
+    lines = [_line(width, (_event_line(view), "dim"))]
     if not view.keys:
         return lines
     if view.asks:
@@ -186,6 +187,15 @@ def _foot(view: View, width: int) -> list[Text]:
             asked = [*asked[: _ASKED_ROWS - 1], "… [y/N]"]
         return [*lines, *(_line(width, (part, "bold black on yellow")) for part in asked)]
     return [*lines, _line(width, (view.said, "bold") if view.said else (_KEYS, "dim"))]
+
+
+def _event_line(view: View) -> str:
+    if view.event is None:
+        return "no event yet"
+    data = view.event["data"]
+    whom = [called(view.answers.agents, data["agent_id"])] if isinstance(data.get("agent_id"), str) else []
+    told = [f"{name}={value}" for name, value in data.items() if name not in _UNTOLD and isinstance(value, _PLAIN)]
+    return " ".join([view.event["time"][11:19], view.event["kind"], *whom, *told])
 
 
 def _listed(parts: Iterable[str]) -> str:

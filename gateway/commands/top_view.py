@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import log2
 from typing import Any, Literal
 
+_ID = 12
 WINDOW = 60.0
 """Seconds that a rate looks back."""
 Pane = Literal["agents", "approvals"]
@@ -72,19 +74,19 @@ class View:
     stale: str = ""
     asks: str = ""
     said: str = ""
-    event: str = ""
+    event: Document | None = None
     keys: bool = True
 
 
 def in_order(agents: Iterable[Document], rates: Rates) -> list[Document]:
-    """Those in trouble first, then the busiest; names settle ties, so that rows stay where they are."""
+    """Those in trouble first, then the busiest; what is about as busy by name, so that rows stay where they are."""
 
     def key(agent: Document) -> tuple[int, int, float, str]:
         rate = rates.of(agent["agent_id"])
         return (
             _RANK.get(agent["state"], len(_ORDER)),
             0 if agent.get("throttled") else 1,
-            -round(rate[0]) if rate else 0,
+            -int(log2(rate[0] + 1.0)) if rate else 0,
             agent["name"] or agent["agent_id"],
         )
 
@@ -104,8 +106,10 @@ def mode_of(document: Document) -> str:
 
 
 def called(agents: Iterable[Document], agent_id: str | None) -> str:
-    """An agent's name, or its id."""
-    if agent_id is None:
+    """An agent's name, or as much of its id as tells it from others."""
+    if not agent_id:
         return "the fleet"
     name = next((agent["name"] for agent in agents if agent["agent_id"] == agent_id), None)
-    return str(name or agent_id)
+    if name:
+        return str(name)
+    return agent_id if len(agent_id) <= _ID else f"{agent_id[:_ID]}…"

@@ -132,7 +132,7 @@ def test_what_happens_is_seen_at_once(top: Program, fleet: GatewayProcess) -> No
     top.until(lambda text: "cora" in text and "no event yet" in text)
     cora = agent_of(fleet, "cora")["agent_id"]
     fleet.ask("POST", f"/quarantine/{cora}", json={"reason": "seen"})
-    top.until(lambda text: "quarantine agent_id=" in text or "QUARANTINED" in text)
+    top.until(lambda text: "quarantine cora" in text or "QUARANTINED" in text)
     fleet.ask("DELETE", f"/quarantine/{cora}", json={"reason": "seen"})
 
 

@@ -89,7 +89,7 @@ def test_an_event_is_told_and_has_everything_read_again(gateway: Gateway, client
     feed = Feed(client, changed.set, every=60.0)
     feed.begin()
     try:
-        eventually(lambda: feed.event == "12:00:01 finding agent_id=agt_1")
+        eventually(lambda: feed.event == data)
         eventually(lambda: gateway.read >= 2)
         assert changed.is_set()
     finally:

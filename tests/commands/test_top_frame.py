@@ -66,10 +66,11 @@ def shown(view: View, width: int = 80, height: int | None = 24) -> list[str]:
 
 
 def test_a_frame_says_who_is_ill_what_waits_and_what_was_found() -> None:
-    lines = shown(view(selected="agt_a", event="12:00:00 finding"))
+    event = {"time": "2026-11-21T12:00:00.000Z", "kind": "finding", "data": {"agent_id": "agt_a", "sigma": 7, "x": {}}}
+    lines = shown(view(selected="agt_a", event=event))
     assert lines[0] == "Leuko http://gateway  12:00:01  live"
-    assert lines[1] == "mode NORMAL  3 agents  1 blocked  $12.50  9 findings  3 healed"
-    assert lines[2] == "providers default  azure"
+    assert lines[1] == "3 agents  1 blocked  9 findings  3 healed  $12.50"
+    assert lines[2] == "mode NORMAL  providers default  azure"
     assert lines[4].split() == ["a", "QUARANTINED", "7.2", "-", "-", "0.0018", "gpt-4o"]
     assert lines[5].split()[:3] == ["b", "throttled", "0.8"]
     assert lines[6].split()[:3] == ["c", "HEALTHY", "-"]
@@ -78,7 +79,7 @@ def test_a_frame_says_who_is_ill_what_waits_and_what_was_found() -> None:
     assert "INCIDENTS  1 open" in lines
     (incident,) = [line for line in lines if "infinite_loop" in line]
     assert incident == "a  QUARANTINED  output_token_spike 7.2σ, tool_loop  infinite_loop 80%  reset_me…"
-    assert lines[-2] == "12:00:00 finding" and lines[-1].startswith("↑↓ Tab") and len(lines) == 24
+    assert lines[-2] == "12:00:00 finding a sigma=7" and lines[-1].startswith("↑↓ Tab") and len(lines) == 24
 
 
 def test_what_is_stale_says_so() -> None:
@@ -123,7 +124,7 @@ def test_more_agents_than_were_read_are_counted() -> None:
 
 def test_an_older_gateway_that_says_less_is_shown() -> None:
     lines = shown(View("u", "c", Answers(1.0, (agent("a"),)), Rates()))
-    assert lines[1] == "mode ?  1 agents  ? blocked  $?  ? findings  ? healed"
+    assert lines[1:3] == ["1 agents  ? blocked  ? findings  ? healed  $0.00", "mode ?  providers"]
 
 
 def test_large_numbers_fit() -> None:
@@ -147,7 +148,8 @@ def test_whatever_agents_call_themselves_the_frame_stays_a_frame(
     agents = (agent("a", name=name or None, models=[model]), agent("b"))
     approval = {**APPROVAL, "tool": tool, "arguments": {name: model}}
     incident = {**INCIDENT, "findings": [{"type": tool, "deviation": 1.0}]}
-    given = view(agents=agents, approvals=(approval,), incidents=(incident,), event=tool, asks=name)
+    event = {"time": model, "kind": tool, "data": {"agent_id": name, "said": tool}}
+    given = view(agents=agents, approvals=(approval,), incidents=(incident,), event=event, asks=name)
     lines = frame(given, width, height)
     assert len(lines) <= height
     assert all(line.cell_len == width for line in lines)

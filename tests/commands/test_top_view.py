@@ -58,5 +58,5 @@ def test_an_agent_is_idby_its_name_or_its_id() -> None:
     agents = [agent("a"), agent("b", name=None)]
     assert called(agents, "agt_a") == "a"
     assert called(agents, "agt_b") == "agt_b"
-    assert called(agents, "agt_gone") == "agt_gone"
+    assert called(agents, "agt_7Q2W3E4R5T6Z") == "agt_7Q2W3E4R…"
     assert called(agents, None) == "the fleet"

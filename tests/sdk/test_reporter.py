@@ -71,6 +71,12 @@ def test_an_agent_is_named_by_id_by_name_or_by_its_own_key(make: Make) -> None:
         assert whose == [{"agent_id": "agt_1"}, other, {"name": "bot"}, other, {}, other]
 
 
+def test_with_an_agents_own_key_nobody_needs_to_say_whose_it_is() -> None:
+    for key, agent, needed in (("igk_1", None, True), ("igk_1", "bot", False), ("agk_1", None, False)):
+        with ImmuneReporter(AWAY, key, agent=agent) as reporter:
+            assert reporter.names_needed is needed
+
+
 def test_an_exchange_is_measured(make: Make) -> None:
     with threaded(TAKEN) as upstream:
         reporter = make(upstream.url)
