@@ -89,3 +89,34 @@ def test_a_quarantined_agent_under_another_key_and_a_key_used_from_elsewhere_are
         (entry,) = [one for one in entries if one["action"] == "find:new_client"]
         assert entry["metadata"]["detail"] == {"client": "python-requests", "address": "192.0.2.0/24"}
         assert found(gateway, neighbour) == set()
+
+
+def test_what_an_agent_usually_gets_caps_its_answers_and_a_spent_budget_is_found(redis_url: str) -> None:
+    policy = {"name": "ops", "budgets": {"tokens_per_day": 40_000}, "immune": {"sigma_action": "throttle"}}
+    env = {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_POLICIES": json.dumps([policy])}
+    with running_gateway("--stub", env=env) as gateway:
+
+        def ask(text: str, **members: Any) -> httpx.Response:
+            body = {"model": "stub-echo", "messages": [{"role": "user", "content": text}], "max_tokens": 50, **members}
+            return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=KEY, timeout=20)
+
+        for number in range(35):
+            answer = ask(f"Question {number}")
+            assert answer.status_code == 200
+        agent_id = answer.headers["x-gateway-agent-id"]
+        with Redis.from_url(redis_url) as redis:
+            eventually(lambda: b"stub-echo" in (redis.hget(Keys().watched(agent_id), "p") or b""))
+    with running_gateway("--stub", env=env) as gateway:  # which has not believed anything else for a while
+        long = "So many words. " * 1000
+
+        def is_cut() -> bool:
+            text = ask(long, stream=True, max_tokens=9000).text
+            return "runaway answer" in text and "[DONE]" not in text
+
+        eventually(is_cut)
+        eventually(lambda: ("find:output_token_spike", "runaway") in found(gateway, agent_id))
+        eventually(lambda: ask(long).status_code == 429)
+        eventually(lambda: ("find:cost_spike", "budget") in found(gateway, agent_id))
+        page = gateway.admin(f"/audit?agent_id={agent_id}&limit=200").json()["items"]
+        outcome = next(one for one in page if one["reason"] and "runaway answer" in one["reason"])
+        assert outcome["rule"] == "policy_denied" and outcome["metadata"]["output_tokens"] > 2000
