@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import get_args
 
-from gateway.immune.evidence import is_shared, leading
+from gateway.immune.evidence import FOLLOWS, is_shared, leading
 from gateway.immune.finding import Finding, FindingType
 from gateway.immune.memory import Cause, Counts, feedback
 from gateway.model.value import value
@@ -42,16 +42,6 @@ RULES: Mapping[FindingType, Mapping[Cause, float]] = MappingProxyType(
     }
 )
 
-
-# What follows from another finding by itself is no second sign: who writes ten times as much also takes longer.
-FOLLOWS: Mapping[FindingType, frozenset[FindingType]] = MappingProxyType(
-    {
-        "cost_spike": frozenset({"input_token_spike", "output_token_spike", "token_spike"}),
-        "token_spike": frozenset({"input_token_spike", "output_token_spike"}),
-        "latency_spike": frozenset({"input_token_spike", "output_token_spike", "token_spike"}),
-        "tool_explosion": frozenset({"tool_loop"}),
-    }
-)
 _FOLLOWING = 0.3  # of its weight
 
 

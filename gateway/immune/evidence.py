@@ -44,6 +44,20 @@ KINDS: Mapping[FindingType, Kind] = MappingProxyType(
     }
 )
 
+# What follows from another finding by itself is no second sign: who writes ten times as much also takes longer,
+# and who is told to come again later does.
+FOLLOWS: Mapping[FindingType, frozenset[FindingType]] = MappingProxyType(
+    {
+        "cost_spike": frozenset({"input_token_spike", "output_token_spike", "token_spike"}),
+        "token_spike": frozenset({"input_token_spike", "output_token_spike"}),
+        "latency_spike": frozenset({"input_token_spike", "output_token_spike", "token_spike"}),
+        "tool_explosion": frozenset({"tool_loop"}),
+        "high_retry_rate": frozenset({"error_rate_spike"}),
+    }
+)
+# An agent that begins to use helpers comes with their prompts, tools and models at once.
+_ONE_CHANGE: frozenset[FindingType] = frozenset({"prompt_change", "tools_change", "model_change"})
+
 # Errors of the agent's own tools come from no provider.
 _OWN_METRICS = frozenset({"tool_errors"})
 
@@ -60,6 +74,14 @@ def is_severe(findings: Iterable[Finding]) -> bool:
 def own(findings: Iterable[Finding], *, external: bool) -> tuple[Finding, ...]:
     """Those that say something about the agent: not what its provider causes, nor what is only told."""
     return tuple(f for f in findings if KINDS[f.type].moves and not (external and is_shared(f)))
+
+
+def independent(findings: Sequence[Finding]) -> frozenset[str]:
+    """The metrics that are signs of their own: what follows from another is none, and one change is one."""
+    types = {finding.type for finding in findings}
+    signs = {type_ for type_ in types if not types & FOLLOWS.get(type_, frozenset())}
+    signs -= set(sorted(signs & _ONE_CHANGE)[1:])
+    return frozenset(finding.metric for finding in findings if finding.type in signs)
 
 
 def deviation(findings: Iterable[Finding]) -> float:

@@ -4,12 +4,16 @@ from dataclasses import dataclass, field
 
 from gateway.immune import constants as k
 
+_ROW, _BEFORE = "…row", "…before"
+"""Among the names, which are ASCII: how many unseen ones there were in a row; what was known before a new warm-up."""
+
 
 @dataclass(slots=True)
 class Forms:
     """Keyed hashes, or names, in the order of their latest use. `tried` counts the uses of those not yet known.
 
-    An unseen form is a change from its second use on, for `lasts` uses; then it is how the agent is now.
+    An unseen form is a change from its second use on, for `lasts` uses; then it is how the agent is now. Many unseen
+    forms in a row are one as well, however seldom each is used; when there are too many, the agent has no one form.
     """
 
     known: list[str] = field(default_factory=list)
@@ -20,8 +24,10 @@ class Forms:
     def take(self, form: str, lasts: int = 1) -> bool:
         """Count one use; whether it is a change."""
         if self.known and self.known[-1] == form:
+            self.tried.pop(_ROW, None)
             return False
         if form in self.known:
+            self.tried.pop(_ROW, None)
             self.known.remove(form)
             self.known.append(form)
             return False
@@ -30,6 +36,7 @@ class Forms:
             return False
         if self.volatile:
             return False
+        row = self.tried.pop(_ROW, 0) + 1
         uses = self.tried.pop(form, 0) + 1
         if uses >= k.FORM_USES + lasts - 1:
             self._learn(form)
@@ -37,6 +44,10 @@ class Forms:
             self.tried[form] = uses
             if len(self.tried) > k.FORMS_KEPT:
                 del self.tried[next(iter(self.tried))]
+        if uses == 1:
+            self.tried[_ROW] = row
+            self.volatile = row >= 2 * k.FORMS_KEPT
+            return row > k.FORMS_KEPT
         return uses >= k.FORM_USES
 
     def accept(self, form: str) -> None:
@@ -46,13 +57,18 @@ class Forms:
             self._learn(form)
 
     def close(self) -> None:
-        """The warm-up is over."""
-        self.warm, self.volatile = True, len(self.known) > k.FORMS_WARM
+        """The warm-up is over. What was used in it tells whether the agent has a form of its own."""
+        used = self.known
+        if _BEFORE in used:
+            used = used[used.index(_BEFORE) + 1 :]
+            self.known.remove(_BEFORE)
+        self.warm, self.volatile = True, len(used) > k.FORMS_WARM
 
     def rebase(self) -> None:
         """Whatever comes now is known; what was known stays so."""
         self.warm = self.volatile = False
         self.tried.clear()
+        self._learn(_BEFORE)
 
     def _learn(self, form: str) -> None:
         self.known.append(form)

@@ -19,9 +19,9 @@ def test_a_form_seen_once_is_forgotten_after_many_others() -> None:
     forms = warm("a")
     forms.take("x")
     for place in range(constants.FORMS_KEPT):
-        assert not forms.take(f"other {place}")
+        assert not forms.take(f"other {place}") and not forms.take("a")
     assert not forms.take("x")
-    assert len(forms.tried) <= constants.FORMS_KEPT
+    assert len(forms.tried) <= constants.FORMS_KEPT + 1  # how many there were in a row is among them
 
 
 def test_an_agent_without_a_form_of_its_own_is_volatile() -> None:
@@ -48,3 +48,37 @@ def test_the_new_normal_is_what_comes_now() -> None:
     assert not forms.take("x") and not forms.take("y")
     forms.close()
     assert not forms.take("x") and not forms.take("y")
+
+
+def test_who_is_told_often_what_is_normal_is_not_volatile_for_that() -> None:
+    forms = warm("a", "b", "c")
+    for new in ("d", "e", "f", "g", "h", "i"):
+        forms.rebase()
+        forms.take(new)
+        forms.close()
+        assert not forms.volatile
+        assert not forms.take("other " + new) and forms.take("other " + new)
+    assert len(forms.known) <= constants.FORMS_KEPT
+
+
+def test_a_new_warm_up_tells_anew_whether_an_agent_is_volatile() -> None:
+    forms = warm("a")
+    forms.rebase()
+    for new in range(20):
+        forms.take(f"new {new}")
+    forms.close()
+    assert forms.volatile
+    forms.rebase()
+    forms.take("b")
+    forms.close()
+    assert not forms.volatile
+
+
+def test_another_form_each_time_is_a_change_until_it_is_how_the_agent_is() -> None:
+    forms = warm("a")
+    told = [forms.take(f"other {place}") for place in range(30)]
+    assert told == [False] * 8 + [True] * 8 + [False] * 14
+    assert forms.volatile
+    again = warm("a")
+    for place in range(100):  # now and then is nothing
+        assert not again.take(f"other {place}") and not again.take("a")

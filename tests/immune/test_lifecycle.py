@@ -19,6 +19,7 @@ from tests.immune.made import finding
 LOOP = finding("tool_loop", hard=True)
 TOKENS = finding("output_token_spike", "output", 6.0)
 COST = finding("cost_spike", "cost", 5.5)
+LARGE = finding("input_token_spike", "input_growth", 5.5)
 SLOW = finding("latency_spike", "latency", 7.0)
 ERRORS = finding("error_rate_spike", "errors", hard=True)
 ENFORCE = Immune(sigma_action="quarantine")
@@ -142,8 +143,18 @@ def test_a_second_metric_quarantines_an_agent_that_is_known_well() -> None:
     for calls, expected in ((49, "SUSPECTED"), (50, "DRAINING")):
         patient = Patient(health=Health(calls=calls, agents=20))
         for _ in range(4):
-            patient.call(TOKENS, COST)
+            patient.call(TOKENS, LARGE)
         assert patient.life.state == expected and patient.done() == (["throttle"] if calls < 50 else [])
+
+
+def test_what_follows_from_another_metric_is_no_second_one() -> None:
+    changes = [finding(type_, type_) for type_ in ("prompt_change", "tools_change", "model_change")]
+    again_later = [finding("error_rate_spike", "provider_errors"), finding("high_retry_rate", "retries")]
+    for findings in ((TOKENS, COST), changes, again_later):
+        patient = Patient(health=Health(calls=500, agents=20))
+        for _ in range(8):
+            patient.call(*findings)
+        assert patient.life.state == "SUSPECTED" and patient.done() == ["throttle"]
 
 
 def test_a_person_may_be_asked_instead() -> None:
