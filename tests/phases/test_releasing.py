@@ -29,7 +29,12 @@ GRANTED = {
     "tools": {"add": {"grant": "required"}},
     "immune": {"mode": "warn"},
 }
-STRICT = {**GRANTED, "name": "strict", "match": {"agents": ["strict*"]}, "immune": {"mode": "enforce"}}
+WATCHED = {
+    "name": "watched",
+    "match": {"agents": ["watched*"]},
+    "default": "allow",
+    "tools": {"add": {"grant": "optional"}},
+}
 TRACED: dict[str, Any] = {
     "name": "traced",
     "match": {"agents": ["traced*"]},
@@ -130,7 +135,7 @@ def gateway(
         "GATEWAY_REDIS_URL": shared_redis.url,
         "GATEWAY_REDIS_PREFIX": "releasing:",
         "GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("releasing")),
-        "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED, STRICT, TRACED]),
+        "GATEWAY_POLICIES": json.dumps([POLICY, GRANTED, WATCHED, TRACED]),
         "GATEWAY_MCP_SERVERS": json.dumps({"files": server.url, "asks": f"{asking.url}/mcp"}),
     }
     with running_gateway("--stub", env=env) as running:
@@ -293,16 +298,15 @@ def test_a_call_nobody_proposed_is_a_finding(granted: Agent) -> None:
 
 
 def test_whoever_goes_past_models_is_quarantined(gateway: GatewayProcess) -> None:
-    strict = agent_of(gateway, "strict-1")
-    assert "grant_required" in strict.executed("add", {"a": 70, "b": 7})
-    assert strict.refused(("add", {"a": 1, "b": 2})) == ""
+    watched = agent_of(gateway, "watched-1")
+    assert watched.executed("add", {"a": 70, "b": 7}) == "77"
 
     def blocked() -> bool:
-        life: dict[str, Any] = gateway.admin(f"/lifecycle/{strict.agent_id}").json()
+        life: dict[str, Any] = gateway.admin(f"/lifecycle/{watched.agent_id}").json()
         return life["state"] in ("QUARANTINED", "HEALING", "EXHAUSTED")
 
     eventually(blocked)
-    refused = strict.ask("/v1/chat/completions", {"model": "stub-echo", "messages": []})
+    refused = watched.ask("/v1/chat/completions", {"model": "stub-echo", "messages": []})
     assert refused.status_code == 403 and refused.json()["error"]["code"] == "agent_quarantined"
     assert "unsanctioned_call (ungranted)" in refused.json()["error"]["message"]
 
