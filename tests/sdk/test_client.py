@@ -204,9 +204,8 @@ except gateway.sdk.GatewayUnavailable:
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     first, second = ran.stdout.splitlines()
-    own = [
-        f"gateway.sdk{name}"
-        for name in ("", ".calls", ".client", ".client_async", ".client_base", ".errors", ".intents", ".shapes")
-    ]
+    names = ("calls", "client", "client_async", "client_base", "errors", "intents")
+    names += ("reported", "reporter", "reporter_answers", "reporter_exchange", "shapes")
+    own = ["gateway.sdk", *(f"gateway.sdk.{name}" for name in names)]
     assert first == f"[] {own}"
     assert second == "True"
