@@ -16,6 +16,7 @@ _FIELDS = tuple(field.name for field in fields(Vitals) if field.name != "agent_i
 _values = attrgetter(*_FIELDS)
 _DEFAULTS = tuple(field.default for field in fields(Vitals) if field.name in _FIELDS)
 _LONGEST = 200
+_MOST_NAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ def packed(vitals: Vitals) -> bytes:
         for name, value, default in zip(_FIELDS, _values(vitals), _DEFAULTS, strict=True)
         if value != default
     }
+    if vitals.tool_names:  # models name them; how many there were is told apart
+        row["tool_names"] = [name[:_LONGEST] for name in vitals.tool_names[:_MOST_NAMES]]
     try:
         return orjson.dumps(row)
     except orjson.JSONEncodeError:  # a model's name can hold lone surrogates, a provider name a huge number
@@ -96,4 +99,4 @@ def plain(value: Any) -> Any:
         return {plain(str(name)): plain(member) for name, member in value.items()}
     if isinstance(value, tuple | list):
         return [plain(member) for member in value]
-    return min(value, 2**53) if isinstance(value, int) else value
+    return max(-(2**53), min(value, 2**53)) if isinstance(value, int) else value

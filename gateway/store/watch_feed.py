@@ -28,6 +28,7 @@ _CHUNK = 256  # entries in one batch: about a millisecond of Redis's time
 _LENGTH = 100_000  # entries of a stream that nobody reads
 _WRITERS = 64
 _LARGEST = 16 * 1024  # bytes of one entry
+_LONGEST = 200  # characters of a name in a finding: callers choose them
 _VITALS, _FINDING, _ORDER = b"v", b"f", b"o"
 _MEMBERS = frozenset(member.name for member in fields(Finding))
 
@@ -174,6 +175,7 @@ def read_entry(entry_id: bytes, cells: list[bytes]) -> Entry:
 
 def _finding(finding: Finding) -> bytes:
     members = {name: getattr(finding, name) for name in _MEMBERS}
+    members |= {name: value[:_LONGEST] for name, value in members.items() if type(value) is str}
     row = _json(members)
     return row if len(row) <= _LARGEST else _json({**members, "detail": {}})
 

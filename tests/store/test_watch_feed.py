@@ -101,6 +101,16 @@ async def test_what_cannot_be_kept_is_counted(connection: Connection) -> None:
     assert (await entries(connection))[-1].finding == replace(FOUND, detail={})
 
 
+async def test_nobody_hides_behind_long_names(connection: Connection) -> None:
+    feed = WatchFeed(connection)
+    feed.vitals(replace(EXCHANGE, model="m" * 50_000, tool_calls=900, tool_names=("t" * 300,) * 900))
+    feed.finding(replace(FOUND, model="m" * 50_000, conversation="\ud800" * 50_000, hard=True))
+    assert await feed.flush() and feed.dropped == 0
+    exchange, finding = [(entry.vitals, entry.finding) for entry in await entries(connection)][-2:]
+    assert exchange[0] is not None and exchange[0].tool_calls == 900 and len(exchange[0].tool_names) == 64
+    assert finding[1] is not None and finding[1].hard and finding[1].model == "m" * 200
+
+
 async def test_what_redis_refuses_is_counted_and_keeps_nobody(connection: Connection) -> None:
     feed = WatchFeed(connection)
     await connection.execute("SET", connection.keys.watch(partition_of("agt_1"), "feed"), "no stream")
