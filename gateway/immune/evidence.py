@@ -13,13 +13,15 @@ class Kind:
 
     shared: a provider in trouble causes it in healthy agents too. severe: somebody may be attacking, so a person
     decides on healing. moves: it makes an agent suspect; the others are only told. throttles: at once, without any
-    confirmation, but never more than that while it is not hard.
+    confirmation, but never more than that while it is not hard. stopped: what it is about has come to nothing already,
+    so that slowing the agent down would only hurt it; it counts beside other evidence.
     """
 
     shared: bool = False
     severe: bool = False
     moves: bool = True
     throttles: bool = False
+    stopped: bool = False
 
 
 KINDS: Mapping[FindingType, Kind] = MappingProxyType(
@@ -29,7 +31,7 @@ KINDS: Mapping[FindingType, Kind] = MappingProxyType(
         "output_token_spike": Kind(),
         "latency_spike": Kind(shared=True),
         "tool_explosion": Kind(),
-        "high_retry_rate": Kind(shared=True),
+        "high_retry_rate": Kind(shared=True, stopped=True),
         "cost_spike": Kind(),
         "prompt_change": Kind(),
         "tools_change": Kind(),
@@ -37,7 +39,7 @@ KINDS: Mapping[FindingType, Kind] = MappingProxyType(
         "error_rate_spike": Kind(shared=True),
         "tool_loop": Kind(),
         "unsanctioned_call": Kind(severe=True),
-        "denied_burst": Kind(severe=True),
+        "denied_burst": Kind(severe=True, stopped=True),
         "identity_evasion": Kind(severe=True, throttles=True),
         "new_client": Kind(moves=False),
         "drift": Kind(),
@@ -65,6 +67,11 @@ _OWN_METRICS = frozenset({"tool_errors"})
 def is_shared(finding: Finding) -> bool:
     """Whether the provider may be the cause, so that the fleet is asked first."""
     return KINDS[finding.type].shared and finding.metric not in _OWN_METRICS
+
+
+def is_stopped(finding: Finding) -> bool:
+    """Whether what it is about came to nothing: it was denied, or no provider answered it."""
+    return KINDS[finding.type].stopped or finding.metric == "provider_errors"
 
 
 def is_severe(findings: Iterable[Finding]) -> bool:

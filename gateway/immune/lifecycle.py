@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gateway.immune.course import Course
-from gateway.immune.evidence import KINDS, independent, is_shared, leading, own
+from gateway.immune.evidence import KINDS, independent, is_shared, is_stopped, leading, own
 from gateway.immune.finding import Finding
 from gateway.immune.settings import DEFAULT, Immune
 from gateway.model.lifecycle import Life, State
@@ -156,6 +156,8 @@ class _Decision:
             self._contain(cause)
         elif settings.sigma_action == "approve":
             self._ask(cause)
+        elif all(map(is_stopped, blames)):
+            self._tell(f"{cause}; there is nothing left to stop")
         elif self._health.calls >= settings.second_metric_from and len(independent(blames)) > 1:
             self._contain(cause)
         else:

@@ -10,11 +10,9 @@ from gateway.model.errors import CODES
 from gateway.model.vitals import Vitals
 
 UPSTREAM = frozenset({"upstream_unavailable", "upstream_timeout", "upstream_invalid"})
-DENIED = frozenset(
-    {"policy_denied", "tool_call_denied", "model_not_allowed", "intent_required", "intent_invalid", "intent_exhausted"}
-)
+DENIED = frozenset({"policy_denied", "tool_call_denied", "model_not_allowed", "intent_required", "intent_invalid"})
 # What the gateway refuses for its own reasons says nothing about the agent, or would feed on itself; what it refuses
-# because it cannot be read has cost nobody anything.
+# because it cannot be read has cost nobody anything, and who comes too late with a token was denied nothing new.
 UNCOUNTED = frozenset(CODES) - UPSTREAM - DENIED | {"client_gone"}
 
 TYPES: dict[str, FindingType] = {
@@ -34,13 +32,13 @@ def rates(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding]
     if error in UNCOUNTED:
         return []
     told: list[Finding] = []
-    failed = _failed(vitals)
+    failed, denied = _failed(vitals), vitals.denied_calls > 0 or error in DENIED
     bad = {
         "errors": failed == "errors",
         "provider_errors": failed == "provider_errors",
         "tool_errors": vitals.tool_errors > 0,
-        "retries": vitals.retries > 0,
-        "denials": vitals.denied_calls > 0 or error in DENIED,
+        "retries": vitals.retries > 0 and not denied,  # to ask again for what is denied is one thing, not two
+        "denials": denied,
     }
     for metric, is_bad in bad.items():
         rate = state.rates.get(metric)

@@ -33,7 +33,7 @@ class Decisions:
         clock: seconds since the epoch.
         note: keeps calls so that other policies can be tried on them; None: nobody does.
         redact: takes keys out of text that models have chosen.
-        unsanctioned: told of calls that went, or were to go, past what was proposed and let through: what shows it
+        unsanctioned: told of calls that went past what was proposed and let through: what shows it
             (`ungranted`, `reported`), and the tool.
         strict: whether nothing takes effect before it is safe from a loss of power.
     """
@@ -140,7 +140,8 @@ class Decisions:
             allowed: whether the call goes on nevertheless.
         """
         question = judged.question
-        self._unsanctioned(exchange, agent, "ungranted", question.tool)
+        if allowed:  # one that is refused is a denied call among others, and comes to nothing
+            self._unsanctioned(exchange, agent, "ungranted", question.tool)
         found = replace(judged.verdict, allowed=allowed, rule=rule, reason=finding, shadowed=())
         args_hash = self.args_hash(question.tool, question.arguments, question.server)
         entry = self._entry(agent, question, found, args_hash, metadata={"finding": finding})

@@ -2,7 +2,7 @@
 
 | finding | metric | evidence |
 |---|---|---|
-| `unsanctioned_call` | `ungranted`, `reported` | hard: a call was to be executed that no model has proposed, or is reported to have been though it was not let through; where a policy watches that tool |
+| `unsanctioned_call` | `ungranted`, `reported` | hard: a call was executed that no model has proposed, or is reported to have been though it was not let through; where a policy watches that tool |
 | `identity_evasion` | `credential` | hard of a new agent that comes with a quarantined agent's credential; told of the latter as well, not hard |
 | `identity_evasion` | `likeness` | not hard: a new agent looks like a quarantined one and comes from its address, with another credential |
 | `cost_spike` | `budget` | not hard: it has spent a budget that is its own, and goes on asking |
@@ -44,7 +44,7 @@ class Evidence:
         self._last: dict[tuple[str, str, str], float] = {}
 
     def unsanctioned(self, exchange: Exchange, agent: Agent, metric: str, tool: str) -> None:
-        """A call of a governed tool went, or was to go, past what models proposed and policies allowed."""
+        """A call of a governed tool went past what models proposed and policies allowed."""
         self._tell(
             "unsanctioned_call",
             metric,

@@ -35,7 +35,7 @@ def replicas(shared_redis: RedisServer) -> Iterator[tuple[GatewayProcess, Gatewa
 def call(on: GatewayProcess, name: str, before: int = 0) -> bool:
     """Whether a call of this tool reaches the agent, after so many others in the conversation."""
     made = [
-        {"id": f"call_{n}", "type": "function", "function": {"name": NAMES[0], "arguments": "{}"}}
+        {"id": f"call_{n}", "type": "function", "function": {"name": NAMES[0], "arguments": f'{{"page":{n}}}'}}
         for n in range(before)
     ]
     messages: list[dict[str, Any]] = [{"role": "user", "content": "see to it"}]

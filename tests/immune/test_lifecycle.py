@@ -149,12 +149,34 @@ def test_a_second_metric_quarantines_an_agent_that_is_known_well() -> None:
 
 def test_what_follows_from_another_metric_is_no_second_one() -> None:
     changes = [finding(type_, type_) for type_ in ("prompt_change", "tools_change", "model_change")]
-    again_later = [finding("error_rate_spike", "provider_errors"), finding("high_retry_rate", "retries")]
+    again_later = [finding("error_rate_spike", "tool_errors"), finding("high_retry_rate", "retries")]
     for findings in ((TOKENS, COST), changes, again_later):
         patient = Patient(health=Health(calls=500, agents=20))
         for _ in range(8):
             patient.call(*findings)
         assert patient.life.state == "SUSPECTED" and patient.done() == ["throttle"]
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        [finding("denied_burst", "denials"), finding("high_retry_rate", "retries")],
+        [finding("error_rate_spike", "provider_errors")],
+    ],
+)
+def test_what_was_stopped_already_is_told_and_stops_nobody_unless_set(stopped: list[Finding]) -> None:
+    patient = Patient(health=Health(calls=500, agents=20))
+    for _ in range(8):
+        patient.call(*stopped)
+    assert patient.life.state == "SUSPECTED" and patient.done() == ["tell"]
+    patient = Patient(settings=Immune(sigma_action="quarantine"), health=Health(calls=500, agents=20))
+    for _ in range(8):
+        patient.call(*stopped)
+    assert patient.life.state == "DRAINING"
+    patient = Patient(health=Health(calls=500, agents=20))
+    for _ in range(8):
+        patient.call(*stopped, TOKENS)
+    assert patient.life.state == "DRAINING"
 
 
 def test_a_person_may_be_asked_instead() -> None:

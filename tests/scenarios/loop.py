@@ -54,9 +54,6 @@ POLICIES.append(
         },
     }
 )
-for _policy in POLICIES:  # what is tried here again and again would have any of these agents quarantined
-    _policy["immune"] = {"mode": "warn"}
-
 
 Arguments = dict[str, Any]
 T = TypeVar("T")
