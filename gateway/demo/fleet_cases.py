@@ -30,11 +30,12 @@ class Case:
 STORY = (
     Case(FAULTS["evasion"], 0.0),
     Case(FAULTS["token"], 3.0),
-    Case(FAULTS["injection"], 6.0, lasts=10.0, throttled=True),
+    # Every call that it makes is refused; nothing more is needed.
+    Case(FAULTS["injection"], 6.0, lasts=10.0),
     # Asking less often does not mend a request that is wrong: the first remedy fails.
     Case(FAULTS["error"], 9.0, resists=frozenset({"throttle"})),
     Case(FAULTS["latency"], 12.0, lasts=12.0),
-    Case(FAULTS["prompt"], 15.0, lasts=6.0),
+    Case(FAULTS["prompt"], 15.0, lasts=8.0, throttled=True),
 )
 """The fleet's agents fall ill in this order, the first one first; those left over stay well."""
 

@@ -221,8 +221,8 @@ class FleetStory:
         if self._cases[agent.name].ends(remedies, self._clock() - self._began[agent.name]):
             self._ended.add(agent.name)
             agent.behaviour = WELL
-            why = f"{', '.join(sorted(remedies))} takes effect" if remedies else "its trouble is over"
-            self._tell(f"{agent.name}  CURED: {why}")
+            why = f"CURED: {', '.join(sorted(remedies))} takes effect" if remedies else "its trouble has passed"
+            self._tell(f"{agent.name}  {why}")
 
     async def _given(self, agent: SimulatedAgent) -> frozenset[str]:
         """What it was treated with, once it may go on."""
@@ -251,6 +251,7 @@ class FleetStory:
         first = incidents[0] if incidents else None
         causes = [f"{one['cause']} {one['confidence']:.0%}" for one in (first or {}).get("diagnoses", ())[:1]]
         done = ["throttled"] if agent.name in self._watch.throttled else []
+        done += ["its calls were denied"] if "denied_burst" in self._watch.found[agent.name] else []
         done += ["healing approved"] if agent.name in self._approved else []
         acts = [act for one in incidents for act in one["actions"] if act["outcome"] in _RESULTS]
         done += [f"{act['action']} {act['outcome']}" for act in acts]

@@ -141,7 +141,7 @@ async def test_one_that_sees_nothing_does_not_pass(path: Path) -> None:
     ]
     (denied,) = [path for method, path in admin.asked if method == "PUT"]
     assert denied.endswith("/policy")
-    assert any("its trouble is over" in line for line in lines)
+    assert any("its trouble has passed" in line for line in lines)
 
 
 async def test_one_that_stops_the_wrong_agents_does_not_pass(path: Path) -> None:
