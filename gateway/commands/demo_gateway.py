@@ -1,5 +1,6 @@
 """A gateway of its own for demonstrations: a process, a directory and a port that are gone afterwards."""
 
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import gateway
 
 _WITHIN = 30.0
 _LISTENS = re.compile(r"listens on (https?://\S+)")
@@ -37,7 +40,7 @@ class OwnGateway:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=directory,
-            env={**clean, **self.settings, "PYTHONUNBUFFERED": "1"},
+            env={**clean, **self.settings, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _found_from(clean)},
         )
         self._reader = threading.Thread(target=self._read, name="leuko-demo-gateway", daemon=True)
         self._reader.start()
@@ -72,13 +75,19 @@ class OwnGateway:
         self._known.set()
 
 
+def _found_from(environment: Mapping[str, str]) -> str:
+    """Elsewhere, too, the package that runs here is found, installed or not."""
+    here = str(Path(gateway.__file__).resolve().parents[1])
+    return os.pathsep.join([here, *filter(None, [environment.get("PYTHONPATH")])])
+
+
 @contextmanager
 def own_gateway(environment: Mapping[str, str]) -> Iterator[OwnGateway]:
     """For the length of a block. Raises DemoFailure."""
     with tempfile.TemporaryDirectory(prefix="leuko-demo-", ignore_cleanup_errors=True) as directory:
-        gateway = OwnGateway(Path(directory), environment)
+        made = OwnGateway(Path(directory), environment)
         try:
-            gateway.wait()
-            yield gateway
+            made.wait()
+            yield made
         finally:
-            gateway.stop()
+            made.stop()

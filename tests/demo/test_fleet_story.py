@@ -23,7 +23,7 @@ QUICK = {
     "_DELAY_MS": 1.0,
     "_WARM_ANSWERS": 4,
     "_WARM_SECONDS": 5.0,
-    "_HEAL_SECONDS": 2.0,
+    "_HEAL_SECONDS": 0.8,
     "_OUTAGE_SECONDS": 0.3,
 }
 
@@ -182,7 +182,7 @@ async def test_a_real_gateway_finds_stops_and_heals_what_loops(
 
         async with httpx.AsyncClient(base_url=gateway.url, timeout=60.0, trust_env=False) as http:
             story = FleetStory(
-                http, ask, random.Random(7), lines.append, agents=5, rate=8.0, cases=(Case(FAULTS["tool"], 0.0),)
+                http, ask, random.Random(7), lines.append, agents=5, rate=12.0, cases=(Case(FAULTS["tool"], 0.0),)
             )
             missing = await story.run()
             row, *others = story.rows()
