@@ -98,7 +98,7 @@ def followed(
         word, last = _heard(transcript.said[at : call.position], word, last, key)
         at = max(at, call.position)
         result = results.get(index)
-        text, is_failed = (None, False) if result is None else (result.text, failed(result))
+        text, is_failed = (None, False) if result is None else (result.text + result.unread, failed(result))
         made.append(Call(call.name, call.arguments, text, is_failed, word))
     word, last = _heard(transcript.said[at:], word, last, key)
     seen = (*start.calls, *_seen_all(made, key, whole=trail is None))

@@ -1,7 +1,7 @@
 """What is remembered of an agent's findings between two of its calls: small, plain, the same after a round trip."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from gateway.immune.finding import Finding
@@ -54,13 +54,12 @@ class Course:
             return replace(self, alarms=alarms, quiet=self.quiet + 1)
         return replace(self.having(found), alarms=alarms, quiet=0, alarm_at=now)
 
-    def alarmed(self, calls: int) -> dict[str, int]:
-        """By metric, how many of the latest `calls` alarmed."""
-        return {
-            name: count
-            for name, bits in self.alarms.items()
-            if (count := (bits & (2 ** min(calls, _BITS) - 1)).bit_count())
-        }
+    def alarmed(self, calls: int, *, without: Collection[str] = ()) -> dict[str, int]:
+        """By metric, how many of the latest `calls` alarmed; those not counted on which a metric of `without` did."""
+        looked_at = 2 ** min(calls, _BITS) - 1
+        for name in without:
+            looked_at &= ~self.alarms.get(name, 0)
+        return {name: count for name, bits in self.alarms.items() if (count := (bits & looked_at).bit_count())}
 
     def at(self, life: Life) -> "Course":
         """With what its life went through since: after a treatment or an operator's release it begins anew, and after a

@@ -58,7 +58,7 @@ FOLLOWS: Mapping[FindingType, frozenset[FindingType]] = MappingProxyType(
     }
 )
 # An agent that begins to use helpers comes with their prompts, tools and models at once.
-_ONE_CHANGE: frozenset[FindingType] = frozenset({"prompt_change", "tools_change", "model_change"})
+CHANGES: frozenset[FindingType] = frozenset({"prompt_change", "tools_change", "model_change"})
 
 # Errors of the agent's own tools come from no provider.
 _OWN_METRICS = frozenset({"tool_errors"})
@@ -87,7 +87,7 @@ def independent(findings: Sequence[Finding]) -> frozenset[str]:
     """The metrics that are signs of their own: what follows from another is none, and one change is one."""
     types = {finding.type for finding in findings}
     signs = {type_ for type_ in types if not types & FOLLOWS.get(type_, frozenset())}
-    signs -= set(sorted(signs & _ONE_CHANGE)[1:])
+    signs -= set(sorted(signs & CHANGES)[1:])
     return frozenset(finding.metric for finding in findings if finding.type in signs)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gateway.immune.course import Course
-from gateway.immune.evidence import KINDS, independent, is_shared, is_stopped, leading, own
+from gateway.immune.evidence import CHANGES, KINDS, independent, is_shared, is_stopped, leading, own
 from gateway.immune.finding import Finding
 from gateway.immune.settings import DEFAULT, Immune
 from gateway.model.lifecycle import Life, State
@@ -158,10 +158,18 @@ class _Decision:
             self._ask(cause)
         elif all(map(is_stopped, blames)):
             self._tell(f"{cause}; there is nothing left to stop")
-        elif self._health.calls >= settings.second_metric_from and len(independent(blames)) > 1:
+        elif self._health.calls >= settings.second_metric_from and self._signs(blames) > 1:
             self._contain(cause)
         else:
             self._throttle(cause)
+
+    def _signs(self, blames: Sequence[Finding]) -> int:
+        """How many of these say something of their own. Numbers of calls that came with a change do not: what another
+        prompt asks for is of another size."""
+        changed = {finding.metric for finding in blames if finding.type in CHANGES}
+        alone = self.course.alarmed(self._settings.confirm_of + 1, without=changed)
+        signs = independent(blames)
+        return sum(metric in changed or alone.get(metric, 0) >= self._settings.second_alarms for metric in signs)
 
     def _contain(self, cause: str) -> None:
         if self._health.has_room(self._settings):

@@ -65,7 +65,7 @@ def loop_in(transcript: Transcript, failed: Callable[[Said], bool], limits: Loop
 def looping(trail: Trail, fresh: int = 1, limits: LoopLimits | None = None) -> Loop | None:
     """The worst loop that one of the latest `fresh` calls completes or goes on with."""
     limits = limits or LoopLimits()
-    calls = [call for call in trail.calls if call.tool not in limits.polling] if limits.polling else trail.calls
+    calls = [call for call in trail.calls if call.tool not in limits.polling]
     new = sum(call.tool not in limits.polling for call in trail.calls[max(0, len(trail.calls) - fresh) :])
     found = [
         loop

@@ -12,12 +12,14 @@ Speaker = Literal["user", "model", "tool"]
 
 @value
 class Said:
-    """One text, in order. `tool` names the tool whose result it is; `call_id` the call that it answers."""
+    """One text, in order. `tool` names the tool whose result it is; `call_id` the call that it answers; `unread` stands
+    for the pictures and sounds in it: where two differ, so does this."""
 
     speaker: Speaker
     text: str
     tool: str | None = None
     call_id: str | None = None
+    unread: str = ""
 
 
 @value

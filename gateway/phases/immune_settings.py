@@ -62,8 +62,14 @@ class _Settings:
         return found
 
 
+_WAITING = frozenset({"BashOutput", "TaskOutput", "write_stdin", "browser_wait_for"})
+"""By these tools of widely used agents a model waits for what goes on in the background: Claude Code's two, Codex's,
+Playwright's."""
+
+
 class Polled(Collection[str]):
-    """The tools that are called again and again by intention, in whatever way their names are written."""
+    """The tools that are called again and again by intention, in whatever way their names are written. What is iterated
+    over are those that policies name; a few by which agents wait are among them without that."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -71,8 +77,10 @@ class Polled(Collection[str]):
         self._known: dict[str, bool] = {}
 
     def __contains__(self, tool: object) -> bool:
-        if not self._names or not isinstance(tool, str):
+        if not isinstance(tool, str):
             return False
+        if tool in _WAITING or not self._names:
+            return tool in _WAITING
         known = self._known.get(tool)
         if known is None:
             make_room(self._known, _REMEMBERED)  # keyed by what callers send

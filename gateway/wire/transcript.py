@@ -16,6 +16,8 @@ from gateway.wire.strict_json import read_arguments
 _THREAD = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TEXTS = frozenset({"text", "input_text", "output_text", None})
 _NO_TEXT = frozenset({"image", "image_url", "input_image", "input_audio", "audio", "thinking", "redacted_thinking"})
+_END = 120
+"""Characters: more than what all pictures of one format end with."""
 
 
 class Recorder:
@@ -62,7 +64,8 @@ class Recorder:
         if name is None and type(tool) is str and tool:
             name = tool
         texts = _texts(content)
-        self._said.append(Said("tool", texts[0] if len(texts) == 1 else "\n".join(texts), name, known))
+        text = texts[0] if len(texts) == 1 else "\n".join(texts)
+        self._said.append(Said("tool", text, name, known, _unread(content)))
 
     def done(self) -> Transcript:
         return Transcript(tuple(self._said), tuple(self._calls), self.thread)
@@ -96,6 +99,21 @@ def _texts(content: object) -> list[str]:
         elif part.get("type") not in _NO_TEXT:
             found.append(_written(part))
     return found
+
+
+def _unread(content: object) -> str:
+    """Something that differs where pictures or sounds do, of a bounded size."""
+    if type(content) is not list:
+        return ""
+    return "".join(_ends(part) for part in content if type(part) is dict and part.get("type") in _NO_TEXT)
+
+
+def _ends(value: object, depth: int = 0) -> str:
+    if type(value) is str:
+        return f"{len(value)} {value[-_END:]}\n"
+    if type(value) is not dict or depth > 2:
+        return ""
+    return "".join(_ends(member, depth + 1) for member in value.values())
 
 
 def _written(value: object) -> str:

@@ -179,6 +179,17 @@ def test_what_was_stopped_already_is_told_and_stops_nobody_unless_set(stopped: l
     assert patient.life.state == "DRAINING"
 
 
+def test_numbers_that_come_with_another_prompt_are_no_second_metric_until_they_stay() -> None:
+    patient = Patient(health=Health(calls=500, agents=20))
+    prompt = finding("prompt_change", "prompt")
+    for _ in range(8):
+        patient.call(prompt, TOKENS, LARGE)
+    assert patient.life.state == "SUSPECTED" and patient.done() == ["throttle"]
+    for _ in range(4):
+        patient.call(TOKENS, LARGE)
+    assert patient.life.state == "DRAINING"
+
+
 def test_a_person_may_be_asked_instead() -> None:
     patient = Patient(settings=Immune(sigma_action="approve"), health=Health(calls=100))
     for _ in range(8):

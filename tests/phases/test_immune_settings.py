@@ -99,3 +99,10 @@ def test_asking_again_costs_next_to_nothing() -> None:
         return (time.perf_counter() - begun) / 1000
 
     assert min(batch() for _ in range(20)) < 5e-6  # 0.2 µs where nobody else works; a machine may be slow
+
+
+def test_tools_by_which_widely_used_agents_wait_are_polled_without_being_named() -> None:
+    polling = settings().loops.polling
+    assert "BashOutput" in polling and "write_stdin" in polling and "Bash" not in polling and not polling
+    named = settings({"tools": {"get_job_status": {"polling": True}}}).loops.polling
+    assert "TaskOutput" in named and "get_job_status" in named and len(named) == 1
