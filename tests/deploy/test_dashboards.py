@@ -110,6 +110,7 @@ def test_prometheus_has_loaded_every_alert(world: World) -> None:
 
 def test_a_gateway_in_order_rings_no_alarm_about_itself(world: World) -> None:
     own = "LeukoDown|LeukoRedisLost|LeukoAudit.*|LeukoStateRefusals|LeukoInternalErrors|Leuko(Vitals|Uses)Dropped"
+    own += "|LeukoMemoryHigh|LeukoPolicies.*|LeukoWebhooksDropped|LeukoApprovalsWait|LeukoAgentExhausted"
     assert not world.prometheus.query(f'ALERTS{{alertname=~"{own}"}}')
 
 
