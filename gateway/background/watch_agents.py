@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.background.act_on_agents import ActOnAgents, Subject
+from gateway.background.seen import Seen, answered, groups_of
 from gateway.background.watch_fleet import ALONE, Shared, WatchFleet
 from gateway.immune.caps import agent_caps
 from gateway.immune.detection import Detection, detection
-from gateway.immune.evidence import is_shared
 from gateway.immune.finding import Finding
-from gateway.immune.fleet import Group
 from gateway.immune.lifecycle import Health, decide, on_sigma
 from gateway.immune.rates import UNCOUNTED
 from gateway.immune.record import Record, new_record
@@ -86,17 +85,6 @@ class _Partition:
         self.records.clear()
         self.unsaved.clear()
         self.last = None
-
-
-@dataclass(slots=True)
-class _Seen:
-    """One entry and what was found in it."""
-
-    entry: Entry
-    record: Record
-    subject: Subject
-    found: tuple[Finding, ...]
-    group: Group | None
 
 
 class WatchAgents:
@@ -215,7 +203,7 @@ class WatchAgents:
         mine.last = entries[-1].id
         await self._recall(mine, {entry.agent_id for entry in entries})
         seen = await self._watch(mine, entries)
-        groups = await self._fleet.seen(_groups(seen))
+        groups = await self._fleet.seen(groups_of(seen))
         for one in seen:
             shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
             mine.unsaved[one.record.agent_id] = one.record
@@ -259,8 +247,8 @@ class WatchAgents:
         if missing:
             mine.records.update(await self._partitions.load(missing))
 
-    async def _watch(self, mine: _Partition, entries: Sequence[Entry]) -> list[_Seen]:
-        seen: list[_Seen] = []
+    async def _watch(self, mine: _Partition, entries: Sequence[Entry]) -> list[Seen]:
+        seen: list[Seen] = []
         now = self._clock()
         await asyncio.sleep(0)
         for entry in entries:
@@ -268,11 +256,11 @@ class WatchAgents:
                 seen += await self._watch_one(mine, entry, now)
         return seen
 
-    async def _watch_one(self, mine: _Partition, entry: Entry, now: float) -> list[_Seen]:
+    async def _watch_one(self, mine: _Partition, entry: Entry, now: float) -> list[Seen]:
         agent, settings, exists = await self._whose(entry.agent_id)
         record = mine.records.get(entry.agent_id)
         if record is None:
-            if not (exists if entry.vitals is None else _answered(entry.vitals)):
+            if not (exists if entry.vitals is None else answered(entry.vitals)):
                 return []
             record = mine.records[entry.agent_id] = new_record(entry.agent_id, now)
         record.life = self._act.life(record)
@@ -282,9 +270,9 @@ class WatchAgents:
             return [self._exchange(entry, record, subject, entry.vitals)]
         if entry.order is not None:
             await self._act.obey(record, entry.order)
-        return [_Seen(entry, record, subject, () if entry.finding is None else (entry.finding,), None)]
+        return [Seen(entry, record, subject, () if entry.finding is None else (entry.finding,), None)]
 
-    def _exchange(self, entry: Entry, record: Record, subject: Subject, vitals: Vitals) -> _Seen:
+    def _exchange(self, entry: Entry, record: Record, subject: Subject, vitals: Vitals) -> Seen:
         if vitals.tools_hash is not None and self._act.gives_tools(record.agent_id):
             record.state.accept("toolset", vitals.tools_hash)  # which is the remedy's doing
         found = watch(record.state, vitals, self._detection(subject.settings))
@@ -292,15 +280,15 @@ class WatchAgents:
             if abs(deviation) >= _WORTH_TELLING:
                 self._numbers.deviated(metric, deviation)
         record.seen = max(record.seen, vitals.time)
-        if not found and record.life.state in ("INITIALIZING", "HEALTHY") and _answered(vitals):
+        if not found and record.life.state in ("INITIALIZING", "HEALTHY") and answered(vitals):
             forms = record.state.forms
             prompt = vitals.prompt_hash if "prompt" in forms and vitals.prompt_hash in forms["prompt"].known else None
             model = vitals.model if "model" in forms and vitals.model in forms["model"].known else None
             record.good = record.good.having(prompt, model, vitals.tool_names)
         group = (vitals.provider or "", vitals.model or "") if vitals.model is not None else None
-        return _Seen(entry, record, subject, found, group)
+        return Seen(entry, record, subject, found, group)
 
-    async def _judge(self, one: _Seen, shared: Shared) -> bool:
+    async def _judge(self, one: Seen, shared: Shared) -> bool:
         """Whether something came of it."""
         vitals = one.entry.vitals
         call = vitals is not None and vitals.error_type not in UNCOUNTED
@@ -310,6 +298,8 @@ class WatchAgents:
             subject = Subject(subject.agent, subject.settings, True, subject.entry)
         if not (one.found or record.busy) and record.life.state == "HEALTHY" and record.course.idle:
             return False
+        if self._act.life(record).state == "PROBATION" and one.at < record.life.since:
+            return False  # from before its treatment, of which it says nothing
         done = await self._decide(record, subject, one.found, shared, call=call)
         if one.found:
             await self._act.found(record, one.found, subject)
@@ -375,19 +365,3 @@ class WatchAgents:
             return
         shared = await self._fleet.of(record) if record.course.waiting else ALONE
         await self._decide(record, subject, (), shared, call=False)
-
-
-def _answered(vitals: Vitals) -> bool:
-    return 200 <= vitals.status < 300 and vitals.error_type is None
-
-
-def _groups(seen: Iterable[_Seen]) -> dict[Group, tuple[set[str], set[str]]]:
-    """By provider and model, who was at work and who alarmed on what the provider may have caused."""
-    groups: dict[Group, tuple[set[str], set[str]]] = {}
-    for one in seen:
-        if one.group is not None:
-            active, alarming = groups.setdefault(one.group, (set(), set()))
-            active.add(one.record.agent_id)
-            if any(map(is_shared, one.found)):
-                alarming.add(one.record.agent_id)
-    return groups

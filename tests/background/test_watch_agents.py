@@ -1,5 +1,7 @@
 import asyncio
+import time
 
+from gateway.immune.moves import healing, treated
 from gateway.immune.settings import Immune
 from gateway.store.keys import partition_of
 from tests.background.watching import call, loop, watching
@@ -157,3 +159,25 @@ async def test_of_statistical_evidence_no_more_than_a_share_is_blocked(redis_url
         await until(lambda: sum(one.prescriptions.case(agent_id) is not None for agent_id in agents) == 3)
         assert len(one.quarantine.blocked) == 1
         assert all(life.sigma for life in one.quarantine.blocked.values())
+
+
+async def test_what_an_agent_did_before_its_treatment_is_not_held_against_it(redis_url: str) -> None:
+    async with watching(redis_url) as one:
+        for place in range(40):
+            one.feed.vitals(call("agt_1", place))
+        await caught_up(one, "agt_1", 40)
+        late = loop("agt_1")
+        one.feed.finding(loop("agt_1"))
+        await one.told()
+        await until(lambda: "agt_1" in one.quarantine.blocked)
+        await one.quarantine.drained("agt_1")
+        await one.quarantine.change("agt_1", lambda life: healing(life, time.time(), "auto"))
+        await one.quarantine.change("agt_1", lambda life: treated(life, time.time(), "reset_memory"))
+        one.feed.finding(late)
+        await one.told()
+        entry = await one.feed.append("agt_1", {"do": "nothing"})
+        assert await one.partitions.passed("agt_1", entry, 5)
+        assert one.quarantine.state("agt_1") == "PROBATION"
+        one.feed.finding(loop("agt_1"))
+        await one.told()
+        await until(lambda: one.quarantine.state("agt_1") != "PROBATION")

@@ -1,5 +1,5 @@
-"""What it costs to watch agents: `python -m tests.bench.watch_micro`. Processor time of this process an exchange, with a
-real Redis beside it: telling the feed, reading it, judging, saving. At most 40 µs.
+"""What it costs to watch agents: `python -m tests.bench.watch_micro`. Processor time of this process an exchange, with
+a real Redis beside it: telling the feed, reading it, judging, saving. At most 40 µs.
 
 Agents call in turn, as fast as they are taken; so batches are as large as they are under load.
 """
