@@ -57,22 +57,26 @@ lock: $(VENV)/.dev  ## the versions and hashes of the container image, newest th
 
 # Secrets are made once. Containers read them as other users, so the directory keeps others out, not the files.
 SECRETS := deploy/secrets/admin_key deploy/secrets/gateway_secret deploy/secrets/grafana_password
-COMPOSE := docker compose --file deploy/compose.yaml --profile observability
+PROFILE ?= observability
+COMPOSE := docker compose --file deploy/compose.yaml
+WITH_observability := OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318
+WITH_demo := OTEL_EXPORTER_OTLP_ENDPOINT=http://lgtm:4318 OTEL_METRICS_EXPORTER=otlp \
+	GATEWAY_MCP_SERVERS='{"cloud": "http://cloud:4100/mcp"}'
 
 $(SECRETS):
 	@mkdir -p -m 700 $(@D)
 	@$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(32), end="")' > $@ && chmod 644 $@
 
-up: $(SECRETS)  ## the gateway, Redis, Prometheus, Tempo and Grafana in containers
-	@OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 $(COMPOSE) up --detach --build --wait
+up: $(SECRETS)  ## the gateway, Redis, Prometheus, Tempo and Grafana in containers; PROFILE=core, observability or demo
+	@$(WITH_$(PROFILE)) $(COMPOSE) --profile $(PROFILE) up --detach --build --wait
 	@echo "gateway http://127.0.0.1:4000/v1, admin API http://127.0.0.1:4001/api/gateway (key: deploy/secrets/admin_key)"
-	@echo "Grafana http://127.0.0.1:3000 (admin, deploy/secrets/grafana_password)"
+	@$(if $(WITH_$(PROFILE)),echo "Grafana http://127.0.0.1:3000 (admin, deploy/secrets/grafana_password)",true)
 
 down: $(SECRETS)  ## stop them; their volumes stay
-	@$(COMPOSE) down
+	@$(COMPOSE) --profile '*' down
 
 logs: $(SECRETS)
-	@$(COMPOSE) logs --follow
+	@$(COMPOSE) --profile '*' logs --follow
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,22 +1,28 @@
 """The compose file: what it names exists, and it gives away no more than it must."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gateway.settings import load
 from gateway.settings.names import spellings
 from gateway.settings.sources import FIELDS
 from tests.deploy.files import DEPLOY, promtool
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-MADE = ("./secrets",)
+PROFILES = {"observability", "demo"}
+"""Beside the core, which needs none."""
 
 
 def test_all_parts_are_there() -> None:
     assert {"gateway", "redis", "collector", "prometheus", "grafana"} <= SERVICES.keys()
     assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"gateway", "redis"}
+    assert {profile for service in SERVICES.values() for profile in service.get("profiles", ())} == PROFILES
 
 
 def test_every_file_that_is_mounted_exists() -> None:
@@ -32,7 +38,7 @@ def test_every_file_that_is_mounted_exists() -> None:
 def test_no_service_may_more_than_it_must() -> None:
     for name, service in SERVICES.items():
         assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
-        assert service.get("read_only", name == "grafana"), name
+        assert service.get("read_only", name in ("grafana", "lgtm")), name
         assert not service.get("privileged") and "docker.sock" not in str(service)
 
 
@@ -79,3 +85,25 @@ def test_grafana_finds_its_dashboards_where_they_are_mounted() -> None:
     assert f"./grafana/dashboards:{where}:ro" in SERVICES["grafana"]["volumes"]
     sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/leuko.yaml").read_text("utf-8"))
     assert sources["datasources"][0]["uid"] == "prometheus"
+
+
+def test_make_starts_each_profile_with_what_it_listens_to() -> None:
+    for profile, port in (("observability", "collector:4318"), ("demo", "lgtm:4318"), ("core", None)):
+        command = ["make", "--dry-run", "--no-print-directory", "up", f"PROFILE={profile}"]
+        ran = subprocess.run(command, cwd=DEPLOY.parent, capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, ran.stderr
+        (up,) = [line for line in ran.stdout.replace("\\\n", " ").splitlines() if " up --detach" in line]
+        assert f"--profile {profile} " in up
+        assert (f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{port} " in up) if port else "OTEL_" not in up
+        assert port is None or port.split(":")[0] in SERVICES
+
+
+def test_the_demos_tools_are_where_the_gateway_looks_for_them() -> None:
+    makefile = (DEPLOY.parent / "Makefile").read_text("utf-8")
+    (servers,) = re.findall(r"GATEWAY_MCP_SERVERS='([^']+)'", makefile)
+    assert load(None, {"GATEWAY_MCP_SERVERS": servers}).mcp_servers["cloud"].url == "http://cloud:4100/mcp"
+    command = SERVICES["cloud"]["entrypoint"]
+    assert command[:3] == ["leuko", "demo", "cloud"] and command[-1] == "4100"
+    assert set(SERVICES["cloud"]["networks"]) <= set(SERVICES["gateway"]["networks"])
+    ran = subprocess.run([sys.executable, "-m", "gateway", *command[1:3], "--help"], capture_output=True, text=True)
+    assert ran.returncode == 0 and "--host" in ran.stdout and "--port" in ran.stdout
