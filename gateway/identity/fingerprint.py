@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.identity.client_family import client_family
 from gateway.identity.derived import agent_id, credential_id, keyed, subkey
-from gateway.model.agent import Agent, Evidence
+from gateway.model.agent import NO_CREDENTIAL, Agent, Evidence
 from gateway.model.bounded import make_room
 from gateway.model.errors import Refusal
 
@@ -72,7 +72,7 @@ class Fingerprinter:
             if family:
                 evidence.append(Evidence("client", 0.3, family))
         shown = None if len(secret) < 16 else "…" + secret[-4:].decode("ascii", "replace")
-        crd = credential_id(keyed(self._credential_key, secret))
+        crd = credential_id(keyed(self._credential_key, secret)) if secret else NO_CREDENTIAL
         return Agent(self._id(*parts), credential=shown, credential_id=crd, evidence=tuple(evidence))
 
     def _id(self, *parts: bytes) -> str:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from gateway.model.value import value
 
+NO_CREDENTIAL = "crd_" + 24 * "0"
+"""The `credential_id` of all who show none: it is nobody's, so it says of no two agents that they belong together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from gateway.model.agent import Agent
+from gateway.model.agent import NO_CREDENTIAL, Agent
 from gateway.model.exchange import Exchange
 from gateway.model.lifecycle import Life
 from gateway.model.vitals import Vitals
@@ -122,7 +122,7 @@ class Likeness:
             life = self._quarantine.blocked.get(agent_id)
             if life is None:
                 like.discard(agent_id)
-            elif agent_id != agent.agent_id and life.credential_id != agent.credential_id:
+            elif agent_id != agent.agent_id and _is_other(life.credential_id, agent.credential_id):
                 with suppress(StoreUnavailable):  # nothing can be said then
                     if not await self._quarantine.existed(agent.agent_id, _since(life)):
                         self._waiting[exchange.id] = life  # taken out when the exchange is settled
@@ -133,6 +133,11 @@ class Likeness:
     def _forget(self, like: set[str]) -> None:
         for shape in [shape for shape, agents in self._shapes.items() if agents is like]:
             del self._shapes[shape]
+
+
+def _is_other(blocked: str, shown: str) -> bool:
+    """Who comes with the credential of a blocked agent is not told by likeness."""
+    return blocked != shown or shown == NO_CREDENTIAL
 
 
 def _since(life: Life) -> float:

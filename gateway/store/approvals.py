@@ -38,6 +38,8 @@ PENDING_OF_AGENT = 10
 OF_GATEWAY = 2
 """More that may wait of one agent where the gateway asks: an agent must not keep people from being asked about it."""
 PENDING = 1000
+OF_GATEWAY_IN_ALL = 200
+"""As many more, likewise: many agents together must not either."""
 _KEPT_SECONDS = 86_400
 _REJECTED_SECONDS = 300
 _ANNOUNCEMENTS = 2000
@@ -103,12 +105,13 @@ class Approvals:
             keys.approvals_index,
             keys.approvals_announce,
         )
-        of_agent = PENDING_OF_AGENT + (OF_GATEWAY if pending.kind == "healing" else 0)
-        bounds = (LIFE_SECONDS * 1000, _KEPT_SECONDS * 1000, of_agent, PENDING, self._announcements)
+        ours = pending.kind == "healing"
+        of_agent, of_all = PENDING_OF_AGENT + ours * OF_GATEWAY, PENDING + ours * OF_GATEWAY_IN_ALL
+        bounds = (LIFE_SECONDS * 1000, _KEPT_SECONDS * 1000, of_agent, of_all, self._announcements)
         pairs = [part for pair in fields.items() for part in pair]
         made, *rest = await self._surely("ask_approval", names, (approval_id, *bounds, shown, *pairs))
         if made < 0:
-            whose, most = ("this agent", of_agent) if made == -1 else ("all agents", PENDING)
+            whose, most = ("this agent", of_agent) if made == -1 else ("all agents", of_all)
             raise TooManyPending(f"{most} approvals of {whose} wait already.")
         found = await self.get(rest[0].decode())
         if found is None:

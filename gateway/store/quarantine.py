@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
 
+from gateway.model.agent import NO_CREDENTIAL
 from gateway.model.lifecycle import Life, Move, drained, quarantined, released
 from gateway.store.connection import Connection
 from gateway.store.control import ChangeConflict, Control
@@ -167,7 +168,7 @@ class Quarantine:
             logger.info("Agent %s is %s", agent_id, life.state)
 
     def _bind(self, life: Life) -> None:
-        if life.credential_id:
+        if life.credential_id not in ("", NO_CREDENTIAL):
             since = next(move.at for move in reversed(life.history) if move.state == "DRAINING")
             self.credentials[life.credential_id] = min(since, self.credentials.get(life.credential_id, since))
 

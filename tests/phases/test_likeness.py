@@ -36,8 +36,9 @@ class World:
         self.told: list[tuple[str, str]] = []
         self.sent = 0
 
-    async def send(self, key: str, body: dict[str, Any] | None = None) -> Agent:
-        await self.path.client.post(CHAT, json=body or ask(), headers={"authorization": f"Bearer sk-{key}-0123456789"})
+    async def send(self, key: str, body: dict[str, Any] | None = None, *, secret: bool = True) -> Agent:
+        shown = {"authorization": f"Bearer sk-{key}-0123456789"} if secret else {"x-agent-id": key}
+        await self.path.client.post(CHAT, json=body or ask(), headers=shown)
         self.sent += 1
         seen = await self.path.sightings.settled(self.sent)
         self.agents.seen(seen.agent, seen.vitals, client="x", address="127.0.0.1", tools=(), ok=seen.ok)
@@ -86,6 +87,17 @@ async def test_a_new_one_with_its_prompt_and_tools_from_its_address_is_told_of(r
         await here.send("again")
         assert len(here.told) == 2  # whoever tells says it once a minute
         assert not here.likeness._waiting
+
+
+async def test_who_shows_no_credential_has_none_in_common_with_others_who_show_none(redis_url: str) -> None:
+    async with world(redis_url) as here:
+        ill = await here.send("ill", secret=False)
+        await here.block(ill)
+        assert here.quarantine.credentials == {}
+        neighbour = await here.send("neighbour", ask("You are a nurse."), secret=False)
+        assert neighbour.credential_id == ill.credential_id and here.told == []
+        again = await here.send("again", secret=False)
+        assert here.told == [(again.agent_id, ill.agent_id)]
 
 
 async def test_one_that_gets_no_answer_does_not_exist(redis_url: str) -> None:

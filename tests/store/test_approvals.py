@@ -173,6 +173,9 @@ async def test_an_agent_may_have_ten_pending_and_all_a_thousand(approvals: Repli
     assert await approvals.count_pending() == PENDING
     with pytest.raises(TooManyPending, match="1000 approvals of all agents"):
         await approvals.ask(call(0, agent="agt_9999"))
+    ours = await approvals.ask(replace(call(0, agent="agt_9999"), kind="healing"))
+    assert ours.status == "pending"  # agents keep nobody from being asked about them
+    await approvals.decide([ours.approval_id], "rejected", by="adk_1")
     found, cursor = await approvals.page("pending", limit=1000)
     ids = [one.approval_id for one in found]
     results = await approvals.decide(ids, "approved", by="adk_1")
