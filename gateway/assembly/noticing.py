@@ -60,5 +60,7 @@ class Noticing:
         self.observers = (prompts.observe, self.looping.observe, *self.every, self.likeness.observe)
 
     def _observe(self, exchange: Exchange, vitals: Vitals) -> None:
-        if exchange.mcp is None or (exchange.request.method == "POST" and not exchange.standing):
+        """Who only looks something up has done nothing: else a list of models, asked for often enough, would make an
+        agent well known, or well again."""
+        if exchange.request.method == "POST" and not (exchange.mcp is not None and exchange.standing):
             self._vitals(vitals)

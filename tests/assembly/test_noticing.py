@@ -91,6 +91,16 @@ def test_a_quarantined_agent_under_another_key_and_a_key_used_from_elsewhere_are
         assert found(gateway, neighbour) == set()
 
 
+def test_who_only_looks_something_up_has_done_nothing(redis_url: str) -> None:
+    with running_gateway("--stub", env={"GATEWAY_REDIS_URL": redis_url}) as gateway, Redis.from_url(redis_url) as redis:
+        for _ in range(50):
+            agent_id = httpx.get(f"{gateway.url}/v1/models", headers=KEY).headers["x-gateway-agent-id"]
+        body = {"model": "stub-echo", "messages": circle(0)}
+        assert httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=KEY, timeout=20).status_code == 200
+        eventually(lambda: redis.hexists(Keys().watched(agent_id), "s"))
+        assert json.loads(redis.hget(Keys().watched(agent_id), "s") or b"{}")["calls"] == 1
+
+
 def test_what_an_agent_usually_gets_caps_its_answers_and_a_spent_budget_is_found(redis_url: str) -> None:
     policy = {"name": "ops", "budgets": {"tokens_per_day": 40_000}, "immune": {"sigma_action": "throttle"}}
     env = {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_POLICIES": json.dumps([policy])}
