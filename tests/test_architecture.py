@@ -31,6 +31,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # The stub models answer in a provider's place, so they speak the seam's words, and no more than those.
 MAY_ALSO = {"demo": ("gateway.upstream.reply", "gateway.upstream.providers"), "cli": ("gateway.app",)}
 MAY_ALSO["__main__"] = ("gateway.cli",)
+MAY_ALSO["commands"] = ("gateway.sdk",)  # a demonstration's tool server verifies as anybody's does
 SETTINGS_READERS = ("assembly", "app", "cli", "__main__", "commands")
 LEAVES = ("app", "cli", "__main__")
 

@@ -1,11 +1,15 @@
-"""`leuko demo`: a fleet that falls ill and is healed; `leuko demo cloud`: tools that nothing real depends on."""
+"""`leuko demo`: a fleet that falls ill and is healed; `leuko demo NAME`: the story of one agent; `leuko demo cloud`:
+tools that nothing real depends on.
+"""
 
 import asyncio
 from typing import Annotated
 
 import typer
 
+from gateway.commands.demo_cloud import NothingOpen
 from gateway.commands.demo_fleet import fleet
+from gateway.commands.demo_walkthroughs import WALKTHROUGHS
 
 
 def cloud(
@@ -27,28 +31,18 @@ def cloud(
         raise typer.Exit(1) from None
 
     async def serve() -> None:
-        server = Server([Listener(CloudServer(Cloud()), sockets)], hooks=_NothingOpen(), grace_seconds=0)
+        server = Server([Listener(CloudServer(Cloud()), sockets)], hooks=NothingOpen(), grace_seconds=0)
         print(f"The simulated cloud listens on {url_of(sockets[0])}{PATH}", flush=True)
         await server.serve()
 
     asyncio.run(serve())
 
 
-class _NothingOpen:
-    """The drain of an application whose answers take no time."""
-
-    def on_draining(self) -> None:
-        """Nobody asks whether it is ready."""
-
-    async def drain(self) -> None:
-        """Nothing is under way."""
-
-    def hurry(self) -> None:
-        """As `drain`."""
-
-
 def commands() -> typer.Typer:
     made = typer.Typer(name="demo", rich_markup_mode=None)
     made.callback(invoke_without_command=True)(fleet)
+    made.command("immune")(fleet)
+    for walkthrough in WALKTHROUGHS:
+        made.command()(walkthrough)
     made.command("cloud")(cloud)
     return made

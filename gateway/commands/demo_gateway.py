@@ -25,9 +25,9 @@ class DemoFailure(Exception):
 class OwnGateway:
     """`leuko serve --stub` on a free port. `settings` are all that it was given, `output` what it printed."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str], more: Mapping[str, str]) -> None:
         # A socket's path is short, or Redis cannot be reached at it.
-        self.settings = {"GATEWAY_DATA_DIR": str(directory), "GATEWAY_PORT": "0"}
+        self.settings = {"GATEWAY_DATA_DIR": str(directory), "GATEWAY_PORT": "0", **more}
         self.url = ""
         self.output: list[str] = []
         self._known = threading.Event()
@@ -82,10 +82,10 @@ def _found_from(environment: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def own_gateway(environment: Mapping[str, str]) -> Iterator[OwnGateway]:
-    """For the length of a block. Raises DemoFailure."""
+def own_gateway(environment: Mapping[str, str], **settings: str) -> Iterator[OwnGateway]:
+    """For the length of a block, with these settings besides its own. Raises DemoFailure."""
     with tempfile.TemporaryDirectory(prefix="leuko-demo-", ignore_cleanup_errors=True) as directory:
-        made = OwnGateway(Path(directory), environment)
+        made = OwnGateway(Path(directory), environment, settings)
         try:
             made.wait()
             yield made

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.commands.demo import _NothingOpen
+from gateway.commands.demo_cloud import NothingOpen
 from gateway.demo.cloud import PATH, CloudServer
 from gateway.demo.cloud_state import Cloud
 from gateway.edge.server import Listener, Server
@@ -53,7 +53,7 @@ def running_cloud(cloud: Cloud | None = None) -> Iterator[RunningCloud]:
 
         await running.app(scope, reading, send)
 
-    server = Server([Listener(noted, sockets)], hooks=_NothingOpen(), grace_seconds=0, handle_signals=False)
+    server = Server([Listener(noted, sockets)], hooks=NothingOpen(), grace_seconds=0, handle_signals=False)
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve()), daemon=True)
     thread.start()
     try:

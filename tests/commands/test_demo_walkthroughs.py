@@ -1,0 +1,90 @@
+"""`leuko demo sysadmin`, `modes`, `ops`, `guard`, as a person starts them: the whole story through a real gateway."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands.demo_walkthroughs import WALKTHROUGHS, show
+from gateway.demo.walkthrough import Step
+from tests.support.gateway import eventually
+from tests.support.prepared import ROOT
+
+TELLS = {
+    "sysadmin": ("403 intent_required", "refused: uses_exhausted", "healthy, restarts: 1"),
+    "modes": ("refused: sre/modes/NORMAL", "refused: sre/always_blocked/0", "users, orders"),
+    "ops": ("planned", "cat $(echo /etc/shadow)", "untouched"),
+    "guard": ("4 allowed, 4 denied, 1 reported", "1 request, 9 tokens in, 2 out", "403 agent_quarantined"),
+}
+"""What stands in the table at the end of each."""
+
+
+def started(name: str, directory: Path, **env: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "gateway", "demo", name]
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(directory), **env}
+    return subprocess.Popen(command, cwd=ROOT, env=env, **pipes)
+
+
+def test_each_of_them_is_told_here() -> None:
+    assert [walkthrough.__name__ for walkthrough in WALKTHROUGHS] == list(TELLS)
+
+
+@pytest.mark.parametrize("name", TELLS)
+def test_the_story_goes_as_it_should_and_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
+    taken = {"GATEWAY_REDIS_URL": "redis://127.0.0.1:1", "GATEWAY_PORT": "1"}  # of another gateway, and not for this
+    with started(name, tmp_path, **taken) as process:
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    table = output[output.index("what came of it") :]
+    for told in TELLS[name]:
+        assert told in table
+    assert re.fullmatch(r"All \d+ steps went as expected\.", output.splitlines()[-1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_went_otherwise_fails_the_story(tmp_path: Path) -> None:
+    """The same story, with a shell that nobody may use."""
+    changed = tmp_path / "sitecustomize.py"
+    changed.write_text("import gateway.demo.story_ops as story\nstory.JAIL = (('date', False), ('date', True))\n")
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    with started("ops", directory, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as process:
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "NOT  date: executed (expected: refused: on-call/tools/run_command/command)" in output
+    assert output.splitlines()[-1] == "1 of 16 steps did not go as expected."
+
+
+def test_it_leaves_nothing_behind_when_it_is_told_to_end(tmp_path: Path) -> None:
+    with started("modes", tmp_path) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("A gateway of its own")
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=40)
+        finally:
+            process.kill()
+    assert process.returncode == 143
+    eventually(lambda: not list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("columns", ["60", "200"])
+def test_the_table_says_what_was_expected_where_it_did_not_come(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    show([Step("[one]", "a", "a"), Step("two", "b", "c")])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "1 [one] a ok" in lines and "2 two c NOT OK: expected was b" in lines
+    assert lines[-1] == "1 of 2 steps did not go as expected."
+
+
+def test_a_story_without_a_step_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    show([])
+    assert "0 of 0 steps" in capsys.readouterr().out
