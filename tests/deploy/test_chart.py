@@ -36,6 +36,13 @@ def container(manifests: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def one_policy(manifests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who reaches the gateway, and whom it reaches."""
+    found = one(manifests, "NetworkPolicy")["spec"]
+    assert isinstance(found, dict)
+    return found
+
+
 @pytest.mark.parametrize("values", [LEAST, ALL], ids=["least", "all"])
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_manifest_is_one_that_kubernetes_takes(values: dict[str, Any], version: str) -> None:
@@ -153,8 +160,7 @@ def test_one_replica_at_a_time_may_be_missing() -> None:
 
 def test_agents_reach_the_data_port_only_and_nothing_else() -> None:
     manifests = rendered(ALL)
-    own = [m["spec"] for m in manifests if m["kind"] == "NetworkPolicy" and m["metadata"]["name"] == "leuko"]
-    (policy,) = own
+    policy = one_policy(manifests)
     ports = [[port["port"] for port in rule["ports"]] for rule in policy["ingress"]]
     assert ports == [[4000], [4001]]
     data, admin = policy["ingress"]
@@ -197,6 +203,8 @@ def test_the_gateway_may_change_workloads_only_where_it_was_told() -> None:
     assert role["rules"] == [
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["get", "patch"]}
     ]
+    assert {"port": 6443, "protocol": "TCP"} in one_policy(rendered(ALL))["egress"][-1]["ports"]
+    assert one_policy(rendered(LEAST))["egress"][1:] == VALUES["networkPolicy"]["egress"]
     (subject,) = one(rendered(ALL), "RoleBinding", "leuko-enforcement")["subjects"]
     assert (subject["name"], subject["namespace"]) == ("leuko", "prod")
 
