@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from gateway.immune.diagnosis import diagnose
+from gateway.immune.evidence import is_severe
 from gateway.immune.finding import Finding
 from gateway.immune.incident import Incident
 from gateway.immune.lifecycle import Step
@@ -170,9 +171,13 @@ class ActOnAgents:
 
     async def settle(self, record: Record) -> None:
         """See to it that nothing is left over of a course that began anew: an operator has released the agent."""
-        case = self._prescriptions.case(record.agent_id)
-        if case is not None and case.throttled is not None and not record.course.throttled:
+        if self.is_left_over(record):
             await self._prescriptions.unthrottle(record.agent_id)
+
+    def is_left_over(self, record: Record) -> bool:
+        """Whether a throttle is: also one that was decided by a replica that was stopped meanwhile."""
+        case = self._prescriptions.case(record.agent_id)
+        return case is not None and case.throttled is not None and not record.course.throttled
 
     # Steps
 
@@ -249,7 +254,9 @@ class ActOnAgents:
         elif incident.state != life.state or incident.closed_at is not None:
             found = await self._incidents.change(
                 incident_id,
-                lambda one: one.having(findings, told) if one.state == life.state else _again(one, life.state),
+                lambda one: (
+                    one.having(findings, told) if one.state == life.state else _again(one, life.state, findings)
+                ),
             )
             incident = found or incident
         return incident
@@ -344,5 +351,8 @@ def _incident_id(agent_id: str, entry: str) -> str:
     return "inc_" + hashlib.blake2b(f"{agent_id}\x00{entry}".encode(), digest_size=8).hexdigest()
 
 
-def _again(incident: Incident, state: str) -> Incident:
-    return replace(incident, state=state, closed_at=None)
+def _again(incident: Incident, state: str, findings: Sequence[Finding]) -> Incident:
+    """What a person approved was the healing of a milder case."""
+    worse = is_severe(findings) and not is_severe(incident.findings)
+    approval = None if worse and incident.approval == "approved" else incident.approval
+    return replace(incident, state=state, closed_at=None, approval=approval)

@@ -296,7 +296,8 @@ class WatchAgents:
         subject = one.subject
         if shared.external:
             subject = Subject(subject.agent, subject.settings, True, subject.entry)
-        if not (one.found or record.busy) and record.life.state == "HEALTHY" and record.course.idle:
+        idle = record.life.state == "HEALTHY" and record.course.idle
+        if idle and not (one.found or record.busy or self._act.is_left_over(record)):
             return False
         if self._act.life(record).state == "PROBATION" and one.at < record.life.since:
             return False  # from before its treatment, of which it says nothing

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from gateway.immune.settings import Immune
 from tests.background.healing import Healer, Means
@@ -24,7 +26,7 @@ class Whole:
 
     async def calls(self, number: int) -> None:
         for _ in range(number):
-            self.watching.feed.vitals(call("agt_1", self._calls))
+            self.watching.feed.vitals(replace(call("agt_1", self._calls), time=time.time()))
             self._calls += 1
         await self.watching.told()
 

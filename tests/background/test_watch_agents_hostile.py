@@ -94,6 +94,17 @@ async def test_an_agent_that_cannot_be_healed_keeps_nobody_else_from_being_watch
             await asyncio.gather(duty, return_exceptions=True)
 
 
+async def test_a_throttle_that_a_replica_decided_before_it_was_stopped_is_taken_away(redis_url: str) -> None:
+    async with watching(redis_url) as one:
+        for place in range(80):
+            one.feed.vitals(call("agt_1", place))
+        await caught_up(one, "agt_1", 80)
+        await one.prescriptions.throttle("agt_1", "what another replica saw long ago")
+        one.feed.vitals(call("agt_1", 80))
+        await one.told()
+        await until(lambda: one.prescriptions.case("agt_1") is None)
+
+
 async def run_for_a_while(one: Replica, *, agents: list[str]) -> None:
     duty = asyncio.create_task(one.watch.run())
     try:
