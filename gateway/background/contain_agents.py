@@ -156,7 +156,7 @@ class ContainAgents:
         """
         if life.state not in ("QUARANTINED", "EXHAUSTED"):
             return None
-        ways, since = self._enforcement.strategies(life.agent_id), _blocked_at(life)
+        ways, since = self._enforcement.strategies(life.agent_id), life.blocked_at
         if before is None or before.blocked_at != since:
             begun = ways if before is None else tuple(dict.fromkeys((*before.begun, *ways)))
             return Contained(life.incident_id or "", since, begun) if ways else None
@@ -249,14 +249,6 @@ class ContainAgents:
                 metadata={"incident_id": of.incident_id, **{k: v for k, v in data.items() if k != "reason"}},
             )
         )
-
-
-def _blocked_at(life: Life) -> float:
-    """When the block began that is in force."""
-    return max(
-        (move.at for move in life.history if move.state in ("DRAINING", "QUARANTINED")),
-        default=life.since,
-    )
 
 
 def _knows(life: Life | None, before: Contained) -> bool:

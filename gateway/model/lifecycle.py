@@ -80,6 +80,12 @@ class Life:
     def blocked(self) -> bool:
         return self.state in BLOCKED
 
+    @property
+    def blocked_at(self) -> float:
+        """When the latest block began; of one that has outlived the moves that are remembered, the first of these."""
+        began = (move.at for move in reversed(self.history) if move.state == "DRAINING")
+        return next(began, self.history[0].at if self.history else self.since)
+
     def moved(self, state: State, at: float, cause: str, by: str) -> "Life":
         """The same agent one move later. Raises IllegalMove."""
         if state not in MOVES[self.state]:

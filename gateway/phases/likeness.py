@@ -124,7 +124,7 @@ class Likeness:
                 like.discard(agent_id)
             elif agent_id != agent.agent_id and _is_other(life.credential_id, agent.credential_id):
                 with suppress(StoreUnavailable):  # nothing can be said then
-                    if not await self._quarantine.existed(agent.agent_id, _since(life)):
+                    if not await self._quarantine.existed(agent.agent_id, life.blocked_at):
                         self._waiting[exchange.id] = life  # taken out when the exchange is settled
                         return
         if not like:
@@ -138,8 +138,3 @@ class Likeness:
 def _is_other(blocked: str, shown: str) -> bool:
     """Who comes with the credential of a blocked agent is not told by likeness."""
     return blocked != shown or shown == NO_CREDENTIAL
-
-
-def _since(life: Life) -> float:
-    """When it was blocked."""
-    return next((move.at for move in reversed(life.history) if move.state == "DRAINING"), life.since)

@@ -169,8 +169,8 @@ class Quarantine:
 
     def _bind(self, life: Life) -> None:
         if life.credential_id not in ("", NO_CREDENTIAL):
-            since = next(move.at for move in reversed(life.history) if move.state == "DRAINING")
-            self.credentials[life.credential_id] = min(since, self.credentials.get(life.credential_id, since))
+            since = self.credentials.get(life.credential_id, life.blocked_at)
+            self.credentials[life.credential_id] = min(since, life.blocked_at)
 
 
 def _written(life: Life) -> dict[str, Any]:

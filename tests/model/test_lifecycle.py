@@ -50,6 +50,15 @@ def test_an_operator_can_block_an_agent_in_any_state(before: State) -> None:
     assert block(life, drain_seconds=5) == life
 
 
+def test_a_block_began_with_its_latest_drain_or_with_what_is_remembered_of_it() -> None:
+    life = drained(block(ANY["HEALTHY"], drain_seconds=30), 131.0)
+    assert (life.blocked_at, life.since) == (100.0, 131.0)
+    for at in range(200, 200 + KEPT_MOVES, 2):  # healed in vain, again and again
+        life = life.moved("HEALING", at, "heal_now", "root").moved("EXHAUSTED", at + 1, "no remedy is left", "gateway")
+    assert life.blocked_at == life.history[0].at == 200.0
+    assert Life("agt_1", since=7.0).blocked_at == 7.0
+
+
 def test_an_agent_drains_first_if_it_may() -> None:
     life = block(ANY["HEALTHY"], drain_seconds=30)
     assert (life.state, life.drain_until, life.incident_id) == ("DRAINING", 130.0, "inc_1")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.lifecycle import IllegalMove, Life
+from gateway.immune.moves import exhausted, healing
+from gateway.model.lifecycle import KEPT_MOVES, IllegalMove, Life
 from gateway.store.control import Control
 from gateway.store.quarantine import KIND, Quarantine
 from tests.store.test_control import replica
@@ -38,6 +39,16 @@ async def test_a_blocked_agent_is_blocked_on_every_replica_until_it_is_released(
     assert await other._control.acknowledged(epoch, 5) == []
     assert (one.blocked, one.credentials, one.state("agt_1")) == ({}, {}, "PROBATION")
     assert [move.by for move in life.history] == ["root", "root", "adk_1"]
+
+
+async def test_a_credential_stays_bound_however_often_its_agent_is_healed_in_vain(pair: Pair) -> None:
+    one, _ = pair
+    await one.block("agt_1", "odd", "root", credential_id="crd_1")
+    for _ in range(KEPT_MOVES // 2):
+        await one.change("agt_1", lambda life: exhausted(healing(life, 5.0, "heal_now", "root"), 5.0))
+    life = one.blocked["agt_1"]
+    assert (life.state, len(life.history)) == ("EXHAUSTED", KEPT_MOVES)
+    assert one.credentials.keys() == {"crd_1"}
 
 
 async def test_saying_it_twice_changes_nothing(pair: Pair) -> None:

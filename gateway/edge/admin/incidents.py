@@ -17,7 +17,6 @@ from gateway.immune.finding import Finding
 from gateway.immune.incident import Approval, Incident
 from gateway.immune.memory import Cause
 from gateway.immune.moves import Trigger
-from gateway.model.lifecycle import Life
 from gateway.model.vitals import Vitals
 from gateway.store.incidents import Incidents
 from gateway.store.quarantine import Quarantine
@@ -165,11 +164,7 @@ def _of_life(quarantine: Quarantine, incident_id: str) -> Incident | None:
     life = next((life for life in quarantine.blocked.values() if life.incident_id == incident_id), None)
     if life is None:
         return None
-    return Incident(incident_id, life.agent_id, _began(life), state=life.state, reason=life.reason)
-
-
-def _began(life: Life) -> float:
-    return next((move.at for move in reversed(life.history) if move.state == "DRAINING"), life.since)
+    return Incident(incident_id, life.agent_id, life.blocked_at, state=life.state, reason=life.reason)
 
 
 async def _exchanges(log: VitalsLog, incident: Incident) -> list[Vitals]:
