@@ -80,6 +80,7 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
     for rule in alerts():
         assert rule["labels"]["severity"] in ("critical", "warning", "info")
         assert rule["annotations"]["summary"] and rule["annotations"]["description"]
+        assert "$value" not in str(rule["annotations"])  # a number in Prometheus, a text in Grafana
 
 
 def test_metrics_of_ours_are_all_on_a_dashboard() -> None:
