@@ -243,6 +243,15 @@ def test_dashboards_are_all_there_as_they_are() -> None:
     assert found == expected and len(expected) >= 4
 
 
+def test_a_packaged_chart_has_the_dashboards_and_alerts_in_it(tmp_path: Path) -> None:
+    """In the repository they are links to where they are written."""
+    packed = helm().package(CHART, destination=tmp_path)
+    with helm().Chart.load(packed) as chart:
+        texts = chart.render(ALL, name="leuko", namespace="prod")
+    assert "LeukoDown" in texts["leuko/templates/prometheusrule.yaml"]
+    assert "leuko-fleet.json" in texts["leuko/templates/dashboards.yaml"]
+
+
 def test_two_installations_in_one_namespace_do_not_meet() -> None:
     first, second = (
         {(m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in rendered(LEAST, name=name)}
