@@ -50,7 +50,7 @@ from gateway.store.results_seen import ResultsSeen
 from gateway.store.routes import Routes
 from gateway.store.sealed import Seal
 from gateway.store.tool_pins import ToolPins
-from gateway.store.vitals import Kept
+from gateway.store.vitals import Kept, Packing
 from gateway.store.watch_feed import WatchFeed
 from gateway.store.watch_partitions import WatchPartitions
 from gateway.store.watched_agents import WatchedAgents
@@ -87,7 +87,10 @@ class State:
         )
         self.made_providers = MadeProviders(self.control, Seal(root, "provider keys", secrets.token_bytes))
         self.admin_keys = AdminKeys(self.store, root, clock=clock, choose=secrets.choice)
-        self.agents = Agents(self.store, clock=clock, kept=Kept(retention.vitals_count, retention.vitals))
+        packing = self._packing = Packing()
+        self.agents = Agents(
+            self.store, clock=clock, kept=Kept(retention.vitals_count, retention.vitals), packed=packing
+        )
         self.fingerprinter = Fingerprinter(root)
         self.credentials = Credentials(
             self.store,
@@ -97,7 +100,6 @@ class State:
             keep_seconds=self._idle_seconds,
             begun=self.agents.begun,
         )
-        self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self._begin_noting()
         self.limits = Limits(self.store, clock=monotonic)
         self.events = Events(self.store, clock=clock)
@@ -108,8 +110,9 @@ class State:
         self.use(settings)
 
     def _begin_noting(self) -> None:
-        """What is remembered of answers that requests may go on from."""
+        """What is remembered of requests, and of answers that they may go on from."""
         keys = self.store.keys
+        self.forms = Forms(self.store, keep_seconds=self._idle_seconds)
         self.chains = AnswerNotes(self.store, keys.chain, waiting=10_000)
         self.withheld = AnswerNotes(self.store, keys.withheld)
         self.said = AnswerNotes(self.store, keys.said)
@@ -140,7 +143,7 @@ class State:
         self, settings: Settings, root: bytes, clock: Callable[[], float], monotonic: Callable[[], float]
     ) -> None:
         """What is known of how agents are, and what was done about it."""
-        self.watch_feed = WatchFeed(self.store)
+        self.watch_feed = WatchFeed(self.store, packed=self._packing)
         self.agent_caps = AgentCaps(self.store, clock=monotonic)
         self.known_clients = KnownClients(self.store, keep_seconds=self._idle_seconds, clock=monotonic)
         self.prompts = Prompts(

@@ -21,7 +21,7 @@ from gateway.store.errors import CommandRefused, StoreError, StoreUnavailable
 from gateway.store.sighting import MODELS, PROVIDERS, TOOLS, Sighting, add_names
 from gateway.store.stats import Totals
 from gateway.store.usage import UsageCounter
-from gateway.store.vitals import USUAL, Kept, nanodollars
+from gateway.store.vitals import USUAL, Kept, Packing, nanodollars
 from gateway.store.write_behind import WriteBehind
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class Agents:
         max_pending: agents with something unwritten; exchanges of further ones count in the totals only.
         max_rows: vitals unwritten; further ones are counted only.
         kept: how many vitals of an agent are kept, and for how long.
+        packed: makes a row of vitals.
 
     Attributes:
         dropped: exchanges that were not noted for their agent because of `max_pending`, or refused by Redis.
@@ -82,6 +83,7 @@ class Agents:
         max_pending: int = 10_000,
         max_rows: int = 20_000,
         kept: Kept = USUAL,
+        packed: Callable[[Vitals], bytes] | None = None,
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -89,6 +91,7 @@ class Agents:
         self._max_rows = max_rows
         self._rows = 0
         self._kept = kept
+        self._packed = packed or Packing()
         self._usage = UsageCounter(connection)
         self._writer = secrets.token_hex(4)
         self._number = 0
@@ -161,7 +164,7 @@ class Agents:
         sighting.cost += nanodollars(vitals)
         if self._rows < self._max_rows:
             self._rows += 1
-            sighting.vitals.append(vitals)
+            sighting.rows.append(self._packed(vitals))
         else:
             self.rows_dropped += 1
         if proxied:
@@ -272,10 +275,10 @@ class Agents:
                 self._keep(sighting, reply)
             elif isinstance(reply, StoreError):
                 self.dropped += sighting.requests
-                self._rows -= len(sighting.vitals)
+                self._rows -= len(sighting.rows)
                 logger.error("Redis refused what was seen of agent %s: %s", sighting.agent.agent_id, reply)
             else:
-                self._rows -= len(sighting.vitals)
+                self._rows -= len(sighting.rows)
                 if (first := int(reply[0])) >= 0:
                     self._unlisted[sighting.agent.agent_id] = first
         return complete

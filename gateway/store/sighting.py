@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import orjson
 
 from gateway.model.agent import Agent, Evidence
-from gateway.model.vitals import Vitals
 from gateway.store.lane import Argument
-from gateway.store.vitals import Kept, packed
+from gateway.store.vitals import Kept
 
 MODELS, TOOLS, PROVIDERS = 20, 100, 20
 """How many different names are kept of one agent; the first ones stay."""
@@ -38,8 +37,8 @@ class Sighting:
         "providers",
         "proxied",
         "requests",
+        "rows",
         "tools",
-        "vitals",
     )
 
     def __init__(self, agent: Agent, time: float) -> None:
@@ -51,7 +50,7 @@ class Sighting:
         self.proxied: float | None = None
         self.requests = self.input_tokens = self.output_tokens = 0
         self.cost = 0  # nanodollars
-        self.vitals: list[Vitals] = []
+        self.rows: list[bytes] = []  # of vitals, packed
         self.models: set[str] = set()
         self.providers: set[str] = set()
         self.tools: set[str] = set()
@@ -70,14 +69,14 @@ class Sighting:
         self.input_tokens += older.input_tokens
         self.output_tokens += older.output_tokens
         self.cost += older.cost
-        self.vitals[:0] = older.vitals
+        self.rows[:0] = older.rows
         add_names(self.models, older.models, MODELS)
         add_names(self.providers, older.providers, PROVIDERS)
         add_names(self.tools, older.tools, TOOLS)
 
     def arguments(self, writer: str, kept: Kept) -> list[Argument]:
         """What `see_agent.lua` takes."""
-        rows = self.vitals[-kept.count :]
+        rows = self.rows[-kept.count :]
         agent = self.agent
         fields: list[Argument] = ["agent_id", agent.agent_id, "verified", int(agent.verified)]
         said = {
@@ -111,7 +110,7 @@ class Sighting:
             *_group(TOOLS, self.tools),
             *_group(PROVIDERS, self.providers),
             *(kept.count, kept.seconds, len(rows)),
-            *map(packed, rows),
+            *rows,
         ]
 
 

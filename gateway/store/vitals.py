@@ -45,6 +45,19 @@ def packed(vitals: Vitals) -> bytes:
         return orjson.dumps({name: plain(value) for name, value in row.items()})
 
 
+class Packing:
+    """Packs each exchange once for those who write its row one after the other."""
+
+    def __init__(self) -> None:
+        self._last: Vitals | None = None
+        self._row = b""
+
+    def __call__(self, vitals: Vitals) -> bytes:
+        if vitals is not self._last:
+            self._last, self._row = vitals, packed(vitals)
+        return self._row
+
+
 def unpacked(agent_id: str, row: bytes) -> Vitals:
     """A row of this or of a newer version, whose further members are left out."""
     document = orjson.loads(row)

@@ -6,7 +6,7 @@ Telling never waits and never fails; what could not be written stays, up to a bo
 import logging
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.keys import PARTITIONS, partition_of
 from gateway.store.lane import Argument
-from gateway.store.vitals import packed, plain, unpacked
+from gateway.store.vitals import Packing, plain, unpacked
 from gateway.store.write_behind import WriteBehind
 
 logger = logging.getLogger(__name__)
@@ -52,14 +52,23 @@ class WatchFeed:
     Args:
         max_pending: entries unwritten; further ones are dropped.
         interval: seconds between two flushes while there is something to write.
+        packed: makes a row of vitals.
 
     Attributes:
         dropped: entries that will never be written: too many, too large, or refused by Redis.
     """
 
-    def __init__(self, connection: Connection, *, max_pending: int = 20_000, interval: float = 0.05) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        max_pending: int = 20_000,
+        interval: float = 0.05,
+        packed: Callable[[Vitals], bytes] | None = None,
+    ) -> None:
         self._connection = connection
         self._max_pending = max_pending
+        self._packed = packed or Packing()
         self._writing = WriteBehind(self.flush, interval)
         self._writer = secrets.token_hex(8)
         self._parts = tuple(_Part(number) for number in range(PARTITIONS))
@@ -68,7 +77,7 @@ class WatchFeed:
 
     def vitals(self, vitals: Vitals) -> None:
         """Note one exchange."""
-        self._put(vitals.agent_id, _VITALS, packed(vitals))
+        self._put(vitals.agent_id, _VITALS, self._packed(vitals))
 
     def finding(self, finding: Finding) -> None:
         """Note what was found while an exchange was under way. A detail that is too large is left out."""

@@ -11,7 +11,7 @@ from gateway.model.agent import Agent
 from gateway.model.vitals import Vitals
 from gateway.store.agents import Agents
 from gateway.store.connection import Connection
-from gateway.store.vitals import Kept, VitalsLog, nanodollars, packed, unpacked
+from gateway.store.vitals import Kept, Packing, VitalsLog, nanodollars, packed, unpacked
 from tests.store.test_agents import EXCHANGE
 from tests.support.redis import RedisServer
 
@@ -130,3 +130,10 @@ def test_members_of_a_newer_version_are_left_out() -> None:
 def test_cost_adds_up_without_a_rest() -> None:
     assert nanodollars(replace(EXCHANGE, cost_usd=0.1 + 0.2)) == 300_000_000
     assert nanodollars(EXCHANGE) == 0
+
+
+def test_an_exchange_is_packed_once_for_all_who_write_it() -> None:
+    packing, one, other = Packing(), EXCHANGE, replace(EXCHANGE, status=500)
+    assert packing(one) is packing(one)
+    assert packing(other) == packed(other)
+    assert packing(one) == packed(one)
