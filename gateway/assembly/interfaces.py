@@ -10,7 +10,7 @@ from fastapi import APIRouter
 
 from gateway.assembly.immune_operations import ImmuneOperations
 from gateway.assembly.intents import IntentOperations
-from gateway.assembly.keys import ingest_key
+from gateway.assembly.keys import ingest_key, root_of
 from gateway.assembly.path import Path
 from gateway.assembly.policies import PolicyOperations
 from gateway.assembly.recording import Recording
@@ -40,6 +40,8 @@ from gateway.edge.agents_api.access import AgentsAccess, own_agent
 from gateway.edge.agents_api.application import agents_application
 from gateway.edge.agents_api.pace import Pace
 from gateway.edge.asgi import App
+from gateway.edge.dashboard import page, sign_in
+from gateway.edge.dashboard.sessions import Sessions
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.dispatch import Dispatch
 from gateway.edge.mcp import MCPPlane
@@ -89,12 +91,14 @@ class Interfaces:
         self._agents_access = AgentsAccess(
             ingest_key(kept), path.prover, Backoff(time.monotonic), trusted_proxies=settings.trusted_proxies
         )
+        self._sessions = Sessions(root_of(kept), clock=self._clock)
         self._access = AdminAccess(
             kept.admin_key.get_secret_value(),
             state.admin_keys,
             Backoff(time.monotonic),
             self._changes.refused,
             trusted_proxies=settings.trusted_proxies,
+            sessions=self._sessions,
         )
 
         self._intents = IntentOperations(
@@ -115,12 +119,13 @@ class Interfaces:
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             context = tls_context(settings.tls_cert_file, settings.tls_key_file)
         probes = Probes(ready=self._ready, missing=self._missing)
-        admin = self._admin()
+        admin, web = self._admin(), page.Page(page.files())
         hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
         apart = "admin" in sockets
         beside = Dispatch(
             data_plane=self._data_plane(DataPlane, self._path.pipeline),
             admin=None if apart else admin,
+            page=None if apart else web,
             probe=probes,
             allowed_hosts=hosts,
             agents=self._agents_api(),
@@ -130,7 +135,9 @@ class Interfaces:
         )
         found = [Listener(beside, sockets["main"], context)]
         if apart:
-            alone = Dispatch(data_plane=None, admin=admin, probe=probes, allowed_hosts=hosts, jwks=self._intents.jwks)
+            alone = Dispatch(
+                data_plane=None, admin=admin, page=web, probe=probes, allowed_hosts=hosts, jwks=self._intents.jwks
+            )
             found.append(Listener(alone, sockets["admin"], context))
         return found
 
@@ -260,6 +267,7 @@ class Interfaces:
                 clock=self._clock,
             ),
             admin_keys.router(state.admin_keys, clock=self._clock),
+            sign_in.router(self._access, self._sessions),
             events.router(state.events, self._access, stopping=self._stopping),
         ]
 

@@ -8,6 +8,7 @@ from gateway.edge import probes
 from gateway.edge.admin.problems import Problem, answer_to
 from gateway.edge.asgi import App, Receive, Scope, Send, respond
 from gateway.edge.client import refusal_headers
+from gateway.edge.dashboard.page import is_page
 from gateway.edge.mcp import is_mcp
 from gateway.model.errors import Refusal
 from gateway.model.headers import header_value
@@ -23,12 +24,12 @@ _AGENTS = "/api/v1/"
 
 class Dispatch:
     """Sends probes to the probes, `/api/v1/` to the agents' API, `/api/` and `/metrics` to the admin API, `/mcp/` to
-    MCP servers, everything else to the data plane.
+    MCP servers, `/dashboard` to the page, everything else to the data plane.
 
     Args:
-        data_plane, admin, agents, mcp, jwks: None where this listener does not serve it.
-        allowed_hosts: lower-case `Host` names (without port) that the admin API and MCP servers answer to, against DNS
-            rebinding. allowed_origins: lower-case web origins that may call MCP servers beside those.
+        data_plane, admin, page, agents, mcp, jwks: None where this listener does not serve it.
+        allowed_hosts: lower-case `Host` names (without port) that the admin API, the page and MCP servers answer to,
+            against DNS rebinding. allowed_origins: lower-case web origins that may call MCP servers beside those.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Dispatch:
         admin: App | None,
         probe: App,
         allowed_hosts: frozenset[str],
+        page: App | None = None,
         agents: App | None = None,
         jwks: App | None = None,
         mcp: App | None = None,
@@ -45,6 +47,7 @@ class Dispatch:
     ) -> None:
         self._data_plane = data_plane
         self._admin = admin
+        self._page = page
         self._agents = agents
         self._jwks = jwks
         self._mcp = mcp
@@ -88,6 +91,10 @@ class Dispatch:
             self._check_host(scope)
             scope["path"] = _ALIASES.get(path) or unquote(path)
             return self._admin
+        if self._page is not None and is_page(path):
+            self._check_host(scope)
+            scope["path"] = path
+            return self._page
         if self._data_plane is None or path.startswith("/api/"):
             raise Refusal("not_found", f"Unknown path {path[:200]}.")
         return self._data_plane

@@ -11,19 +11,22 @@ from starlette.requests import Request
 
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.problems import Problem
+from gateway.edge.dashboard.sessions import COOKIE, PAGE_HEADER, Session, Sessions
 from gateway.identity.address import Network, caller_address
 
 Role = Literal["viewer", "operator", "admin"]
 ROOT = "root"
 _RANK: dict[str, int] = {"viewer": 0, "operator": 1, "admin": 2}
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `key_id` is `root` for the key of the settings."""
+    """Who asks. `key_id` is `root` for the key of the settings; `session` where a browser's cookie says so."""
 
     key_id: str
     role: Role
+    session: Session | None = None
 
     def may(self, role: Role) -> bool:
         return _RANK[self.role] >= _RANK[role]
@@ -48,13 +51,14 @@ class KnownKeys(Protocol):
 
 
 class AdminAccess:
-    """Sets `request.state.principal`, from `X-Admin-Key` or a bearer token.
+    """Sets `request.state.principal`, from `X-Admin-Key` or a bearer token, else from the page's session.
 
     Raises Problem 401 without a key that is known, 429 for a wrong one from where many wrong ones came.
 
     Args:
         keys: None: there is the key of the settings only.
         trusted_proxies: whose `X-Forwarded-For` says where a key came from.
+        sessions: None: there is no page to sign in at.
         refused: told of a source's wrong keys beyond the free ones: (address, path, how many beyond).
     """
 
@@ -66,8 +70,10 @@ class AdminAccess:
         refused: Callable[[str, str, int], None] = lambda address, path, beyond: None,
         *,
         trusted_proxies: Sequence[Network] = (),
+        sessions: Sessions | None = None,
     ) -> None:
         self._keys = keys
+        self._sessions = sessions
         self._backoff = backoff
         self._refused = refused
         self._trusted_proxies = trusted_proxies
@@ -79,16 +85,38 @@ class AdminAccess:
 
     async def __call__(self, request: Request) -> None:
         shown = shown_key(request, "x-admin-key")
-        found = await self._principal(shown)
+        found = await self._principal(shown) if shown else await self._of_session(request)
         if found is None:
             raise self._refusal(request, shown)
         request.state.principal = found
 
     async def still(self, known: Principal) -> bool:
         """Whether a key that was right is so now, for answers that go on and on. Raises StoreUnavailable."""
+        if known.session is not None and self._sessions is not None and self._sessions.clock() >= known.session.ends:
+            return False
         if known.key_id == ROOT or self._keys is None:
             return True
         return await self._keys.get(known.key_id) is not None
+
+    def session_of(self, who: Principal) -> Session:
+        """A new session for who showed a key; that of the settings ends with it. Raises Problem 409 without a page."""
+        if self._sessions is None:
+            raise Problem(409, "There is no page to sign in at.")
+        return self._sessions.begin(who.key_id, self._digest if who.key_id == ROOT else b"")
+
+    async def _of_session(self, request: Request) -> Principal | None:
+        sessions = self._sessions
+        session = sessions.open(request.cookies.get(COOKIE, "")) if sessions is not None else None
+        if sessions is None or session is None:
+            return None
+        if request.method not in _SAFE and request.headers.get(PAGE_HEADER) is None:
+            raise Problem(403, f"A change by session needs the header `{PAGE_HEADER}`, which the page's script sends.")
+        if session.key_id == ROOT:
+            return Principal(ROOT, "admin", session) if sessions.holds(session, self._digest) else None
+        known = None if self._keys is None else await self._keys.get(session.key_id)
+        if known is None or known.role not in _RANK:
+            return None
+        return Principal(known.key_id, known.role, session)  # type: ignore[arg-type]  # it is one of `_RANK`
 
     async def _principal(self, shown: str) -> Principal | None:
         # Digests have one length, so that the comparison says nothing about the key's.

@@ -1,0 +1,73 @@
+"""`/session`: a browser that shows an admin key once gets a session for it, and can end it."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from gateway.edge.admin.access import AdminAccess, Role, needs, principal
+from gateway.edge.admin.problems import Problem
+from gateway.edge.admin.shapes import Timestamp, rfc3339
+from gateway.edge.dashboard.sessions import COOKIE, Session, Sessions
+
+PATH: Literal["/api/gateway"] = "/api/gateway"
+"""Where browsers send the cookie to: no provider and no agent ever sees it."""
+
+
+class ShownSession(BaseModel):
+    """Who is signed in. `expires_at`: when it ends unless the page asks for it again."""
+
+    key_id: str
+    role: Role
+    expires_at: Timestamp | None
+
+
+def router(access: AdminAccess, sessions: Sessions) -> APIRouter:
+    """The key has been looked at already, as at every request; a session never is one for another key."""
+    routes = APIRouter(tags=["session"], dependencies=[needs("viewer")])
+
+    @routes.post("/session", response_model=ShownSession, responses={409: {}})
+    async def sign_in(request: Request, response: Response) -> ShownSession:
+        """A session for the key that is shown, in a cookie."""
+        who = principal(request)
+        if who.session is not None:
+            raise Problem(409, "Show a key: a session cannot be begun with another one.")
+        session = access.session_of(who)
+        _keep(request, response, sessions, session)
+        return ShownSession(key_id=who.key_id, role=who.role, expires_at=rfc3339(session.ends))
+
+    @routes.get("/session", response_model=ShownSession)
+    async def get_session(request: Request, response: Response) -> ShownSession:
+        """Who asks; a session goes on from here, twelve hours at most."""
+        who = principal(request)
+        response.headers["cache-control"] = "no-store"
+        if who.session is None:
+            return ShownSession(key_id=who.key_id, role=who.role, expires_at=None)
+        session = sessions.renewed(who.session)
+        _keep(request, response, sessions, session)
+        return ShownSession(key_id=who.key_id, role=who.role, expires_at=rfc3339(session.ends))
+
+    @routes.delete("/session", status_code=204)
+    async def sign_out(request: Request, response: Response) -> None:
+        """The browser forgets it."""
+        response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict", secure=_secure(request))
+
+    return routes
+
+
+def _keep(request: Request, response: Response, sessions: Sessions, session: Session) -> None:
+    response.set_cookie(
+        COOKIE,
+        sessions.seal(session),
+        max_age=max(1, int(session.ends - sessions.clock())),
+        path=PATH,
+        httponly=True,
+        samesite="strict",
+        secure=_secure(request),
+    )
+
+
+def _secure(request: Request) -> bool:
+    """Whether the browser came by TLS. Who lies about it only keeps his own cookie from plain connections."""
+    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "").lower() == "https"

@@ -1,0 +1,70 @@
+// The admin API, asked with the session's cookie. No key is kept here.
+
+const BASE = "/api/gateway";
+const LONGEST = 20_000; // milliseconds
+
+export class Failure extends Error {
+  constructor(status, detail, errors = []) {
+    super([detail, ...errors.map((e) => `${e.field}: ${e.message}`)].join(" "));
+    this.status = status;
+  }
+}
+
+/** Told of every answer: `heard()` when there was one, `out()` when nobody is signed in any more. */
+export const listeners = { heard() {}, out() {} };
+
+async function ask(method, path, { body, headers } = {}) {
+  const given = { accept: "application/json", ...headers };
+  if (method !== "GET") given["x-leuko-page"] = "1";
+  if (body !== undefined) given["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(BASE + path, {
+      method, headers: given, body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin", cache: "no-store", redirect: "error", signal: AbortSignal.timeout(LONGEST),
+    });
+  } catch {
+    throw new Failure(0, "The gateway does not answer.");
+  }
+  if (answer.status === 204) return null;
+  const text = await answer.text();
+  let told = {};
+  try {
+    told = JSON.parse(text);
+  } catch {
+    told = { detail: text.slice(0, 200) };
+  }
+  if (!answer.ok) {
+    if (answer.status === 401 && path !== "/session") listeners.out();
+    throw new Failure(answer.status, told.detail ?? `The gateway answered ${answer.status}.`, told.errors);
+  }
+  listeners.heard();
+  return told;
+}
+
+function withQuery(path, query) {
+  const set = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return set.length ? `${path}?${new URLSearchParams(set)}` : path;
+}
+
+export const get = (path, query) => ask("GET", withQuery(path, query));
+export const post = (path, body) => ask("POST", path, { body });
+export const put = (path, body, headers) => ask("PUT", path, { body, headers });
+export const drop = (path, body) => ask("DELETE", path, { body });
+export const signIn = (key) => ask("POST", "/session", { headers: { "x-admin-key": key } });
+export const exportOf = (query) => withQuery(`${BASE}/audit/export`, query);
+
+/** An id as a part of a path. */
+export const id = encodeURIComponent;
+
+/** All pages of a list, up to `most` items. */
+export async function all(path, most = 5000) {
+  const found = [];
+  let cursor;
+  do {
+    const page = await get(path, { limit: 1000, cursor });
+    found.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && found.length < most);
+  return found;
+}
