@@ -54,7 +54,7 @@ KEPT_TO = {
 _WIRING = "only puts parts together; every test with a running gateway runs it"
 UNTESTED: dict[str, str] = {
     f"gateway.assembly.{name}": _WIRING
-    for name in ("gateway", "immune_operations", "interfaces", "path", "recording", "state")
+    for name in ("gateway", "immune", "immune_operations", "interfaces", "path", "recording", "state")
 }
 
 
