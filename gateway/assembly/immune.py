@@ -112,7 +112,7 @@ class ImmuneSystem:
             notify=self._notify,
             alert=self._alert,
             clock=self._clock,
-            sigma_room=lambda settings: max(1, int(self._watch.many * settings.sigma_share)),
+            agents=lambda: self._watch.many,
         )
 
     async def _whose(self, agent_id: str) -> tuple[Agent, Immune, bool]:

@@ -14,7 +14,7 @@ from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import is_severe
 from gateway.immune.finding import Finding
 from gateway.immune.incident import Incident
-from gateway.immune.lifecycle import Step
+from gateway.immune.lifecycle import Step, on_sigma
 from gateway.immune.memory import Result
 from gateway.immune.moves import stepped
 from gateway.immune.record import Record
@@ -50,7 +50,7 @@ class Healing(Protocol):
 
     async def ended(self, record: Record, result: Result) -> None: ...
 
-    async def ask_to_block(self, record: Record, step: Step, incident: Incident) -> None: ...
+    async def ask_to_block(self, incident: Incident, cause: str) -> None: ...
 
 
 class Numbers(Protocol):
@@ -85,7 +85,7 @@ class ActOnAgents:
         notify: Callable[[str, dict[str, Any]], None],
         alert: Callable[[str, dict[str, Any], str], None],
         clock: Callable[[], float],
-        sigma_room: Callable[[Immune], int],
+        agents: Callable[[], int],
     ) -> None:
         self._quarantine = quarantine
         self._incidents = incidents
@@ -98,7 +98,7 @@ class ActOnAgents:
         self._notify = notify
         self._alert = alert
         self._clock = clock
-        self._sigma_room = sigma_room
+        self._agents = agents
         self._told: dict[tuple[str, str, str], float] = {}
 
     def life(self, record: Record) -> Life:
@@ -118,7 +118,7 @@ class ActOnAgents:
             self._note(record, "unthrottle", step.cause)
         elif step.do == "ask":
             incident = await self._open(record, step.cause, subject)
-            await self._healing.ask_to_block(record, step, incident)
+            await self._healing.ask_to_block(incident, step.cause)
         else:
             await self._open(record, step.cause, subject)
             self._warn(record, step)
@@ -229,8 +229,8 @@ class ActOnAgents:
 
     async def _reserved(self, record: Record, subject: Subject) -> bool:
         """Whether there is room for one more that is blocked on statistical evidence."""
-        known = [life.agent_id for life in self._quarantine.blocked.values() if life.sigma and not life.held]
-        return await self._fleet.reserve_sigma(record.agent_id, self._sigma_room(subject.settings), known)
+        most, known = subject.settings.sigma_room(self._agents()), on_sigma(self._quarantine.blocked.values())
+        return await self._fleet.reserve_sigma(record.agent_id, most, known)
 
     async def _throttle(self, record: Record, step: Step, subject: Subject) -> None:
         await self._open(record, step.cause, subject)

@@ -25,7 +25,6 @@ from gateway.immune.evidence import leading
 from gateway.immune.healing import plan
 from gateway.immune.incident import Incident
 from gateway.immune.ladder import Treatment, next_treatment, treatment_with
-from gateway.immune.lifecycle import Step
 from gateway.immune.memory import Cause, Outcome, Result, feedback_field, result_field
 from gateway.immune.moves import Trigger
 from gateway.immune.patient import patient_of
@@ -120,9 +119,9 @@ class HealAgents:
                 record.state.boost()
                 self._tell.healed(life)
 
-    async def ask_to_block(self, record: Record, step: Step, incident: Incident) -> None:
+    async def ask_to_block(self, incident: Incident, cause: str) -> None:
         """Ask a person whether an agent may be quarantined; `look` hears the answer."""
-        await self._approved.ask(step, incident)
+        await self._people.may_quarantine(incident, cause)
 
     # For operators, on any replica
 

@@ -8,7 +8,7 @@ from gateway.background.move_agents import MoveAgents
 from gateway.background.tell_healing import TellHealing
 from gateway.immune.evidence import leading
 from gateway.immune.incident import Incident
-from gateway.immune.lifecycle import Step, named
+from gateway.immune.lifecycle import named
 from gateway.immune.moves import GATEWAY, contained
 from gateway.immune.record import Record
 from gateway.immune.settings import Immune
@@ -40,9 +40,6 @@ class QuarantineApproved:
         self._tell = tell
         self._credential_of = credential_of
         self._clock = clock
-
-    async def ask(self, step: Step, incident: Incident) -> None:
-        await self._people.may_quarantine(incident, step.cause)
 
     async def look(self, record: Record, life: Life, settings: Immune) -> None:
         """Hear the answer about an agent of which it was asked and that is still suspected, and do what it says."""

@@ -311,7 +311,7 @@ class WatchAgents:
     ) -> bool:
         record.life = self._act.life(record)
         state = record.state
-        sigma = on_sigma(self._quarantine.blocked.values()) if found and not record.life.blocked else 0
+        sigma = len(on_sigma(self._quarantine.blocked.values())) if found and not record.life.blocked else 0
         health = Health(state.warm, state.calls, self.many, sigma, shared.external, shared.company)
         record.course, steps = decide(
             record.life, record.course, found, health, subject.settings, now=self._clock(), call=call

@@ -1,7 +1,6 @@
 """How large an answer may become before it is cut while it streams: far outside what its agent ever does."""
 
 import json
-from collections.abc import Iterable
 from math import exp, log
 
 from gateway.immune import constants as k
@@ -24,11 +23,11 @@ NONE = Caps()
 _OFFSETS: dict[str, float] = {metric.name: metric.offset for metric in METRICS}
 
 
-def caps(state: Watched, model: str | None, fleet: Caps = NONE) -> Caps:
-    """What one agent may get of one model. `fleet` holds where too little is known of the agent itself."""
+def caps(state: Watched, model: str | None) -> Caps:
+    """What one agent may get of one model; no limit where too little is known of it."""
     learned = state.models.get(short(model or ""))
     if learned is None:
-        return fleet
+        return NONE
     output = _ceiling(learned.baselines.get("output"), "output", k.CAP_TOKENS)
     tools = _ceiling(learned.baselines.get("tools"), "tools", k.CAP_TOOLS)
     seconds = None
@@ -36,21 +35,7 @@ def caps(state: Watched, model: str | None, fleet: Caps = NONE) -> Caps:
     if latency is not None and latency.sample is None and output is not None:
         # Judged per length, so at the longest answer that is let through.
         seconds = max(k.CAP_SECONDS, exp(_far(latency) + k.LENGTH * log(output + k.LENGTH_OFFSET)) / 1000.0)
-    return Caps(
-        fleet.output_tokens if output is None else round(output),
-        fleet.seconds if seconds is None else seconds,
-        fleet.tool_calls if tools is None else round(tools),
-    )
-
-
-def widest(many: Iterable[Caps]) -> Caps:
-    """What no agent of a fleet exceeds, for one that is new; None where nothing is known."""
-    known = list(many)
-    return Caps(
-        max((one.output_tokens for one in known if one.output_tokens is not None), default=None),
-        max((one.seconds for one in known if one.seconds is not None), default=None),
-        max((one.tool_calls for one in known if one.tool_calls is not None), default=None),
-    )
+    return Caps(None if output is None else round(output), seconds, None if tools is None else round(tools))
 
 
 def _far(baseline: Baseline) -> float:

@@ -37,7 +37,7 @@ class Health:
 
     def has_room(self, settings: Immune) -> bool:
         """Whether one more may be blocked on statistical evidence."""
-        return self.on_sigma < max(1, int(self.agents * settings.sigma_share))
+        return self.on_sigma < settings.sigma_room(self.agents)
 
 
 @value
@@ -58,9 +58,9 @@ class Step:
     withheld: Do | None = None
 
 
-def on_sigma(lives: Iterable[Life]) -> int:
-    """How many are blocked on statistical evidence."""
-    return sum(life.blocked and life.sigma and not life.held for life in lives)
+def on_sigma(lives: Iterable[Life]) -> list[str]:
+    """Those that are blocked on statistical evidence, by agent id."""
+    return [life.agent_id for life in lives if life.blocked and life.sigma and not life.held]
 
 
 def decide(
@@ -86,7 +86,7 @@ def decide(
     if course.waiting and health.external:
         course = replace(course, waiting="", waiting_until=0.0)
     decision = _Decision(life, course, found, health, settings, now)
-    decision.run(call)
+    decision.run()
     return decision.course, tuple(decision.steps)
 
 
@@ -104,7 +104,7 @@ class _Decision:
         self._settings = settings
         self._now = now
 
-    def run(self, call: bool) -> None:
+    def run(self) -> None:
         hard = self._hard()
         if hard:
             self._block(hard, sigma=False)

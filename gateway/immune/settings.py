@@ -83,6 +83,10 @@ class Immune:
     def metric(self, name: str) -> MetricSettings:
         return self.metrics.get(name, MetricSettings())
 
+    def sigma_room(self, agents: int) -> int:
+        """How many of so many agents may be quarantined on statistical evidence at a time."""
+        return max(1, int(agents * self.sigma_share))
+
 
 DEFAULT = Immune()
 _PLAIN = tuple(member.name for member in fields(Immune) if member.name not in ("metrics", "loops", "fleet"))

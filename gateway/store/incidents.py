@@ -101,11 +101,6 @@ class Incidents:
                 return found, None
         return found, None if after is None else _cursor(after)
 
-    async def open_of(self, agent_id: str) -> Incident | None:
-        """The latest incident of an agent that is open."""
-        found, _ = await self.page(agent_id=agent_id, open=True, limit=1)
-        return found[0] if found else None
-
     def _tell(self, what: Literal["opened", "closed"]) -> None:
         for listener in self.on_change:
             listener(what)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from gateway.immune.ladder import LADDERS
-from gateway.immune.lifecycle import Step
 from gateway.immune.prescription import NOTHING
 from gateway.immune.settings import Immune
 from gateway.model.lifecycle import IllegalMove
@@ -195,7 +194,7 @@ async def test_an_incident_that_an_operator_opened_is_diagnosed_before_it_is_hea
 
 async def test_nobody_is_asked_any_more_whether_an_agent_may_be_quarantined_that_is(one: Healer) -> None:
     record = await one.ill(SEVERE)
-    await one.heal.ask_to_block(record, Step("ask", "odd", sigma=True), await one.incident())
+    await one.heal.ask_to_block(await one.incident(), "odd")
     await one.look(record)
     healing, block = await one.asked()
     assert (healing.tool, healing.status) == ("cap_output", "pending")
@@ -234,7 +233,8 @@ async def test_no_remedy_is_repeated_the_second_hypothesis_is_tried_and_the_end_
     assert len({cause for cause, _ in tried}) > 1
     assert (await one.incident()).state == "EXHAUSTED"
     assert (await one.actions())[-1] == ("exhausted", "no remedy is left")
-    assert [kind for kind, _, _ in one.told.alerts] == ["agent.exhausted"]
+    alerts = [kind for kind, _, _ in one.told.alerts]
+    assert alerts == [*["agent.released"] * len(tried), "agent.exhausted"]
     assert one.prescriptions.of("agt_1") == NOTHING
     # Wanted once more, it is said once more that nothing is left.
     await one.heal.heal_now("agt_1", "adk_lee")

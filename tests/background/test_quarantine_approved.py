@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.immune.lifecycle import Step
 from gateway.immune.record import Record
 from gateway.immune.settings import Immune
 from gateway.model.lifecycle import Life
 from tests.background.healing import SEVERE, Healer, healer, reread
 
-STEP = Step("ask", "output_token_spike (output), +9.5 σ", sigma=True)
+CAUSE = "output_token_spike (output), +9.5 σ"
 
 
 @pytest.fixture
@@ -26,14 +25,14 @@ async def suspect(one: Healer) -> Record:
     record.life = Life("agt_1", "SUSPECTED", time.time(), incident_id="inc_agt_1")
     await one.quarantine.change("agt_1", lambda _: record.life)
     record.course = replace(record.course, state="SUSPECTED", asked=True)
-    await one.heal.ask_to_block(record, STEP, await one.incident())
+    await one.heal.ask_to_block(await one.incident(), CAUSE)
     return record
 
 
 async def test_what_a_person_approves_is_done(one: Healer) -> None:
     record = await suspect(one)
     (approval,) = await one.asked()
-    assert (approval.kind, approval.tool, approval.reason) == ("healing", "quarantine", STEP.cause)
+    assert (approval.kind, approval.tool, approval.reason) == ("healing", "quarantine", CAUSE)
     assert (await one.look(record)).state == "SUSPECTED"
     await one.answered("approved")
     life = await one.look(record)

@@ -12,7 +12,6 @@ from gateway.background.watch_agents import WatchAgents
 from gateway.background.watch_fleet import WatchFleet
 from gateway.immune.finding import Finding
 from gateway.immune.incident import Incident
-from gateway.immune.lifecycle import Step
 from gateway.immune.record import Record
 from gateway.immune.settings import DEFAULT, Immune
 from gateway.model.agent import Agent
@@ -50,7 +49,7 @@ class Healed:
     async def ended(self, record: Record, result: str) -> None:
         self.ends.append((record.agent_id, result))
 
-    async def ask_to_block(self, record: Record, step: Step, incident: Incident) -> None:
+    async def ask_to_block(self, incident: Incident, cause: str) -> None:
         self.asked.append(incident.incident_id)
 
 
@@ -84,7 +83,7 @@ class Replica:
             notify=lambda kind, data: self.events.append((kind, data)),
             alert=lambda kind, data, place: self.alerts.append((kind, place)),
             clock=time.time,
-            sigma_room=lambda settings: max(1, int(many * settings.sigma_share)),
+            agents=lambda: many,
         )
         self.partitions = WatchPartitions(connection, replica=control.replica, clock=time.monotonic)
         self.watch = WatchAgents(

@@ -353,7 +353,7 @@ class Fleet(RuleBasedStateMachine):
     def calls(self, agent: int, findings: list[Finding], times: int, health: Health, settings: Immune) -> None:
         for _ in range(times):
             self.now += 1.0
-            health = replace_health(health, on_sigma(self.lives))
+            health = replace_health(health, len(on_sigma(self.lives)))
             course, steps = decide(self.lives[agent], self.courses[agent], findings, health, settings, now=self.now)
             self.courses[agent] = course
             for step in steps:
@@ -429,7 +429,7 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def statistics_block_one_of_three(self) -> None:
-        assert on_sigma(self.lives) <= 1
+        assert len(on_sigma(self.lives)) <= 1
 
 
 def replace_health(health: Health, blocked: int) -> Health:
