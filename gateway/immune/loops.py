@@ -15,6 +15,9 @@ from gateway.immune.settings import LoopLimits
 from gateway.model.transcript import Said, Transcript
 from gateway.model.value import value
 
+_FEW = 8
+"""Calls of one turn that are compared with the earlier ones, each with each; of more, digests are made."""
+
 Kind = Literal["identical_calls", "alternation", "tool_errors", "conversation_calls"]
 
 _TYPES: Mapping[Kind, FindingType] = {
@@ -52,10 +55,8 @@ def loop_in(transcript: Transcript, failed: Callable[[Said], bool], limits: Loop
     fresh = fresh_calls(transcript)
     if not fresh:
         return None
-    if any(
-        _worth_a_look(transcript, index, failed)
-        for index in range(len(transcript.calls) - fresh, len(transcript.calls))
-    ):
+    latest = range(len(transcript.calls) - fresh, len(transcript.calls))
+    if fresh > _FEW or any(_worth_a_look(transcript, index, failed) for index in latest):
         return looping(*followed(transcript, failed), limits)
     names = [call.name for call in transcript.calls if call.name not in limits.polling]
     new = sum(call.name not in limits.polling for call in transcript.calls[-fresh:])

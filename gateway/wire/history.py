@@ -4,7 +4,10 @@ Dialects tell `Telling` what stands where, in order. Members whose type is wrong
 those on which a decision depends.
 """
 
+import json
 from typing import Any
+
+import orjson
 
 from gateway.model.history import History
 from gateway.wire.failed_result import says_it_failed
@@ -13,6 +16,9 @@ _OPENING_LIMIT = 8192
 _SYSTEM_LIMIT = 64 * 1024
 _CALLS_LIMIT = 500
 """A call is compared with so many earlier ones."""
+_COMPARISONS = 2_000
+"""Each with each, which is fast for the few calls that most turns have. Callers make calls as many, as large, and as
+much alike, as they like."""
 
 
 class Telling:
@@ -68,11 +74,30 @@ class Telling:
             history.tool_errors = sum(failed or says_it_failed(content) for content, failed in self._results)
         if self._calls:
             history.calls, history.fresh = len(self._past) + len(self._calls), self._calls
-            earlier = self._past[-_CALLS_LIMIT:]
-            for call in self._calls[:_CALLS_LIMIT]:
-                history.repeated_calls += call in earlier
-                earlier.append(call)
+            history.repeated_calls = _repeated(self._past[-_CALLS_LIMIT:], self._calls[:_CALLS_LIMIT])
         return history
+
+
+def _repeated(earlier: list[tuple[object, object]], latest: list[tuple[object, object]]) -> int:
+    """How many of the latest calls were made before."""
+    count = 0
+    if len(latest) * (len(earlier) + len(latest)) <= _COMPARISONS:
+        for call in latest:
+            count += call in earlier
+            earlier.append(call)
+        return count
+    seen = set(map(_written, earlier))
+    for written in map(_written, latest):
+        count += written in seen
+        seen.add(written)
+    return count
+
+
+def _written(call: tuple[object, object]) -> bytes:
+    try:
+        return orjson.dumps(call, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # lone surrogates, huge numbers
+        return json.dumps(call, sort_keys=True).encode()
 
 
 def texts(content: object) -> list[str]:

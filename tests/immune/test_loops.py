@@ -197,6 +197,27 @@ def test_parallel_calls_count_each() -> None:
     assert Talk().turn(same, same, same, same).loop() == Loop("identical_calls", 4, "A", False)
 
 
+class Counted(dict[str, Any]):
+    """Arguments that count how often they are compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.times += 1
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_of_many_calls_at_once_not_each_is_compared_with_each() -> None:
+    talk = Talk()
+    talk.turn(*[("t", Counted(a=number), "ok") for number in range(128)])
+    talk.turn(*[("t", Counted(a=1000 + number), "ok") for number in range(4000)])
+    Counted.times = 0
+    loop = talk.loop()
+    assert loop is not None and loop.kind == "conversation_calls" and Counted.times < 2_000
+
+
 def test_once_the_model_has_answered_the_loop_is_over_for_those_who_watch() -> None:
     talk = Talk()
     for _ in range(5):
