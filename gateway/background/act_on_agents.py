@@ -21,6 +21,7 @@ from gateway.immune.record import Record
 from gateway.immune.settings import Immune
 from gateway.model.agent import Agent
 from gateway.model.audit import AuditEntry
+from gateway.model.bounded import Seldom
 from gateway.model.lifecycle import Life
 from gateway.model.value import value
 from gateway.store.fleet import Fleet
@@ -99,7 +100,7 @@ class ActOnAgents:
         self._alert = alert
         self._clock = clock
         self._agents = agents
-        self._told: dict[tuple[str, str, str], float] = {}
+        self._seldom = Seldom(_TOLD_SECONDS, _TOLD_KEPT, clock)
 
     def life(self, record: Record) -> Life:
         """Where the agent is: the control state knows of all that were ever blocked."""
@@ -127,7 +128,7 @@ class ActOnAgents:
         """Tell of findings, and add them to the incident that is open."""
         for finding in findings:
             self._numbers.finding(finding.type)
-            if self._new(finding):
+            if self._seldom.due((finding.agent_id, finding.type, finding.metric)):
                 self._tell(finding)
         incident_id = record.life.incident_id
         if incident_id is None:
@@ -334,16 +335,6 @@ class ActOnAgents:
                 reason=cause,
             )
         )
-
-    def _new(self, finding: Finding) -> bool:
-        """Whether the like was not told within the last minute."""
-        place, now = (finding.agent_id, finding.type, finding.metric), self._clock()
-        if now - self._told.get(place, float("-inf")) < _TOLD_SECONDS:
-            return False
-        if len(self._told) >= _TOLD_KEPT:
-            self._told.clear()
-        self._told[place] = now
-        return True
 
 
 def _incident_id(agent_id: str, entry: str) -> str:

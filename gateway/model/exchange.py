@@ -131,6 +131,11 @@ class Exchange:
         self.dispatched = False
         self.unleased = False
 
+    @property
+    def conversation(self) -> str | None:
+        """A keyed hash of the conversation that the request belongs to; None as long as nobody knows."""
+        return None if self.profile is None else self.profile.conversation
+
     def wait_for(self, kind: str, seconds: float, now: float) -> None:
         """From now on the exchange may stand still for `seconds`; `kind` names the time-out in messages."""
         self.patience_kind = kind

@@ -108,8 +108,7 @@ class Capping:
 
     def tell(self, exchange: Exchange, agent: Agent, kind: str, found: float, most: float) -> bool:
         """Tell that an answer has more than it may have; whether it is to be cut."""
-        conversation = exchange.profile.conversation if exchange.profile is not None else None
-        where = (self._wall_clock(), agent.agent_id, exchange.id, exchange.model, conversation)
+        where = (self._wall_clock(), agent.agent_id, exchange.id, exchange.model, exchange.conversation)
         detail = {"measure": kind, "value": round(found), "cap": round(most)}
         self._told(Finding("output_token_spike", METRIC, None, *where, detail=detail))
         return self._settings(agent).mode == "enforce"

@@ -150,8 +150,7 @@ class Decisions:
     def keep(self, exchange: Exchange, facts: Facts, judged: Judged) -> None:
         """Note a call for whoever wants to try another policy on it."""
         if self.note is not None:
-            conversation = exchange.profile.conversation if exchange.profile is not None else None
-            self.note(RecordedCall.of(judged.question, facts, judged.verdict, exchange.id, conversation))
+            self.note(RecordedCall.of(judged.question, facts, judged.verdict, exchange.id, exchange.conversation))
 
     async def durable(self, entries: Sequence[str]) -> None:
         """Wait until these are safe. Raises Refusal if they cannot be made so."""

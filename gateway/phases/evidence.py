@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.immune.finding import Finding, FindingType
 from gateway.model.agent import Agent
-from gateway.model.bounded import make_room
+from gateway.model.bounded import Seldom
 from gateway.model.exchange import Exchange
 from gateway.model.lifecycle import Life
 from gateway.policy.claim import Claim
@@ -39,9 +39,8 @@ class Evidence:
         self, told: Callable[[Finding], object], *, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
         self._told = told
-        self._clock = clock
         self._wall_clock = wall_clock
-        self._last: dict[tuple[str, str, str], float] = {}
+        self._seldom = Seldom(AGAIN_SECONDS, _REMEMBERED, clock)
 
     def unsanctioned(self, exchange: Exchange, agent: Agent, metric: str, tool: str) -> None:
         """A call of a governed tool went past what models proposed and policies allowed."""
@@ -51,7 +50,7 @@ class Evidence:
             agent.agent_id,
             exchange.id,
             hard=True,
-            conversation=_conversation(exchange),
+            conversation=exchange.conversation,
             detail={"tool": tool_name(tool)},
         )
 
@@ -73,7 +72,7 @@ class Evidence:
             agent.agent_id,
             exchange.id,
             model=exchange.model,
-            conversation=_conversation(exchange),
+            conversation=exchange.conversation,
             detail={"like": life.agent_id, "incident": life.incident_id},
         )
 
@@ -82,8 +81,8 @@ class Evidence:
         agent = exchange.agent
         if agent is not None and claim.subject.endswith((f":agent:{agent.agent_id}", f":{agent.credential_id}")):
             detail = {"rule": f"{claim.document}/budgets/{claim.bound.name}"}
-            conversation = _conversation(exchange)
-            self._tell("cost_spike", "budget", agent.agent_id, exchange.id, conversation=conversation, detail=detail)
+            where = (agent.agent_id, exchange.id)
+            self._tell("cost_spike", "budget", *where, conversation=exchange.conversation, detail=detail)
 
     def new_client(self, place: Place, request_id: str) -> None:
         """A verified agent's key is used from elsewhere, by something else."""
@@ -102,15 +101,7 @@ class Evidence:
         conversation: str | None = None,
         detail: Mapping[str, Any],
     ) -> None:
-        key, now = (agent_id, kind, metric), self._clock()
-        if now - self._last.get(key, float("-inf")) < AGAIN_SECONDS:
+        if not self._seldom.due((agent_id, kind, metric)):
             return
-        self._last.pop(key, None)
-        make_room(self._last, _REMEMBERED)
-        self._last[key] = now
         where = (self._wall_clock(), agent_id, request_id, model, conversation)
         self._told(Finding(kind, metric, None, *where, hard=hard, detail=detail))
-
-
-def _conversation(exchange: Exchange) -> str | None:
-    return exchange.profile.conversation if exchange.profile is not None else None

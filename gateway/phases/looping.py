@@ -19,7 +19,7 @@ from gateway.immune.loops import Kind, Loop, loop_in, looping
 from gateway.immune.settings import DEFAULT, Immune, LoopLimits
 from gateway.model.agent import Agent
 from gateway.model.ask import Ask
-from gateway.model.bounded import make_room
+from gateway.model.bounded import Seldom, make_room
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.history import History
@@ -86,10 +86,9 @@ class Looping:
         self._settings = settings
         self._key = hmac.digest(secret, b"leuko/looping/1\x01", hashlib.sha256)
         self._kept = kept
-        self._clock = clock
         self._wall_clock = wall_clock
         self._known: dict[_Place, Chain] = {}
-        self._last: dict[tuple[str, str | None, Kind, bool], float] = {}
+        self._seldom = Seldom(AGAIN_SECONDS, _TOLD_LIMIT, clock)
         self.blocked = 0
 
     def gate(self, exchange: Exchange) -> Awaitable[None] | None:
@@ -180,12 +179,8 @@ class Looping:
     # What is done about it
 
     def _tell(self, exchange: Exchange, agent: Agent, loop: Loop, settings: Immune) -> None:
-        conversation = exchange.profile.conversation
-        key, now = (agent.agent_id, conversation, loop.kind, loop.blocks), self._clock()
-        if now - self._last.get(key, float("-inf")) >= AGAIN_SECONDS:
-            self._last.pop(key, None)
-            make_room(self._last, _TOLD_LIMIT)
-            self._last[key] = now
+        conversation = exchange.conversation
+        if self._seldom.due((agent.agent_id, conversation, loop.kind, loop.blocks)):
             model = exchange.route.deployment or (exchange.ask.model if exchange.ask is not None else None)
             shown = replace(loop, tool=tool_name(loop.tool))
             self._told(

@@ -99,8 +99,7 @@ class Treating:
             self._forgetting.answered(agent.agent_id, profile.treatment, answer.id)
 
     def _check_conversation(self, exchange: Exchange, agent: Agent, prescription: Prescription) -> None:
-        conversation = getattr(exchange.profile, "conversation", None)
-        if conversation is not None and conversation in prescription.ended_conversations:
+        if exchange.conversation is not None and exchange.conversation in prescription.ended_conversations:
             raise Refusal(
                 "conversation_blocked",
                 f"This conversation of agent {agent.agent_id} was ended to heal it{self._incident(agent)}. Begin a new "
@@ -127,7 +126,7 @@ class Treating:
     async def _forget(self, exchange: Exchange, agent: Agent) -> None:
         ask, dialect = exchange.ask, exchange.route.dialect or ""
         assert ask is not None
-        conversation, name = getattr(exchange.profile, "conversation", None) or "", self._name(agent.agent_id)
+        conversation, name = exchange.conversation or "", self._name(agent.agent_id)
         if isinstance(exchange.profile, Profile):
             exchange.profile.treatment = name
         about = {"agent_id": agent.agent_id, "treatment": name, "conversation": conversation}
