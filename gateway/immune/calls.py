@@ -1,7 +1,8 @@
 """The tool calls of a conversation, as requests show it: recognised, but not kept as text.
 
-Two calls are one if tool, arguments and result are. Random ids and times with a clock are left out of results, as is
-what only says when a call was made of arguments; dates, numbers and names there say which call it is.
+Two calls are one if tool, arguments and result are; but who is told to wait looks again rightly. Random ids and times
+with a clock are left out of results, as is what only says when a call was made of arguments; dates, numbers and names
+there say which call it is.
 """
 
 import hashlib
@@ -19,6 +20,15 @@ KEPT_CALLS = 128
 FORMAT = 1
 
 _LONGEST_RESULT = 32 * 1024
+_LONGEST_WAITING = 200
+# What says so in a few words. Whoever runs a tool could as well give another result each time.
+_WAITING = re.compile(
+    r"""
+    \b(?:running|in[ _-]?progress|pending|queued|waiting|processing|building|starting)\b
+    | \bnot\ (?:yet\ )?(?:ready|finished|completed?|done|available)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 _DEEPEST = 60
 _DIGEST = 8
 # Members of arguments that say when or how a call was made, not which one it is.
@@ -101,7 +111,7 @@ def followed(
         text, is_failed = (None, False) if result is None else (result.text + result.unread, failed(result))
         made.append(Call(call.name, call.arguments, text, is_failed, word))
     word, last = _heard(transcript.said[at:], word, last, key)
-    seen = (*start.calls, *_seen_all(made, key, whole=trail is None))
+    seen = (*start.calls, *_seen_all(made, key, start.dropped + len(start.calls), whole=trail is None))
     kept = seen[-KEPT_CALLS:]
     return Trail(kept, start.dropped + older + len(seen) - len(kept), word, last), fresh_calls(transcript)
 
@@ -174,24 +184,30 @@ def _heard(said: Sequence[Said], word: int, last: str, key: bytes) -> tuple[int,
     return word, last
 
 
-def _seen_all(calls: Sequence[Call], key: bytes, *, whole: bool) -> list[Seen]:
-    """Results, which may be long, are read only of calls that were made more than once."""
+def _seen_all(calls: Sequence[Call], key: bytes, before: int, *, whole: bool) -> list[Seen]:
+    """Results, which may be long, are read only of calls that were made more than once. `before`: earlier calls."""
     asked = [call.tool + "\0" + _canonical(call.arguments) for call in calls]
     times = Counter(asked)
     return [
         Seen(
             call.tool,
-            _digest(key, text, _stripped(call.result) if times[text] > 1 or not whole else ""),
+            _digest(key, text, _shown(call.result, place) if times[text] > 1 or not whole else ""),
             call.failed,
             call.word,
         )
-        for call, text in zip(calls, asked, strict=True)
+        for place, (call, text) in enumerate(zip(calls, asked, strict=True), before)
     ]
 
 
 def _digest(key: bytes, *texts: str) -> str:
     hashed = hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=_DIGEST, key=key)
     return hashed.hexdigest()
+
+
+def _shown(result: str | None, place: int) -> str:
+    """A result as it is compared: the one that says that something is still under way is none yet."""
+    waits = result is not None and len(result) <= _LONGEST_WAITING and _WAITING.search(result) is not None
+    return f"{place}" if waits else _stripped(result)
 
 
 def _stripped(result: str | None) -> str:

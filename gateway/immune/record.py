@@ -102,7 +102,7 @@ def record_of(agent_id: str, kept: Mapping[str, bytes]) -> Record | None:
             Good(**{**good, "tools": tuple(good["tools"])}),
             seen,
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return None
 
 

@@ -178,11 +178,14 @@ def picture(number: int) -> list[dict[str, Any]]:
     return [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}]
 
 
+CHECK = ("Bash", {"command": "gh run view 12 --json status"}, '{"status": "in_progress"}')
 WORK: dict[str, list[_Turn]] = {
     "two hundred calls": [
         [("Bash", {"command": f"sed -n {n % 70}p main.py"}, f"line {n % 70} {n // 60}")] for n in range(200)
     ],
     "waiting for a build": [[("BashOutput", {"bash_id": "b1"}, "<status>running</status>")] for _ in range(30)],
+    "waiting for a job": [[("Bash", {"command": "sleep 30"}, ""), CHECK] for _ in range(30)],
+    "waiting for a job in turns": [[CHECK] if n % 2 else [("Bash", {"command": "sleep 9"}, "")] for n in range(60)],
     "waiting for a process": [
         [("write_stdin", {"session_id": 5, "chars": ""}, f"Wall time: 30.{n} seconds\nrunning")] for n in range(30)
     ],

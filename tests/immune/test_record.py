@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +72,9 @@ def test_only_an_agent_that_nothing_is_the_matter_with_may_be_left_alone() -> No
     record.course = Course()
     record.life = Life("agt_a", "PROBATION")
     assert record.busy
+
+
+@pytest.mark.parametrize("field", ["s", "c", "l", "m", "g"])
+@pytest.mark.parametrize("junk", [b"null", b"[]", b"{}", b"5", b"x", b'"x"', b"[1]", b"[1,null]", b"[1,[]]"])
+def test_what_cannot_be_read_is_as_good_as_nothing(field: str, junk: bytes) -> None:
+    assert record_of("agt_a", {**kept(new_record("agt_a", 5.0)), field: junk}) is None
