@@ -4,7 +4,6 @@ Every effect may be asked for again after a crash and then changes nothing: move
 are named after the exchange that opened them.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import is_severe
 from gateway.immune.finding import Finding
-from gateway.immune.incident import Incident
+from gateway.immune.incident import Incident, incident_id_of
 from gateway.immune.lifecycle import Step, on_sigma
 from gateway.immune.memory import Result
 from gateway.immune.moves import stepped
@@ -185,7 +184,7 @@ class ActOnAgents:
     async def _move(self, record: Record, step: Step, subject: Subject) -> None:
         before = record.life
         opens = step.state == "SUSPECTED" and before.incident_id is None
-        incident_id = _incident_id(record.agent_id, subject.entry) if opens else None
+        incident_id = incident_id_of(record.agent_id, subject.entry) if opens else None
 
         def moved(life: Life) -> Life:
             after = stepped(life, step, self._clock())
@@ -209,7 +208,7 @@ class ActOnAgents:
             return
         if step.relapse:
             await self._healing.ended(record, "failed")
-        before, incident_id = record.life, _incident_id(record.agent_id, subject.entry)
+        before, incident_id = record.life, incident_id_of(record.agent_id, subject.entry)
 
         def blocked(life: Life) -> Life:
             return stepped(
@@ -266,7 +265,7 @@ class ActOnAgents:
         """The id of the agent's incident, which its life names from then on."""
         if record.life.incident_id is not None:
             return record.life.incident_id
-        incident_id = _incident_id(record.agent_id, subject.entry)
+        incident_id = incident_id_of(record.agent_id, subject.entry)
 
         def named(life: Life) -> Life:
             return life if life.incident_id is not None else replace(life, incident_id=incident_id)
@@ -335,11 +334,6 @@ class ActOnAgents:
                 reason=cause,
             )
         )
-
-
-def _incident_id(agent_id: str, entry: str) -> str:
-    """The same for the same exchange, whoever looks at it and how often."""
-    return "inc_" + hashlib.blake2b(f"{agent_id}\x00{entry}".encode(), digest_size=8).hexdigest()
 
 
 def _again(incident: Incident, state: str, findings: Sequence[Finding]) -> Incident:

@@ -24,7 +24,7 @@ from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import leading
 from gateway.immune.healing import plan
 from gateway.immune.incident import Incident
-from gateway.immune.ladder import Treatment, next_treatment, treatment_with
+from gateway.immune.ladder import Treatment, treatment_with
 from gateway.immune.memory import Cause, Outcome, Result, feedback_field, result_field
 from gateway.immune.moves import Trigger
 from gateway.immune.patient import patient_of
@@ -175,17 +175,12 @@ class HealAgents:
     async def _decide(self, record: Record, life: Life, incident: Incident, settings: Immune) -> None:
         patient, counts = await self._patient(record, incident), await self._counts.read()
         planned = plan(life, incident, patient, record.memory, counts, settings)
-        if planned.do == "stay":
-            return
-        treatment = planned.treatment or next_treatment(
-            incident.diagnoses, patient, record.memory, incident.incident_id, counts
-        )
-        if treatment is None:
+        if planned.do == "exhaust":
             await self._exhaust(record, life, incident)
-        elif planned.do == "ask":
-            await self._people.may_heal(incident, treatment)
-        else:
-            await self._begin(record, life, incident, treatment)
+        elif planned.treatment is not None and planned.do == "ask":
+            await self._people.may_heal(incident, planned.treatment)
+        elif planned.treatment is not None:
+            await self._begin(record, life, incident, planned.treatment)
 
     async def _begin(self, record: Record, life: Life, incident: Incident, treatment: Treatment) -> None:
         """Remember what is about to be done."""

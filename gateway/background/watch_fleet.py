@@ -1,13 +1,12 @@
 """Asks about all agents of a provider's model before one of them is taken for ill: what they share may be."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from gateway.immune.evidence import is_shared
 from gateway.immune.fleet import Group, is_external
-from gateway.immune.incident import Incident
+from gateway.immune.incident import Incident, incident_id_of
 from gateway.immune.record import Record
 from gateway.immune.settings import FleetSettings
 from gateway.model.value import value
@@ -72,7 +71,7 @@ class WatchFleet:
         now = self._clock()
         for group, (since, until) in (await self._fleet.external()).items():
             if until <= now:
-                incident_id = _incident_id(group, since)
+                incident_id = incident_id_of(*group, repr(since))
                 closed = await self._incidents.change(incident_id, lambda one: _closed(one, now))
                 await self._fleet.end_external(group)
                 if closed is not None:
@@ -84,15 +83,10 @@ class WatchFleet:
             return
         detail = {**_named(group), "alarming": alarming, "agents": active}
         incident = Incident(
-            _incident_id(group, since), "", since, state="external_cause", reason=_reason(group), detail=detail
+            incident_id_of(*group, repr(since)), "", since, state="external_cause", reason=_reason(group), detail=detail
         )
         await self._incidents.open(incident)
         self._notify("incident.opened", {"incident_id": incident.incident_id, "cause": "external_cause", **detail})
-
-
-def _incident_id(group: Group, since: float) -> str:
-    told = "\x00".join((*group, repr(since)))
-    return "inc_" + hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _named(group: Group) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.model.value import value
 
 @value
 class Plan:
-    """stay: nothing, it waits for somebody. ask: a person whether it may be healed. treat: with `treatment`.
+    """stay: nothing, it waits for somebody. ask: a person whether it may be healed with `treatment`. treat: with it.
     exhaust: no remedy is left."""
 
     do: Literal["stay", "ask", "treat", "exhaust"]
@@ -34,15 +34,14 @@ def plan(
 ) -> Plan:
     """For an agent that is QUARANTINED, or HEALING because somebody wants it or a replica began it; others stay.
 
-    Carry it out in this order, so that a crash in between only repeats: `memory.begun`, the prescription, then the
-    move. Whether to go on is asked again each time, with the life as it is then.
+    Whether to go on is asked again each time, with the life as it is then. Where no remedy is left nobody is asked.
     """
-    if life.state == "QUARANTINED":
-        if life.held or settings.mode != "enforce" or incident.approval in ("pending", "rejected"):
-            return STAY
-        if incident.approval is None and needs_person(incident.findings, settings.approve_above):
-            return Plan("ask")
-    elif life.state != "HEALING":
+    waits = life.held or settings.mode != "enforce" or incident.approval in ("pending", "rejected")
+    if life.state != "HEALING" and (life.state != "QUARANTINED" or waits):
         return STAY
     treatment = next_treatment(incident.diagnoses, patient, memory, incident.incident_id, counts)
-    return Plan("exhaust") if treatment is None else Plan("treat", treatment)
+    if treatment is None:
+        return Plan("exhaust")
+    asks = life.state == "QUARANTINED" and incident.approval is None
+    severe = asks and needs_person(incident.findings, settings.approve_above)
+    return Plan("ask" if severe else "treat", treatment)

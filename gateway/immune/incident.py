@@ -1,5 +1,6 @@
 """One case of one agent: what was found, what it may be, what was done. Opened when the agent is blocked, or before."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -59,6 +60,11 @@ class Incident:
         if last is not None and last.action == action and last.outcome == "applied":
             before = self.actions[:-1]
         return replace(self, actions=(*before, Action(action, outcome, at))[-KEPT_ACTIONS:])
+
+
+def incident_id_of(*about: str) -> str:
+    """The same for the same agent, or provider and model, and what began it: whoever sees it, and however often."""
+    return "inc_" + hashlib.blake2b("\x00".join(about).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def dump(incident: Incident) -> bytes:

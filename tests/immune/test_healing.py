@@ -33,7 +33,8 @@ def test_a_mild_case_is_treated_without_asking() -> None:
 @pytest.mark.parametrize("severe", [finding("cost_spike", deviation=5.0), finding("unsanctioned_call", hard=True)])
 def test_a_severe_case_waits_for_a_person(severe: Finding) -> None:
     case = incident(severe)
-    assert plan(BLOCKED, case, ILL, Memory(), {}).do == "ask"
+    asked = plan(BLOCKED, case, ILL, Memory(), {})
+    assert asked.do == "ask" and asked.treatment is not None
     for approval, expected in (("pending", "stay"), ("rejected", "stay"), ("approved", "treat")):
         assert plan(BLOCKED, replace(case, approval=approval), ILL, Memory(), {}).do == expected  # type: ignore[arg-type]
     # `heal now` after a rejection

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.immune.diagnosis import diagnose
-from gateway.immune.incident import KEPT_ACTIONS, Action, Incident, dump, load
+from gateway.immune.incident import KEPT_ACTIONS, Action, Incident, dump, incident_id_of, load
 from tests.immune.made import finding
 
 LOOP = finding("tool_loop", detail={"tool": "search"}, hard=True)
@@ -30,3 +30,8 @@ def test_what_an_action_led_to_takes_the_place_of_its_being_applied() -> None:
 def test_further_findings_are_added_once() -> None:
     incident = Incident("inc_1", "agt_1", 5.0).having([LOOP], ()).having([LOOP, finding("cost_spike")], ())
     assert [f.type for f in incident.findings] == ["tool_loop", "cost_spike"]
+
+
+def test_an_incident_is_called_the_same_by_whoever_sees_what_began_it() -> None:
+    assert incident_id_of("agt_1", "5-0") == incident_id_of("agt_1", "5-0") != incident_id_of("agt_1", "5-1")
+    assert incident_id_of("p", "m\ud800", "5.0").startswith("inc_")  # callers choose the names of models
