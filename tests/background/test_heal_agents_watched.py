@@ -66,7 +66,7 @@ async def test_an_agent_is_healed_and_healthy_again_after_its_probation(redis_ur
         await until(lambda: one.state == "PROBATION")
         assert one.healer.prescriptions.of("agt_1").drop_history
         await one.calls(12)
-        await until(lambda: one.state == "HEALTHY")
+        await until(lambda: "incident.closed" in [kind for kind, _ in one.watching.events])  # after the move
         life = one.watching.quarantine.of("agt_1")
         assert life is not None
         path = ["HEALTHY", "DRAINING", "QUARANTINED", "HEALING", "PROBATION", "HEALTHY"]
