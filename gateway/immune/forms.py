@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from gateway.immune import constants as k
 
-_ROW, _BEFORE = "…row", "…before"
-"""Among the names, which are ASCII: how many unseen ones there were in a row; what was known before a new warm-up."""
+_ROW, _LEARNED, _BEFORE = "…row", "…learned", "…before"
+"""Among the names, which are ASCII: how many unseen ones there were in a row, and how many changes since the warm-up;
+what was known before a new one."""
 
 
 @dataclass(slots=True)
@@ -13,7 +14,8 @@ class Forms:
     """Keyed hashes, or names, in the order of their latest use. `tried` counts the uses of those not yet known.
 
     An unseen form is a change from its second use on, for `lasts` uses; then it is how the agent is now. Many unseen
-    forms in a row are one as well, however seldom each is used; when there are too many, the agent has no one form.
+    forms in a row are one as well, however seldom each is used. When there are too many of these, or more changes than
+    are kept since somebody said what is normal, the agent has no one form: what is told each time tells nothing.
     """
 
     known: list[str] = field(default_factory=list)
@@ -36,17 +38,21 @@ class Forms:
             return False
         if self.volatile:
             return False
-        row = self.tried.pop(_ROW, 0) + 1
+        row, learned = self.tried.pop(_ROW, 0) + 1, self.tried.pop(_LEARNED, 0)
         uses = self.tried.pop(form, 0) + 1
         if uses >= k.FORM_USES + lasts - 1:
             self._learn(form)
+            learned += 1
         else:
             self.tried[form] = uses
             if len(self.tried) > k.FORMS_KEPT:
                 del self.tried[next(iter(self.tried))]
+        if learned:
+            self.tried[_LEARNED] = learned
+        self.volatile = learned > k.FORMS_KEPT
         if uses == 1:
             self.tried[_ROW] = row
-            self.volatile = row >= 2 * k.FORMS_KEPT
+            self.volatile |= row >= 2 * k.FORMS_KEPT
             return row > k.FORMS_KEPT
         return uses >= k.FORM_USES
 

@@ -33,12 +33,24 @@ def test_an_agent_without_a_form_of_its_own_is_volatile() -> None:
 
 def test_what_is_used_last_is_kept() -> None:
     forms = warm("a")
-    for place in range(20):
+    for place in range(constants.FORMS_KEPT):
         forms.take(f"new {place}")
         assert forms.take(f"new {place}")
         forms.take("a")
-    assert forms.known[-2:] == ["new 19", "a"]
+    assert forms.known[-2:] == ["new 7", "a"]
     assert len(forms.known) == constants.FORMS_KEPT
+
+
+def test_an_agent_that_changes_again_and_again_has_no_one_form() -> None:
+    forms, told = warm("a"), 0
+    for place in range(40):
+        told += sum(forms.take(f"session {place}", lasts=8) for _ in range(30))
+        assert len(forms.tried) <= constants.FORMS_KEPT + 2
+    assert told == 8 * (constants.FORMS_KEPT + 1) and forms.volatile
+    forms.rebase()
+    forms.take("b")
+    forms.close()
+    assert not forms.take("c") and forms.take("c")
 
 
 def test_the_new_normal_is_what_comes_now() -> None:
