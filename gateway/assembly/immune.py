@@ -14,7 +14,7 @@ from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.heal_agents import HealAgents
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
-from gateway.background.tell_healing import TellHealing
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.background.watch_agents import WatchAgents
 from gateway.background.watch_fleet import WatchFleet
 from gateway.edge.admin.agents import as_agent
@@ -43,6 +43,9 @@ class ImmuneSystem:
         )
         self.enforcement.use(targets_of(settings))
         self._executing = ExecuteRemedies(self.enforcement)
+        self._tell = TellOfAgents(
+            state.immune_numbers, audit=self._audit, notify=self._notify, alert=self._alert, clock=clock
+        )
         self.healing = self._healer()
         self._watch = WatchAgents(
             state.watch_partitions,
@@ -78,8 +81,7 @@ class ImmuneSystem:
 
     def _healer(self) -> HealAgents:
         state, clock = self._state, self._clock
-        tell = TellHealing(state.immune_numbers, audit=self._audit, notify=self._notify, alert=self._alert, clock=clock)
-        agents = MoveAgents(state.quarantine, tell)
+        tell, agents = self._tell, MoveAgents(state.quarantine, self._tell)
         people = AskPeople(state.approvals, state.incidents, clock=clock)
         approved = QuarantineApproved(
             agents, state.incidents, people, tell, credential_of=self._credential_of, clock=clock
@@ -107,10 +109,7 @@ class ImmuneSystem:
             state.immune_counts,
             state.fleet,
             self.healing,
-            state.immune_numbers,
-            audit=self._audit,
-            notify=self._notify,
-            alert=self._alert,
+            self._tell,
             clock=self._clock,
             agents=lambda: self._watch.many,
         )

@@ -7,8 +7,9 @@ are named after the exchange that opened them.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import is_severe
 from gateway.immune.finding import Finding
@@ -19,8 +20,6 @@ from gateway.immune.moves import stepped
 from gateway.immune.record import Record
 from gateway.immune.settings import Immune
 from gateway.model.agent import Agent
-from gateway.model.audit import AuditEntry
-from gateway.model.bounded import Seldom
 from gateway.model.lifecycle import Life
 from gateway.model.value import value
 from gateway.store.fleet import Fleet
@@ -30,9 +29,6 @@ from gateway.store.prescriptions import Prescriptions
 from gateway.store.quarantine import Quarantine
 
 log = logging.getLogger(__name__)
-
-_TOLD_SECONDS = 60.0
-_TOLD_KEPT = 10_000
 
 
 @value
@@ -53,20 +49,10 @@ class Healing(Protocol):
     async def ask_to_block(self, incident: Incident, cause: str) -> None: ...
 
 
-class Numbers(Protocol):
-    """What is counted for metrics."""
-
-    def finding(self, type_: str) -> None: ...
-
-    def moved(self, before: str, after: str) -> None: ...
-
-
 class ActOnAgents:
     """Every method raises StoreUnavailable.
 
     Args:
-        audit: takes a line of the record; never waits.
-        notify: tells whoever watches the events; `alert`, webhooks: of a kind, with data, once an id.
         clock: seconds since the epoch.
         agents: how many there are.
     """
@@ -79,11 +65,8 @@ class ActOnAgents:
         counts: ImmuneCounts,
         fleet: Fleet,
         healing: Healing,
-        numbers: Numbers,
+        tell: TellOfAgents,
         *,
-        audit: Callable[[AuditEntry], object],
-        notify: Callable[[str, dict[str, Any]], None],
-        alert: Callable[[str, dict[str, Any], str], None],
         clock: Callable[[], float],
         agents: Callable[[], int],
     ) -> None:
@@ -93,13 +76,9 @@ class ActOnAgents:
         self._counts = counts
         self._fleet = fleet
         self._healing = healing
-        self._numbers = numbers
-        self._audit = audit
-        self._notify = notify
-        self._alert = alert
+        self._tell = tell
         self._clock = clock
         self._agents = agents
-        self._seldom = Seldom(_TOLD_SECONDS, _TOLD_KEPT, clock)
 
     def life(self, record: Record) -> Life:
         """Where the agent is: the control state knows of all that were ever blocked."""
@@ -115,20 +94,18 @@ class ActOnAgents:
             await self._throttle(record, step, subject)
         elif step.do == "unthrottle":
             await self._prescriptions.unthrottle(record.agent_id)
-            self._note(record, "unthrottle", step.cause)
+            self._tell.did(record.life, "unthrottle", step.cause)
         elif step.do == "ask":
             incident = await self._open(record, step.cause, subject)
             await self._healing.ask_to_block(incident, step.cause)
         else:
             await self._open(record, step.cause, subject)
-            self._warn(record, step)
+            self._tell.warned(record.life, step)
 
     async def found(self, record: Record, findings: Sequence[Finding], subject: Subject) -> None:
         """Tell of findings, and add them to the incident that is open."""
         for finding in findings:
-            self._numbers.finding(finding.type)
-            if self._seldom.due((finding.agent_id, finding.type, finding.metric)):
-                self._tell(finding)
+            self._tell.found(finding)
         incident_id = record.life.incident_id
         if incident_id is None:
             return
@@ -167,7 +144,7 @@ class ActOnAgents:
         case = self._prescriptions.case(record.agent_id)
         if case is not None and case.lasting:
             await self._prescriptions.clear(record.agent_id)
-            self._note(record, "accept", "this is the new normal")
+            self._tell.did(record.life, "accept", "this is the new normal")
 
     async def settle(self, record: Record) -> None:
         """See to it that nothing is left over of a course that began anew: an operator has released the agent."""
@@ -200,7 +177,7 @@ class ActOnAgents:
             await self._open(record, step.cause, subject)
         elif step.state == "HEALTHY" and before.incident_id is not None:
             await self._close(before.incident_id, "HEALTHY")
-        self._moved(record, before, step.cause)
+        self._tell.moved(before, record.life)
 
     async def _block(self, record: Record, step: Step, subject: Subject) -> None:
         if step.sigma and not await self._reserved(record, subject):
@@ -223,9 +200,8 @@ class ActOnAgents:
         record.life, _ = await self._quarantine.change(record.agent_id, blocked, base=before)
         await self._open(record, step.cause, subject)
         if record.life.state != before.state:
-            self._moved(record, before, step.cause)
-            told = {"agent_id": record.agent_id, "incident_id": record.life.incident_id, "reason": step.cause}
-            self._alert("agent.quarantined", told, f"{record.life.incident_id}:{subject.entry}")
+            self._tell.moved(before, record.life)
+            self._tell.quarantined(record.life)
 
     async def _reserved(self, record: Record, subject: Subject) -> bool:
         """Whether there is room for one more that is blocked on statistical evidence."""
@@ -235,7 +211,7 @@ class ActOnAgents:
     async def _throttle(self, record: Record, step: Step, subject: Subject) -> None:
         await self._open(record, step.cause, subject)
         await self._prescriptions.throttle(record.agent_id, step.cause)
-        self._note(record, "throttle", step.cause)
+        self._tell.did(record.life, "throttle", step.cause)
 
     # The incident
 
@@ -248,9 +224,7 @@ class ActOnAgents:
         made = Incident(incident_id, record.agent_id, now, findings=findings, diagnoses=told)
         incident = await self._incidents.open(replace(made, state=life.state, reason=cause))
         if incident.opened_at == now:
-            data = {"agent_id": record.agent_id, "incident_id": incident_id, "state": life.state, "reason": cause}
-            self._notify("incident.opened", data)
-            self._alert("incident.opened", data, incident_id)
+            self._tell.opened(incident)
         elif incident.state != life.state or incident.closed_at is not None:
             found = await self._incidents.change(
                 incident_id,
@@ -284,56 +258,7 @@ class ActOnAgents:
 
         incident = await self._incidents.change(incident_id, closed)
         if incident is not None:
-            data = {"agent_id": incident.agent_id, "incident_id": incident_id, "state": state}
-            self._notify("incident.closed", data)
-            self._alert("incident.closed", data, f"{incident_id}:closed")
-
-    # What is told
-
-    def _moved(self, record: Record, before: Life, cause: str) -> None:
-        life = record.life
-        if life.state == before.state:
-            return
-        self._numbers.moved(before.state, life.state)
-        data = {"agent_id": record.agent_id, "before": before.state, "state": life.state, "cause": cause}
-        self._notify("lifecycle", {**data, "incident_id": life.incident_id})
-        self._note(record, f"move:{life.state}", cause)
-
-    def _warn(self, record: Record, step: Step) -> None:
-        data = {"agent_id": record.agent_id, "cause": step.cause, "withheld": step.withheld}
-        self._notify("immune.alert", data)
-        self._alert("immune.alert", data, f"{record.life.incident_id}:{step.cause}")
-        self._note(record, f"withhold:{step.withheld}" if step.withheld else "alert", step.cause)
-
-    def _tell(self, finding: Finding) -> None:
-        told = {"type": finding.type, "metric": finding.metric, "deviation": finding.deviation, "hard": finding.hard}
-        detail = {**told, "detail": dict(finding.detail)}
-        self._notify("finding", {"agent_id": finding.agent_id, "request_id": finding.request_id, **told})
-        self._audit(
-            AuditEntry(
-                self._clock(),
-                "finding",
-                f"find:{finding.type}",
-                request_id=finding.request_id,
-                agent_id=finding.agent_id,
-                resource=finding.model or "",
-                rule=f"immune/{finding.type}",
-                metadata=detail,
-            )
-        )
-
-    def _note(self, record: Record, action: str, cause: str) -> None:
-        self._audit(
-            AuditEntry(
-                self._clock(),
-                "gateway",
-                action,
-                agent_id=record.agent_id,
-                resource=record.life.incident_id or "",
-                rule="immune",
-                reason=cause,
-            )
-        )
+            self._tell.closed(incident)
 
 
 def _again(incident: Incident, state: str, findings: Sequence[Finding]) -> Incident:

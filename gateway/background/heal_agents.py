@@ -18,7 +18,7 @@ from gateway.background.ask_people import AskPeople, decided_by, said
 from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
-from gateway.background.tell_healing import TellHealing
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune import moves
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import leading
@@ -64,7 +64,7 @@ class HealAgents:
         executing: ExecuteRemedies,
         prompts: Prompts,
         approved: QuarantineApproved,
-        tell: TellHealing,
+        tell: TellOfAgents,
         *,
         clock: Callable[[], float],
     ) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gateway.background.tell_healing import TellHealing
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.model.lifecycle import Life
 from gateway.store.quarantine import Quarantine
 
@@ -10,7 +10,7 @@ from gateway.store.quarantine import Quarantine
 class MoveAgents:
     """Of agents that are blocked, were, or are about to be."""
 
-    def __init__(self, quarantine: Quarantine, tell: TellHealing) -> None:
+    def __init__(self, quarantine: Quarantine, tell: TellOfAgents) -> None:
         self._quarantine = quarantine
         self._tell = tell
 

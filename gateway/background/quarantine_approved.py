@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.background.ask_people import AskPeople, decided_by, said
 from gateway.background.move_agents import MoveAgents
-from gateway.background.tell_healing import TellHealing
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune.evidence import leading
 from gateway.immune.incident import Incident
 from gateway.immune.lifecycle import named
@@ -29,7 +29,7 @@ class QuarantineApproved:
         agents: MoveAgents,
         incidents: Incidents,
         people: AskPeople,
-        tell: TellHealing,
+        tell: TellOfAgents,
         *,
         credential_of: Callable[[str], Awaitable[str]],
         clock: Callable[[], float],

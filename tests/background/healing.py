@@ -12,7 +12,7 @@ from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.heal_agents import HealAgents
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
-from gateway.background.tell_healing import TellHealing
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune.course import Course
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.finding import Finding
@@ -63,11 +63,15 @@ class Told:
     """What was counted, and told to events and webhooks."""
 
     treated_: list[tuple[str, str]] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     healed: list[float] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     alerts: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+
+    def finding(self, type_: str) -> None:
+        self.found.append(type_)
 
     def moved(self, before: str, after: str) -> None:
         self.moves.append((before, after))
@@ -91,7 +95,7 @@ class Healer:
         self.counts = ImmuneCounts(connection, clock=time.monotonic)
         self.approvals = Approvals(connection, clock=clock)
         self.executing = ExecuteRemedies(means)
-        tell = TellHealing(
+        tell = TellOfAgents(
             self.told,
             audit=self.told.audit.append,
             notify=lambda kind, data: self.told.events.append((kind, data)),

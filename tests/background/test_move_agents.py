@@ -5,7 +5,7 @@ import time
 from gateway.background.move_agents import MoveAgents
 from gateway.model.lifecycle import Life
 from tests.background.healing import Told
-from tests.background.test_tell_healing import telling
+from tests.background.test_tell_of_agents import telling
 from tests.store.test_control import replica
 from tests.store.test_quarantine import over
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.background.act_on_agents import ActOnAgents
+from gateway.background.tell_of_agents import TellOfAgents
 from gateway.background.watch_agents import WatchAgents
 from gateway.background.watch_fleet import WatchFleet
 from gateway.immune.finding import Finding
@@ -78,10 +79,13 @@ class Replica:
             ImmuneCounts(connection, clock=time.monotonic),
             self.fleet,
             self.healing,
-            self.numbers,
-            audit=self.audit.append,
-            notify=lambda kind, data: self.events.append((kind, data)),
-            alert=lambda kind, data, place: self.alerts.append((kind, place)),
+            TellOfAgents(
+                self.numbers,
+                audit=self.audit.append,
+                notify=lambda kind, data: self.events.append((kind, data)),
+                alert=lambda kind, data, once: self.alerts.append((kind, once)),
+                clock=time.time,
+            ),
             clock=time.time,
             agents=lambda: many,
         )

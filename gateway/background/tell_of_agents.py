@@ -1,15 +1,24 @@
-"""Says what becomes of agents that are healed: in the audit record, to whoever watches the events, to webhooks, and in
-the metrics. Names and numbers only."""
+"""Says what is found of agents, done about it, and what becomes of them: in the audit record, to whoever watches the
+events, to webhooks, and in the metrics. Names and numbers only."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from gateway.immune.finding import Finding
+from gateway.immune.incident import Incident
+from gateway.immune.lifecycle import Step
 from gateway.model.audit import AuditEntry
+from gateway.model.bounded import Seldom
 from gateway.model.lifecycle import Life
+
+_AGAIN_SECONDS = 60.0
+_REMEMBERED = 10_000
 
 
 class Numbers(Protocol):
     """What is counted for metrics."""
+
+    def finding(self, type_: str) -> None: ...
 
     def moved(self, before: str, after: str) -> None: ...
 
@@ -18,7 +27,7 @@ class Numbers(Protocol):
     def healed_after(self, seconds: float) -> None: ...
 
 
-class TellHealing:
+class TellOfAgents:
     """In memory; nothing here waits or raises.
 
     Args:
@@ -41,6 +50,50 @@ class TellHealing:
         self._notify = notify
         self._alert = alert
         self._clock = clock
+        self._seldom = Seldom(_AGAIN_SECONDS, _REMEMBERED, clock)
+
+    def found(self, finding: Finding) -> None:
+        """The like of the same agent is counted each time, and told once a minute."""
+        self._numbers.finding(finding.type)
+        if not self._seldom.due((finding.agent_id, finding.type, finding.metric)):
+            return
+        told = {"type": finding.type, "metric": finding.metric, "deviation": finding.deviation, "hard": finding.hard}
+        self._notify("finding", {"agent_id": finding.agent_id, "request_id": finding.request_id, **told})
+        self._audit(
+            AuditEntry(
+                self._clock(),
+                "finding",
+                f"find:{finding.type}",
+                request_id=finding.request_id,
+                agent_id=finding.agent_id,
+                resource=finding.model or "",
+                rule=f"immune/{finding.type}",
+                metadata={**told, "detail": dict(finding.detail)},
+            )
+        )
+
+    def opened(self, incident: Incident) -> None:
+        """An agent's incident is new."""
+        data = {"agent_id": incident.agent_id, "incident_id": incident.incident_id, "state": incident.state}
+        self._notify("incident.opened", {**data, "reason": incident.reason})
+        self._alert("incident.opened", {**data, "reason": incident.reason}, incident.incident_id)
+
+    def closed(self, incident: Incident) -> None:
+        """An agent's incident is over."""
+        data = {"agent_id": incident.agent_id, "incident_id": incident.incident_id, "state": incident.state}
+        self._notify("incident.closed", data)
+        self._alert("incident.closed", data, f"{incident.incident_id}:closed")
+
+    def warned(self, life: Life, step: Step) -> None:
+        """People are to know of an agent about which nothing, or not all, is done."""
+        data = {"agent_id": life.agent_id, "cause": step.cause, "withheld": step.withheld}
+        self._notify("immune.alert", data)
+        self._alert("immune.alert", data, f"{life.incident_id}:{step.cause}")
+        self.did(life, f"withhold:{step.withheld}" if step.withheld else "alert", step.cause)
+
+    def did(self, life: Life, action: str, cause: str) -> None:
+        """Something that only the record needs to know was done about an agent."""
+        self._note(life.agent_id, life.incident_id or "", action, cause)
 
     def moved(self, before: Life, after: Life) -> None:
         """An agent has made one move, or none."""
@@ -50,13 +103,13 @@ class TellHealing:
         self._numbers.moved(before.state, after.state)
         data = {"agent_id": after.agent_id, "before": before.state, "state": after.state, "cause": cause}
         self._notify("lifecycle", {**data, "incident_id": after.incident_id})
-        self._note(after.agent_id, after.incident_id or "", f"move:{after.state}", cause)
+        self.did(after, f"move:{after.state}", cause)
         if before.blocked and not after.blocked:
             told = {"agent_id": after.agent_id, "incident_id": before.incident_id, "reason": cause}
             self._alert("agent.released", told, f"{before.incident_id}:{after.since}")
 
     def quarantined(self, life: Life) -> None:
-        """An agent was blocked because a person agreed to it."""
+        """An agent was blocked by the gateway, or because a person agreed to it."""
         data = {"agent_id": life.agent_id, "incident_id": life.incident_id, "reason": life.reason}
         self._alert("agent.quarantined", data, f"{life.incident_id}:{life.since}")
 

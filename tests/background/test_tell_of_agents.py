@@ -1,20 +1,49 @@
-"""What people, events and metrics hear of healing."""
+"""What people, events and metrics hear of agents."""
 
-from gateway.background.tell_healing import TellHealing
+from gateway.background.tell_of_agents import TellOfAgents
+from gateway.immune.incident import Incident
+from gateway.immune.lifecycle import Step
 from gateway.model.lifecycle import Life
 from tests.background.healing import Told
+from tests.immune.made import finding
 
 BEFORE = Life("agt_1", "QUARANTINED", incident_id="inc_1")
 
 
-def telling(told: Told) -> TellHealing:
-    return TellHealing(
+def telling(told: Told) -> TellOfAgents:
+    return TellOfAgents(
         told,
         audit=told.audit.append,
         notify=lambda kind, data: told.events.append((kind, data)),
         alert=lambda kind, data, once: told.alerts.append((kind, data, once)),
         clock=lambda: 5.0,
     )
+
+
+def test_a_finding_is_counted_each_time_and_told_once_a_minute() -> None:
+    told, found = Told(), finding("tool_loop", hard=True)
+    tell = telling(told)
+    for _ in range(3):
+        tell.found(found)
+    assert told.found == ["tool_loop"] * 3
+    assert [kind for kind, _ in told.events] == ["finding"]
+    (entry,) = told.audit
+    assert (entry.kind, entry.action, entry.rule) == ("finding", "find:tool_loop", "immune/tool_loop")
+    assert entry.metadata["hard"] is True
+
+
+def test_people_hear_of_incidents_and_of_what_is_withheld() -> None:
+    told, incident = Told(), Incident("inc_1", "agt_1", 4.0, state="SUSPECTED", reason="odd")
+    telling(told).opened(incident)
+    telling(told).closed(incident)
+    telling(told).warned(BEFORE, Step("tell", "odd", withheld="move"))
+    assert [(kind, once) for kind, _, once in told.alerts] == [
+        ("incident.opened", "inc_1"),
+        ("incident.closed", "inc_1:closed"),
+        ("immune.alert", "inc_1:odd"),
+    ]
+    assert [(kind, data) for kind, data, _ in told.alerts] == told.events
+    assert [entry.action for entry in told.audit] == ["withhold:move"]
 
 
 def test_a_move_is_told_with_its_cause_and_no_move_is_not() -> None:
