@@ -127,15 +127,13 @@ class ActOnAgents:
         return given.only_tools is not None or bool(given.without_tools)
 
     async def obey(self, record: Record, order: Mapping[str, object]) -> None:
-        """Carry out what an operator, or a remedy, says about an agent's record."""
+        """Carry out what an operator says about an agent's record."""
         match order:
             case {"do": "accept"}:
                 record.state.rebase()
                 await self.accept(record)
             case {"do": "unthrottle"}:
                 record.course = replace(record.course, throttled=False)
-            case {"do": "form", "metric": str(metric), "form": str(form)}:
-                record.state.accept(metric, form)
             case _:
                 log.warning("an order about agent %s is not known here", record.agent_id)
 

@@ -60,7 +60,7 @@ async def test_no_finding_or_order_keeps_others_from_being_watched(redis_url: st
         await caught_up(one, bad, 40)
         one.feed.finding(Finding("of_a_newer_version", "m", None, time.time(), bad, "req", hard=True))  # type: ignore[arg-type]
         one.feed.finding(Finding("tool_loop", "m", None, time.time(), bad, "req", detail={"tool": "\ud800"}))
-        for order in ({}, {"do": "form", "metric": 5, "form": None}, {"do": ["x"]}):
+        for order in ({}, {"do": 5, "form": None}, {"do": ["x"]}):
             one.feed.order(bad, order)
         key = one.connection.keys.watch(3, "feed")
         await one.told()

@@ -437,7 +437,7 @@ def replace_health(health: Health, blocked: int) -> Health:
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = hypothesis_settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFleet.settings = hypothesis_settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def test_a_step_that_comes_late_does_nothing() -> None:

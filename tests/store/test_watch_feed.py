@@ -30,10 +30,10 @@ async def test_what_is_told_is_read_in_order_as_it_was_told(connection: Connecti
     feed.order("agt_1", {"do": "accept"})
     assert feed.pending == 3
     assert await feed.flush() and feed.pending == 0
-    asked = await feed.append("agt_1", {"do": "form", "metric": "prompt"})
+    asked = await feed.append("agt_1", {"do": "accept", "by": "adk_1"})
     first, second, third, fourth = await entries(connection)
     assert (first.vitals, second.finding, third.order) == (EXCHANGE, FOUND, {"do": "accept"})
-    assert fourth == Entry(asked, "agt_1", order={"do": "form", "metric": "prompt"})
+    assert fourth == Entry(asked, "agt_1", order={"do": "accept", "by": "adk_1"})
     assert first.finding is first.order is second.vitals is None
 
 
