@@ -19,6 +19,7 @@ from gateway.commands import (
     audit,
     baseline,
     chaos,
+    connect,
     demo,
     heal,
     immune,
@@ -53,6 +54,7 @@ def _with_nouns(made: typer.Typer) -> typer.Typer:
     made.add_typer(immune.commands())
     made.command("chaos")(command(chaos.chaos))
     made.command("top")(command(top.top))
+    made.command("connect")(connect.connect)
     made.add_typer(demo.commands())
     return made
 

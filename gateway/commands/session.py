@@ -166,6 +166,18 @@ def group(name: str, help: str, commands: Iterable[tuple[str, Callable[..., None
     return made
 
 
+def agents_address(config: Path | None) -> str:
+    """Where agents of this machine reach the gateway of these settings; exits with 1 where they are wrong."""
+    from gateway.settings import SettingsError
+
+    try:
+        return _address(_settings(config), agents=True)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"leuko: {problem}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
 def _client(url: str | None, key: str | None, config: Path | None) -> "AdminClient":
     from gateway.commands.client import AdminClient, Failure
 
