@@ -179,6 +179,7 @@ class ActOnAgents:
 
     async def _block(self, record: Record, step: Step, subject: Subject) -> None:
         if step.sigma and not await self._reserved(record, subject):
+            record.course = replace(record.course, throttled=True)
             await self._throttle(record, replace(step, do="throttle"), subject)
             return
         if step.relapse:

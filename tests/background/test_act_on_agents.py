@@ -150,8 +150,9 @@ async def test_where_no_room_is_left_statistical_evidence_throttles(one: Replica
     record = replace(suspected(), agent_id="agt_9")
     await one.act.do(record, move("HEALTHY", "SUSPECTED"), SUBJECT)
     await one.act.do(record, move("SUSPECTED", "DRAINING", sigma=True), SUBJECT)
+    await one.act.settle(record)
     assert len(one.quarantine.blocked) == 2
-    assert one.prescriptions.of("agt_9").concurrent == 1
+    assert one.prescriptions.of("agt_9").concurrent == 1 and record.course.throttled
 
 
 async def test_an_operator_who_takes_an_agent_as_it_is_takes_away_the_remedies_that_last(one: Replica) -> None:
