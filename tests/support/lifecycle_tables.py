@@ -15,12 +15,13 @@ from gateway.immune.diagnosis import RULES
 from gateway.immune.evidence import KINDS
 from gateway.immune.finding import FindingType
 from gateway.immune.ladder import LADDERS
+from gateway.immune.rates import HARD_RUN
 from gateway.immune.remedies import REMEDIES
 from gateway.immune.settings import DEFAULT
 from gateway.model.lifecycle import BLOCKED, MOVES, State
 
 _OPERATOR, _GATEWAY, _EITHER = "an operator", "the gateway", "the gateway, an operator"
-_STOPPED = "hard evidence (a loop, errors, calls it was denied); `leuko quarantine`"
+_STOPPED = "hard evidence; `leuko quarantine`"
 _RELEASED = "`leuko release`"
 
 WHY: Mapping[tuple[State, State], tuple[str, str]] = {
@@ -72,12 +73,20 @@ FOUND: Mapping[FindingType, str] = {
     "model_change": "a model it never asked, twice",
     "error_rate_spike": "errors of its requests, of the provider or of its tools, about four in a row",
     "tool_loop": "the same call with the same result again and again, or two by turns",
-    "unsanctioned_call": "a call that nothing allows it",
+    "unsanctioned_call": "a call was executed that no model proposed, or that was not let through",
     "denied_burst": "calls or requests denied, about four in a row",
     "identity_evasion": "a new name with the credential of an agent in quarantine, or a likeness of it",
     "new_client": "a verified key from a new client and a new address",
     "drift": "its normal is three times what it was a week ago",
 }
+
+_HARD: Mapping[FindingType, str] = {
+    "tool_loop": f"blocks at {DEFAULT.loops.block_at} of the last {DEFAULT.loops.window} calls",
+    "error_rate_spike": f"blocks at {HARD_RUN} in a row",
+    "unsanctioned_call": "blocks at once",
+    "identity_evasion": "blocks with the credential",
+}
+"""When it is evidence by itself."""
 
 
 def moves() -> str:
@@ -128,9 +137,11 @@ def _filled(document: str, name: str, table: str) -> str | None:
 
 def _finding(name: FindingType) -> tuple[str, str, str, str]:
     kind = KINDS[name]
-    does = "suspects" if kind.moves else "is told"
-    if kind.throttles:
-        does = "throttles at once; blocks with the credential"
+    does = "throttles at once" if kind.throttles else "suspects" if kind.moves else "is told"
+    if name in _HARD:
+        does += f"; {_HARD[name]}"
+    if kind.stopped:
+        does += ", and by itself no more: it came to nothing"
     if kind.severe:
         does += "; a person decides on healing"
     if kind.shared:
