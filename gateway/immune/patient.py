@@ -29,7 +29,16 @@ def patient_of(record: Record, incident: Incident, *, prompt_kept: bool, executo
         good.model,
         _model(record, incident, first),
         executors,
+        _usual(record, incident, "prompt", "prompt_change"),
+        _usual(record, incident, "model", "model_change"),
     )
+
+
+def _usual(record: Record, incident: Incident, metric: str, type_: FindingType) -> frozenset[str]:
+    """What was there before anything changed, and was used besides: names as the state keeps them."""
+    changed = {short(str(finding.detail.get("now"))) for finding in incident.findings if finding.type == type_}
+    forms = record.state.forms.get(metric)
+    return frozenset(() if forms is None else forms.known) - changed
 
 
 def _large_answer(record: Record) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 Once = Literal["revoke_intents", "control_agent", "restart_container"]
 """What is done a single time, when the treatment begins; the last two by executors."""
 
-_SETS = frozenset({"only_tools", "without_tools", "ended_conversations"})
+_SETS = frozenset({"only_tools", "without_tools", "ended_conversations", "usual_prompts", "usual_models"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Prescription:
     drop_history: what a conversation held at its first request under this prescription is left out, then and in all
         later requests of that conversation, but for system messages and the last turn.
     system_prompt: the hash of an earlier system prompt to put in the place of the request's own.
+    usual_prompts, usual_models: hashes and names that are left as they are: an agent may have several good ones.
     plan_only: tool calls are shown and not made. serial_calls: `parallel_tool_calls: false`.
     output_tokens: the most that one answer may have. tool_calls: the most calls in one answer.
     only_tools: all others are taken out of requests, and calls of them are denied. without_tools: these are.
@@ -45,6 +46,8 @@ class Prescription:
     requests_per_minute: int | None = None
     ended_conversations: frozenset[str] = frozenset()
     once: tuple[Once, ...] = ()
+    usual_prompts: frozenset[str] = frozenset()
+    usual_models: frozenset[str] = frozenset()
 
     @property
     def idle(self) -> bool:
@@ -74,6 +77,8 @@ def joined(prescriptions: Iterable[Prescription]) -> Prescription:
         requests_per_minute=_least(p.requests_per_minute for p in many),
         ended_conversations=frozenset().union(*(p.ended_conversations for p in many)),
         once=tuple(dict.fromkeys(name for p in many for name in p.once)),
+        usual_prompts=frozenset().union(*(p.usual_prompts for p in many)),
+        usual_models=frozenset().union(*(p.usual_models for p in many)),
     )
 
 

@@ -14,7 +14,7 @@ class Patient:
     output_tokens: as many as a large answer of this agent usually has; None if it is not known well enough.
     conversation: where it showed. good_prompt, prompt: hashes of the last system prompt that was fine and whose text is
     kept, and of the one in use. good_tools: what it was offered while it was healthy. good_model, model: likewise.
-    executors: which of `Once` there are means for.
+    executors: which of `Once` there are means for. usual_prompts, usual_models: what it was known with before.
     """
 
     agent_id: str
@@ -27,6 +27,8 @@ class Patient:
     good_model: str | None = None
     model: str | None = None
     executors: frozenset[str] = frozenset()
+    usual_prompts: frozenset[str] = frozenset()
+    usual_models: frozenset[str] = frozenset()
 
     @property
     def suspect_tools(self) -> frozenset[str]:

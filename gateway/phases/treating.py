@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from gateway.immune.prescription import Prescription
+from gateway.immune.state import short
 from gateway.model.agent import Agent
 from gateway.model.errors import Refusal
 from gateway.model.exchange import Exchange
@@ -111,9 +112,11 @@ class Treating:
         prescription, before = treatment.prescription, exchange.plain
         if prescription.drop_history:
             await self._forget(exchange, agent)
-        if prescription.system_prompt is not None:
+        usual = getattr(exchange.profile, "prompt_hash", None) in prescription.usual_prompts
+        if prescription.system_prompt is not None and not usual:
             await self._roll_back(exchange, agent, prescription.system_prompt)
-        if prescription.model is not None:
+        asked = exchange.route.deployment or str(_document(exchange).get("model"))
+        if prescription.model is not None and short(asked) not in prescription.usual_models:
             _ask_model(exchange, prescription.model)
         _take_tools(exchange, agent, treatment)
         if exchange.plain is not before:

@@ -401,3 +401,34 @@ async def test_an_agent_gets_its_good_prompt_back(patient: Patient) -> None:
     await patient.treat("rollback_prompt", system_prompt="lost")
     ask("Be bad.")
     assert patient.sent("messages")[0]["content"] == "Be bad."
+
+
+async def test_the_helpers_of_an_agent_keep_their_prompts_and_models(patient: Patient) -> None:
+    def ask(system: str, model: str) -> tuple[str, str]:
+        said = [{"role": "system", "content": system}, {"role": "user", "content": "Hello"}]
+        answer = httpx.post(
+            f"{patient.url()}/v1/chat/completions",
+            json={"model": model, "messages": said},
+            headers={"authorization": f"Bearer {patient.key}"},
+            timeout=20,
+        )
+        assert answer.status_code == 200, answer.text
+        return patient.sent("messages")[0]["content"], patient.sent("model")
+
+    def hashes() -> list[str]:
+        found = patient.agent.gateways[0].admin(f"/agents/{patient.agent.agent_id}/vitals").json()["items"]
+        return [one["prompt_hash"] for one in found]
+
+    for prompt in ("You are kind.", "You find files."):
+        ask(prompt, "m")
+    eventually(lambda: len(hashes()) == 2)
+    helper, good = hashes()
+    await patient.treat(
+        "both",
+        system_prompt=good,
+        usual_prompts=frozenset({helper}),
+        model="good-1",
+        usual_models=frozenset({"good-2"}),
+    )
+    eventually(lambda: ask("Be bad.", "bad-1") == ("You are kind.", "good-1"))
+    assert ask("You find files.", "good-2") == ("You find files.", "good-2")

@@ -74,3 +74,16 @@ def test_a_long_name_of_a_model_is_the_same_model_as_its_short_form() -> None:
     made.good = Good(None, name)
     patient = patient_of(made, incident(), prompt_kept=False, executors=frozenset())
     assert patient.model == patient.good_model == name
+
+
+def test_what_it_was_known_with_before_is_all_but_what_it_changed_to() -> None:
+    made = record()
+    for prompt, model in (("p1", "m1"), ("helper", "m2"), ("bad", "m9")):
+        made.state.accept("prompt", prompt)
+        made.state.accept("model", model)
+    case = incident(
+        finding("prompt_change", "prompt", detail={"now": "bad"}),
+        finding("model_change", "model", detail={"now": "m9"}),
+    )
+    patient = patient_of(made, case, prompt_kept=True, executors=frozenset())
+    assert (patient.usual_prompts, patient.usual_models) == ({"p1", "helper"}, {"m1", "m2"})

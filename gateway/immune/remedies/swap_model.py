@@ -8,7 +8,8 @@ def prescribe(patient: Patient) -> Prescription | None:
     """Nothing where it uses that model, or none is known."""
     if patient.good_model is None or patient.good_model == patient.model:
         return None
-    return Prescription(("swap_model",), model=patient.good_model)
+    usual = patient.usual_models - {patient.model}
+    return Prescription(("swap_model",), model=patient.good_model, usual_models=usual)
 
 
 SWAP_MODEL = Remedy("swap_model", "use the model that served it well before", prescribe, lasting=True)
