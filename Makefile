@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The tests of a file share gateways, so a file stays with one worker, and those of a directory, so files keep their order.
 WHOLE := $(if $(ARGS),,--numprocesses logical --dist loadfile --no-loadscope-reorder --durations 25 --cov --cov-report=term --cov-fail-under=90)
 
-.PHONY: run up down logs test lint format bench profile faults lock clean
+.PHONY: run demo up down logs test lint format bench profile faults lock clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -27,6 +27,9 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 
 run: $(VENV)/.run  ## start the gateway with the stub models on http://127.0.0.1:4000
 	@exec $(BIN)/leuko serve --stub $(ARGS)
+
+demo: $(VENV)/.run  ## a story on a gateway of its own: ARGS=sysadmin, modes, ops, guard; else a fleet that falls ill
+	@exec $(BIN)/leuko demo $(ARGS)
 
 test: $(VENV)/.dev  ## the whole suite, with coverage
 	$(BIN)/python -m pytest $(WHOLE) $(ARGS)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import gateway
 
-_WITHIN = 30.0
+_WITHIN = 60.0
 _LISTENS = re.compile(r"listens on (https?://\S+)")
 _SET = re.compile(r"(GATEWAY_|INGEST_|ADMIN_|LLM_UPSTREAM|MCP_UPSTREAM|OTEL_|LOG_)")
 

@@ -5,15 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.sdk import CreatedAgent, GatewayClient
-from tests.support.collector import running_collector
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
+from tests.support.upstream import answer, threaded
 
 HERE = Path(__file__).parent
 NODE, CODING = HERE / "node", HERE / "coding_agents"
@@ -146,13 +148,14 @@ def test_a_gateway_reaches_a_server_of_models(
 
 
 def test_a_gateway_sends_its_traces_to_langfuse(tmp_path: Path) -> None:
-    with running_collector(tmp_path) as collector:
-        keys = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
-        env = exported(printed("langfuse", "--upstream", collector.url), tmp_path, **keys)
-        # Langfuse has its own path before that of the standard; everything else is as printed.
-        assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == f"{collector.url}/api/public/otel"
-        env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
-        env |= {"GATEWAY_DATA_DIR": str(tmp_path / "data"), "OTEL_BSP_SCHEDULE_DELAY": "100"}
-        with running_gateway("--stub", env=env) as gateway:
-            assert pasted(printed("curl", "--url", gateway.url, "--agent-key", "sk-somebodys-own-key"), tmp_path)
-            eventually(lambda: "stub-echo" in collector.text)
+    keys = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
+    with threaded(answer(200)) as langfuse:
+        env = exported(printed("langfuse", "--upstream", langfuse.url), tmp_path, **keys)
+        with running_gateway("--stub", env={**env, "GATEWAY_DATA_DIR": str(tmp_path / "data")}) as gateway:
+            pasted(printed("curl", "--url", gateway.url, "--agent-key", "sk-somebodys-own-key"), tmp_path)
+        received = list(langfuse.requests)  # what is left goes out when the gateway stops; metrics would come, too
+    assert {request.target for request in received} == {b"/api/public/otel/v1/traces"}
+    assert {request.header("authorization") for request in received} == {f"Basic {b64encode(b'pk:sk').decode()}"}
+    traces = [ExportTraceServiceRequest.FromString(request.body) for request in received]
+    scopes = [scope for trace in traces for one in trace.resource_spans for scope in one.scope_spans]
+    assert any("stub-echo" in span.name for scope in scopes for span in scope.spans)
