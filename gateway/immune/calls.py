@@ -126,6 +126,12 @@ def forgotten(trail: Trail) -> Trail:
     return replace(trail, calls=(), dropped=trail.dropped + len(trail.calls))
 
 
+def latest(trail: Trail, most: int) -> Trail:
+    """The same conversation, of which only so many calls are known."""
+    calls = trail.calls[-most:]
+    return replace(trail, calls=calls, dropped=trail.dropped + len(trail.calls) - len(calls))
+
+
 def dump(trail: Trail) -> bytes:
     rows = [[call.tool, call.key, int(call.failed), call.word] for call in trail.calls]
     return json.dumps([FORMAT, rows, trail.dropped, trail.word, trail.last], separators=(",", ":")).encode()
