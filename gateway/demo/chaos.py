@@ -201,6 +201,8 @@ class Chaos:
                 missing.append(f"{agent.name}: none of {', '.join(sorted(fault.findings))} was found")
             if fault.blocks is not None and watch.blocked(agent) != fault.blocks:
                 missing.append(f"{agent.name}: it was {'not ' if fault.blocks else ''}blocked")
+            if fault.contains and not (watch.blocked(agent) or agent.name in watch.throttled):
+                missing.append(f"{agent.name}: it was neither blocked nor throttled")
         missing += [f"{agent.name}: it is well and was blocked" for agent in self._well() if self._watch.blocked(agent)]
         if fault.everybody and not watch.external:
             missing.append("no incident says that the provider is the cause")

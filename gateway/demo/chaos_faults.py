@@ -47,7 +47,7 @@ _ALL = (
         "latency", "one agent's answers take ten times as long", Behaviour(latency=10.0), "latency_spike", blocks=False
     ),
     _fault("tool", "one agent makes the same call again and again", Behaviour(loops=True), "tool_loop", blocks=True),
-    _fault("retry", "one agent's client repeats its requests", Behaviour(retries=2), "high_retry_rate", contains=True),
+    _fault("retry", "one agent's client repeats its requests", Behaviour(retries=2), "high_retry_rate"),
     _fault(
         "error",
         "one agent's requests are refused by its provider",
@@ -62,7 +62,6 @@ _ALL = (
         Behaviour(calls=RISKY),
         "denied_burst",
         "unsanctioned_call",
-        contains=True,
         denied=RISKY,
     ),
     _fault(

@@ -91,6 +91,12 @@ async def test_one_that_sees_nothing_or_blocks_the_wrong_one_does_not(path: Path
     assert [line.partition(": ")[2] for line in missing] == ["it is well and was blocked"] * 2
 
 
+async def test_what_goes_on_has_to_be_contained(path: Path) -> None:
+    missing, _ = await tried(path, "token", Admin(lambda chaos, name: (), ("token_spike",)), seconds=0.1)
+    assert [line.partition(": ")[2] for line in missing] == ["it was neither blocked nor throttled"]
+    assert (await tried(path, "token", Admin(blocked, ("token_spike",)), run="u"))[0] == []
+
+
 async def test_latency_must_not_block_and_what_is_denied_is_denied_for_the_trial_alone(path: Path) -> None:
     missing, _ = await tried(path, "latency", Admin(blocked, ("latency_spike",)), seconds=0.1)
     assert [line.partition(": ")[2] for line in missing] == ["it was blocked"]
