@@ -20,6 +20,7 @@ KEPT_CALLS = 128
 FORMAT = 1
 
 _LONGEST_RESULT = 32 * 1024
+_LONGEST_NAME = 100
 _LONGEST_WAITING = 200
 # What says so in a few words. Whoever runs a tool could as well give another result each time.
 _WAITING = re.compile(
@@ -117,19 +118,16 @@ def followed(
 
 
 def covered(name: str, arguments: Any, call_id: str | None, key: bytes) -> MadeCall:
-    """A call whose result is not there yet, as it may be stored: with a digest in place of its arguments."""
+    """A call whose result is not there yet, as it may be stored: with a digest in place of its arguments, and of a name
+    so long that nobody could remember many."""
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 2 * _DIGEST]}{_digest(b'', name)}"
     return MadeCall(name, _digest(key, _canonical(arguments)), call_id)
 
 
 def forgotten(trail: Trail) -> Trail:
     """The same conversation once its history was dropped: what came before is no part of a loop any more."""
     return replace(trail, calls=(), dropped=trail.dropped + len(trail.calls))
-
-
-def latest(trail: Trail, most: int) -> Trail:
-    """The same conversation, of which only so many calls are known."""
-    calls = trail.calls[-most:]
-    return replace(trail, calls=calls, dropped=trail.dropped + len(trail.calls) - len(calls))
 
 
 def dump(trail: Trail) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import orjson
 
-from gateway.immune.calls import KEPT_CALLS, VOLATILE_MEMBERS, Trail, covered, dump, followed, latest, load
+from gateway.immune.calls import KEPT_CALLS, VOLATILE_MEMBERS, Trail, covered, dump, followed, load
 from gateway.immune.finding import Finding
 from gateway.immune.loops import Kind, Loop, loop_in, looping
 from gateway.immune.settings import DEFAULT, Immune, LoopLimits
@@ -35,11 +35,9 @@ AGAIN_SECONDS = 60.0
 """The same loop of the same conversation is told no more often."""
 
 _KNOWN_LIMIT = 1_000
-_LATEST = 24
-"""Calls by which a loop is known still, where there is no room for all."""
 _TOLD_LIMIT = 10_000
 _LONGEST_NOTE = 16 * 1024
-"""Bytes: names of tools are as long as callers make them."""
+"""Bytes: ids of calls are as long as providers make them."""
 _SAID: dict[Kind, str] = {
     "identical_calls": "{call} was made {count} times within a few calls and gave the same each time",
     "alternation": "{call} and another one took turns {count} times and gave the same each time",
@@ -170,9 +168,6 @@ class Looping:
     def _remember(self, place: _Place, chain: Chain) -> None:
         empty = not (chain.made or chain.trail.calls)
         note = b"" if empty else _written(chain)
-        if len(note) > _LONGEST_NOTE:
-            chain = replace(chain, trail=latest(chain.trail, _LATEST))
-            note = _written(chain)
         if len(note) > _LONGEST_NOTE:
             return
         self._known.pop(place, None)

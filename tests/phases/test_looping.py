@@ -246,16 +246,6 @@ async def test_a_client_that_always_sends_the_whole_is_looked_at_as_such_though_
 async def test_long_names_hide_no_loop() -> None:
     async with gateway() as here:
         talk = KeptResponses("Look")
-        for number in range(60):
-            status, _ = await here.turn(talk, "x" * 300 + str(number), {}, "12:00")
-            assert status == 200
-        statuses = [(await here.turn(talk, "y" * 300, {}, "12:00"))[0] for _ in range(7)]
+        statuses = [(await here.turn(talk, "x" * 20_000, {}, "12:00"))[0] for _ in range(7)]
         assert statuses == [200] * 6 + [403]
-
-
-async def test_a_chain_with_names_of_any_length_is_not_kept() -> None:
-    async with gateway() as here:
-        talk = KeptResponses("Look")
-        for _ in range(3):
-            await here.turn(talk, "x" * 20_000, {}, "12:00")
-        assert all(not chain.made for chain in here.looping._known.values())
+        assert all(len(call.tool) <= 100 for chain in here.looping._known.values() for call in chain.trail.calls)
