@@ -57,7 +57,7 @@ class Chaos:
         self, trial: Trial, http: httpx.AsyncClient, ask: Ask, chance: random.Random, tell: Callable[[str], None]
     ) -> None:
         self._trial, self._fault = trial, trial.fault
-        self._http, self._ask, self._chance, self._say = http, ask, chance, tell
+        self._ask, self._say = ask, tell
         self.agents = simulated_agents(http, trial.agents, chance, prefix=f"chaos-{trial.run}", delay_ms=_DELAY_MS)
         self.ill = self.agents if trial.fault.everybody else self.agents[:1]
         self._clock = asyncio.get_running_loop().time
@@ -171,14 +171,7 @@ class Chaos:
         first = self.ill[0]
         if not self._fault.hides or self._hidden is not None or self._watch.state(first) != "QUARANTINED":
             return
-        other = SimulatedAgent(
-            self._http,
-            f"{first.name}-again",
-            credential=first.credential,
-            chance=self._chance,
-            role=first.role,
-            user_agent="python-httpx/0.28",
-        )
+        other = first.disguised()
         self._hidden = await other.ask()
         self._tell(f"{other.name}  {self._hidden.code or 'was served'}: {self._hidden.message}")
 

@@ -53,7 +53,7 @@ class FleetStory:
         rate: float = 4.0,
         cases: Sequence[Case] = STORY,
     ) -> None:
-        self._http, self._ask, self._chance, self._print, self._rate = http, ask, chance, tell, rate
+        self._ask, self._chance, self._print, self._rate = ask, chance, tell, rate
         self.agents = simulated_agents(http, agents, chance, prefix="fleet", delay_ms=_DELAY_MS)
         self._cases = {agent.name: case for agent, case in zip(self.agents, cases, strict=False)}
         self._began: dict[str, float] = {}
@@ -202,14 +202,7 @@ class FleetStory:
         if self._hidden or case is None or not case.fault.hides or agent.last.code == "conversation_blocked":
             return
         self._hidden = "under way"
-        other = SimulatedAgent(
-            self._http,
-            f"{agent.name}-again",
-            credential=agent.credential,
-            chance=self._chance,
-            role=agent.role,
-            user_agent="python-httpx/0.28",
-        )
+        other = agent.disguised()
         self._hidden = (await other.ask()).code or "served"
         self._tell(f"{other.name}  {agent.name} comes again under another name: {self._hidden}")
 

@@ -82,6 +82,17 @@ class SimulatedAgent:
         self._messages: list[dict[str, Any]] = []
         self._thing = role.things[0]
 
+    def disguised(self) -> "SimulatedAgent":
+        """The same, come again under another name and with another client; only its credential tells."""
+        return SimulatedAgent(
+            self._http,
+            f"{self.name}-again",
+            credential=self.credential,
+            chance=self._chance,
+            role=self.role,
+            user_agent="python-httpx/0.28",
+        )
+
     async def work(self, rate: float) -> None:
         """Ask `rate` times a second on average, less while the gateway answers slowly or wants to be left alone."""
         loop = asyncio.get_running_loop()
