@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import httpx
+
 from gateway.demo.walkthrough import Stage
 
 ALLOW = [
@@ -39,6 +41,7 @@ def guard(stage: Stage) -> None:
         stage.check(f"{action} {resource}", "allowed" if allowed else "denied", seen)
     _log(stage, agent_id, headers)
     _use(stage, agent_id, headers)
+    _page(stage)
     _quarantine(stage, agent_id, headers)
 
 
@@ -78,6 +81,21 @@ def _use(stage: Stage, agent_id: str, headers: dict[str, str]) -> None:
         return f"{agent['requests']} request, {agent['input_tokens']} tokens in, {agent['output_tokens']} out"
 
     stage.check("usage of the agent", expected, stage.eventually(used, expected))
+
+
+def _page(stage: Stage) -> None:
+    stage.act("DASHBOARD: the same for people, with a mouse")
+    path = "/dashboard"
+    answer = stage.http.get(path, follow_redirects=True)
+    stage.say(f"  {str(stage.http.base_url).rstrip('/')}{path}")
+    stage.check("open the operators' page", "200 text/html", f"{answer.status_code} {_kind(answer)}")
+    numbers = stage.ask("GET", "/stats")
+    stage.check("agents that it shows", "1", str(numbers["agents"]))
+
+
+def _kind(answer: httpx.Response) -> str:
+    kind: str = answer.headers.get("content-type", "")
+    return kind.partition(";")[0]
 
 
 def _quarantine(stage: Stage, agent_id: str, headers: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.commands.demo_walkthroughs import WALKTHROUGHS, show
 from gateway.demo.walkthrough import Step
+from tests.commands.conftest import run
 from tests.support.gateway import eventually
 from tests.support.prepared import ROOT
 
@@ -19,7 +20,12 @@ TELLS = {
     "sysadmin": ("403 intent_required", "refused: uses_exhausted", "healthy, restarts: 1"),
     "modes": ("refused: sre/modes/NORMAL", "refused: sre/always_blocked/0", "users, orders"),
     "ops": ("planned", "cat $(echo /etc/shadow)", "untouched"),
-    "guard": ("4 allowed, 4 denied, 1 reported", "1 request, 9 tokens in, 2 out", "403 agent_quarantined"),
+    "guard": (
+        "4 allowed, 4 denied, 1 reported",
+        "1 request, 9 tokens in, 2 out",
+        "200 text/html",
+        "403 agent_quarantined",
+    ),
 }
 """What stands in the table at the end of each."""
 
@@ -46,6 +52,11 @@ def test_the_story_goes_as_it_should_and_leaves_nothing_behind(name: str, tmp_pa
         assert told in table
     assert re.fullmatch(r"All \d+ steps went as expected\.", output.splitlines()[-1])
     assert not list(tmp_path.iterdir())
+
+
+def test_immune_is_another_name_of_the_fleets_story() -> None:
+    assert "--agents" in run("demo", "immune", "--agents", "3", code=2).output
+    assert "A fleet of simulated agents" in run("demo", "immune", "--help").output
 
 
 def test_a_step_that_went_otherwise_fails_the_story(tmp_path: Path) -> None:
