@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 WITHIN = 20.0
+_HARMLESS = ("NavigationEntryMarkedSkippable", "PerformanceIssue")  # issues that say what tests do, not what is wrong
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless=new",
@@ -68,10 +69,10 @@ class Chromium:
 
     def page(self, width: int = 1440, height: int = 900) -> "Page":
         """A new tab, with cookies of its own."""
-        context = self.ask("Target.createBrowserContext")["browserContextId"]
+        context = self.ask("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
         target = self.ask("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = self._pages[session] = Page(self, session)
+        page = self._pages[session] = Page(self, session, target)
         page.begin(width, height)
         return page
 
@@ -121,8 +122,9 @@ class Chromium:
 class Page:
     """One tab. `problems`: what its console and its security policy said; `requests`: the addresses it asked for."""
 
-    def __init__(self, chromium: Chromium, session: str) -> None:
+    def __init__(self, chromium: Chromium, session: str, target: str) -> None:
         self._chromium = chromium
+        self._target = target
         self._session = session
         self.problems: list[str] = []
         self.requests: list[str] = []
@@ -130,6 +132,7 @@ class Page:
     def begin(self, width: int, height: int) -> None:
         for domain in ("Page", "Runtime", "Log", "Network", "Performance", "Audits"):
             self.ask(f"{domain}.enable")
+        self.ask("Emulation.setFocusEmulationEnabled", enabled=True)  # every tab is the one in front
         self.size(width, height)
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
@@ -144,10 +147,13 @@ class Page:
             self.problems.append(f"exception: {details.get('exception', {}).get('description', details['text'])}")
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"log: {params['entry']['text']} {params['entry'].get('url', '')}")
-        elif method == "Audits.issueAdded":
+        elif method == "Audits.issueAdded" and not any(one in str(params) for one in _HARMLESS):
             self.problems.append(f"issue: {params['issue']}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
+
+    def close(self) -> None:
+        self._chromium.ask("Target.closeTarget", targetId=self._target)
 
     def size(self, width: int, height: int) -> None:
         self.ask(
@@ -167,13 +173,12 @@ class Page:
         assert "exceptionDetails" not in answer, f"{script[:200]}: {answer['exceptionDetails']}"
         return answer["result"].get("value")
 
-    def until(self, script: str, within: float = WITHIN) -> Any:
-        """Ask again and again until the expression is true; its value."""
+    def until(self, script: str, within: float = WITHIN) -> None:
+        """Ask again and again until the expression is true."""
         end = time.monotonic() + within
         while True:
-            found = self.run(f"(() => {{ try {{ return {script} }} catch {{ return null }} }})()")
-            if found:
-                return found
+            if self.run(f"(() => {{ try {{ return !!({script}) }} catch {{ return false }} }})()"):
+                return
             assert time.monotonic() < end, f"never true: {script}\n{self.text()}\n{self.problems}"
             time.sleep(0.05)
 
@@ -204,10 +209,12 @@ class Page:
             "n.dispatchEvent(new Event('change', {bubbles: true})); })()"
         )
 
-    def press(self, key: str, code: int, shift: bool = False) -> None:
-        for kind in ("rawKeyDown", "keyUp"):
-            self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
-                     modifiers=8 if shift else 0)  # fmt: skip
+    def press(self, key: str) -> None:
+        """`Tab`, `Enter` or `Escape`."""
+        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}[key]
+        named: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.ask("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **named)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **named)
 
     def picture(self, path: Path, whole: bool = True) -> None:
         """A screenshot, of all that can be scrolled to."""

@@ -70,4 +70,4 @@ def _keep(request: Request, response: Response, sessions: Sessions, session: Ses
 
 def _secure(request: Request) -> bool:
     """Whether the browser came by TLS. Who lies about it only keeps his own cookie from plain connections."""
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "").lower() == "https"
+    return request.scope["scheme"] == "https" or request.headers.get("x-forwarded-proto", "").lower() == "https"

@@ -8,13 +8,20 @@ import { announce, attempt, field, oneAtATime } from "/dashboard/ui.js";
 const VIEWS = [
   ["", "Overview", "overview"],
   ["agents", "Agents", "agents"],
+  ["approvals", "Approvals", "approvals"],
+  ["healing", "Healing", "healing"],
+  ["mode", "Mode", "mode"],
+  ["policies", "Policies", "policies"],
+  ["audit", "Audit", "audit"],
+  ["providers", "Providers", "providers"],
 ];
-const BELOW = {};
+const BELOW = { agent: ["agent", "agents"], incident: ["incident", "healing"] };
 const RANK = { viewer: 0, operator: 1, admin: 2 };
 const LEAST_PAUSE = 5_000; // milliseconds between two looks
 const SHARE = 20; // a look may take one part in so many of the time
 const GATHER = 250; // milliseconds in which events are gathered
 const RENEW = 10 * 60_000;
+const WORTH = new Set(["SUSPECTED", "QUARANTINED", "EXHAUSTED"]); // what is told to who looks at something else
 const OVER = "Your session is over. Sign in again.";
 
 const $ = (id) => document.getElementById(id);
@@ -96,6 +103,7 @@ function signedIn(who) {
   say($("who"), `${who.key_id} · ${who.role}`);
   live.start();
   showMode();
+  showPending();
   route();
 }
 
@@ -115,7 +123,7 @@ setInterval(() => {
 
 const links = new Map(VIEWS.map(([path, title]) => [path, h("a", { href: `#/${path}` }, title)]));
 const waiting = h("span", { class: "badge", hidden: true });
-links.get("").append(waiting);
+links.get("approvals").append(waiting);
 fill($("nav"), h("ul", {}, [...links.values()].map((link) => h("li", {}, link))));
 
 $("menu").addEventListener("click", () => openMenu($("menu").getAttribute("aria-expanded") !== "true"));
@@ -147,10 +155,24 @@ async function showMode() {
   }
 }
 
+async function showPending() {
+  try {
+    pending((await api.get("/stats")).pending_approvals);
+  } catch {
+    // the view says what is wrong
+  }
+}
+
+setInterval(() => {
+  // A view in which somebody reads asks for nothing: whether the gateway still answers is asked for here.
+  if (session && !document.hidden && Date.now() - live.heardAt >= LEAST_PAUSE) showPending();
+}, LEAST_PAUSE);
+
 live.watch((kind, event) => {
   const { data } = event;
+  if (kind.startsWith("approval.")) showPending();
   if (kind === "mode") showMode();
-  if (kind === "lifecycle") announce(`${data.agent_id} is ${data.state} now.`);
+  if (kind === "lifecycle" && WORTH.has(data.state)) announce(`${data.agent_id} is ${data.state} now.`);
   if (kind === "approval.requested") announce("An approval waits for a person.");
   if (kind === "immune.alert") announce("The immune system asks for a person.", "error");
 });

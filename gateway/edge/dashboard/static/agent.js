@@ -1,0 +1,234 @@
+// One agent: what is wrong with it, since when, what was done, and what can be done now.
+
+import { drop, get, id, post } from "/dashboard/api.js";
+import { vitalsChart } from "/dashboard/charts.js";
+import { entries } from "/dashboard/entries.js";
+import { fill, given, h, say } from "/dashboard/dom.js";
+import { ago, BLOCKED, chip, count, MEANING, measure, sigma, usd, when } from "/dashboard/format.js";
+import { incidentRow } from "/dashboard/incident.js";
+import { ask, attempt, empty, facts, part, table } from "/dashboard/ui.js";
+
+const CALLS = 100;
+const [COLUMN, GAP] = [320, 16]; // of the charts' grid, in pixels; the style sheet has the same
+const CHARTS = [
+  ["latency", "Latency", "ms", (v) => v.latency_ms],
+  ["ttft", "First token", "ms", (v) => v.ttft_ms],
+  ["output", "Output tokens", "tokens", (v) => v.output_tokens],
+  ["input_first", "Input tokens", "tokens", (v) => v.input_tokens],
+  ["tools", "Tool calls", "calls", (v) => v.tool_calls],
+  ["cost", "Cost", "USD", (v) => v.cost_usd],
+];
+const NEEDS_REASON = { name: "reason", label: "Reason", required: true, maxlength: 200 };
+
+export async function show(main, context) {
+  context.title("Agent");
+  return new AgentView(main, context);
+}
+
+class AgentView {
+  constructor(main, { argument, may, title }) {
+    this.agent = argument;
+    this.path = `/agents/${id(argument)}`;
+    this.may = may;
+    this.title = title;
+    this.name = h("h1", {}, given(argument));
+    this.state = h("span", {});
+    this.meaning = h("p", { class: "muted" });
+    this.actions = h("div", { class: "buttons" });
+    this.facts = h("div");
+    this.charts = h("div", { class: "charts" });
+    this.moves = h("ol", { class: "timeline" });
+    this.incidents = h("ul", { class: "rows" });
+    this.calls = entries("Recent calls and what was decided", { agent: false });
+    this.evidence = h("div");
+    this.keys = h("div");
+    this.policy = h("div");
+    this.model = null;
+    fill(main,
+      h("p", {}, h("a", { href: "#/agents" }, "← Agents")),
+      h("div", { class: "title" }, this.name, this.state), this.meaning,
+      h("div", { class: "part" }, this.facts, this.actions),
+      part("Vitals", this.charts),
+      h("div", { class: "two" }, part("Lifecycle", this.moves), part("Incidents", this.incidents)),
+      part("Recent calls", this.calls.node),
+      h("div", { class: "two" }, part("Who it is", this.evidence, this.keys), part("Policy in effect", this.policy)));
+  }
+
+  wants(kind, data) {
+    return data.agent_id === this.agent || kind === "mode";
+  }
+
+  async update() {
+    const [agent, life, baseline, vitals, incidents, audit] = await Promise.all([
+      get(this.path), get(`/lifecycle/${id(this.agent)}`), get(`${this.path}/baseline`),
+      get(`${this.path}/vitals`, { limit: CALLS }), get("/incidents", { agent_id: this.agent, limit: 20 }),
+      get("/audit", { agent_id: this.agent, limit: 60 }),
+    ]);
+    this.head(agent, life);
+    this.draw(baseline, vitals.items.reverse());
+    fill(this.moves, life.history.length ? [...life.history].reverse().map(move)
+      : h("li", {}, chip(life.state), " since ", ago(life.since)));
+    fill(this.incidents, incidents.items.length ? incidents.items.map(incidentRow) : h("li", { class: "empty" }, "None."));
+    this.calls.show(audit.items);
+    fill(this.evidence, evidence(agent));
+    await Promise.all([this.showPolicy(), this.may("admin") && this.showKeys(agent)]);
+  }
+
+  head(agent, life) {
+    const shown = agent.name ?? agent.agent_id;
+    this.title(shown);
+    say(this.name.firstChild, shown);
+    if (this.shown !== agent.state) {
+      this.shown = agent.state;
+      fill(this.state, chip(agent.state));
+      say(this.meaning, MEANING[agent.state]);
+    }
+    fill(this.facts, facts([
+      ["In this state since", ago(life.since)],
+      ["Because", life.history.length > 0 && given(life.history.at(-1).cause)],
+      ["Deviation", sigma(agent.deviation)],
+      ["Throttled", agent.throttled && "one request at a time"],
+      ["Treated with", agent.remedies.length > 0 && given(agent.remedies.join(", "))],
+      ["Id", h("code", {}, agent.agent_id)],
+      ["Team", agent.owner_team && given(agent.owner_team)],
+      ["Environment", agent.environment && given(agent.environment)],
+      ["Models", given(agent.models.join(", "))],
+      ["MCP servers", given(agent.mcp_servers.join(", ") || "–")],
+      ["Tools", given(agent.tools.slice(0, 12).join(", ") || "–")],
+      ["Requests", count(agent.requests)],
+      ["Tokens in / out", `${count(agent.input_tokens)} / ${count(agent.output_tokens)}`],
+      ["Cost", usd(agent.cost_usd)],
+      ["First seen", ago(agent.first_seen)],
+      ["Last seen", ago(agent.last_seen)],
+    ]));
+    this.buttons(agent);
+  }
+
+  buttons(agent) {
+    const wanted = `${agent.state} ${agent.throttled} ${agent.remedies.length > 0}`;
+    if (this.offered === wanted) return; // who is about to press one keeps it
+    this.offered = wanted;
+    if (!this.may("operator")) return fill(this.actions, h("span", { class: "muted" }, "Your role can only look."));
+    const treated = agent.throttled || agent.remedies.length > 0;
+    fill(this.actions,
+      ["QUARANTINED", "EXHAUSTED"].includes(agent.state) && [
+        this.button("Heal now", "primary", () => this.heal()), this.button("Release", "", () => this.release())],
+      !BLOCKED.has(agent.state) && this.button("Quarantine", "danger", () => this.quarantine()),
+      treated && this.button("End remedies", "", () => this.endRemedies()),
+      this.button("Accept as normal", "", () => this.accept()));
+  }
+
+  button(text, kind, doing) {
+    return h("button", { type: "button", class: kind, onclick: async () => {
+      if (await doing()) this.update();
+    } }, text);
+  }
+
+  heal() {
+    return attempt(() => post(`${this.path}/heal`), (life) => `${this.agent} is ${life.state}.`);
+  }
+
+  async quarantine() {
+    const given = await ask({ title: "Quarantine this agent?", danger: true, confirm: "Quarantine",
+      text: "Nothing of it passes from then on, until somebody releases or heals it.",
+      fields: [NEEDS_REASON, { name: "drain", label: "Seconds that running streams may go on", kind: "number", value: "0",
+        min: 0, max: 3600 }] });
+    return given && attempt(
+      () => post(`/quarantine/${id(this.agent)}`, { reason: given.reason, drain_seconds: Number(given.drain ?? 0) }),
+      (told) => told.pending.length ? `Quarantined; ${told.pending.length} replicas have not confirmed.` : "Quarantined.");
+  }
+
+  async release() {
+    const given = await ask({ title: "Release this agent?", confirm: "Release", fields: [NEEDS_REASON],
+      text: "It is let through again, on probation, without a remedy." });
+    return given && attempt(() => drop(`/quarantine/${id(this.agent)}`, given), "Released, on probation.");
+  }
+
+  async endRemedies() {
+    const sure = await ask({ title: "End its remedies?", confirm: "End remedies",
+      text: "A throttle too. What is found anew may bring them back." });
+    return sure && attempt(() => drop(`/healing/${id(this.agent)}`), "Its remedies have ended.");
+  }
+
+  async accept() {
+    const sure = await ask({ title: "Is this its new normal?", confirm: "Accept as normal",
+      text: "What it does from now on is learned as usual; what it was before counts no more." });
+    return sure && attempt(() => post(`${this.path}/baseline/accept`), (told) =>
+      told.accepted ? "Accepted: it is learned anew." : "It will be done when the agent is next watched.");
+  }
+
+  draw(baseline, vitals) {
+    const model = vitals.at(-1)?.model ?? baseline.metrics.at(-1)?.model;
+    const rows = vitals.filter((v) => v.model === model);
+    const columns = Math.max(1, Math.floor((this.charts.clientWidth + GAP) / (COLUMN + GAP)));
+    const width = Math.max(200, Math.floor((this.charts.clientWidth - GAP * (columns - 1)) / columns));
+    const drawn = CHARTS.map(([metric, label, unit, valueOf]) => {
+      const points = rows.filter((v) => valueOf(v) !== null)
+        .map((v) => ({ at: new Date(v.time), value: valueOf(v), bad: bad(v) }));
+      if (!points.length) return null;
+      const band = baseline.metrics.find((one) => one.model === model && one.metric === metric) ?? null;
+      const known = band && band.usual !== null;
+      return h("div", {}, h("h3", {}, label, " ", h("span", { class: "muted" }, `${measure(points.at(-1).value)} ${unit}`)),
+        vitalsChart(points, band, { label, unit, width }),
+        h("p", { class: "hint" }, known
+          ? `usual ${measure(band.usual)} (${measure(band.low)} to ${measure(band.high)}), latest ${sigma(band.deviation)}`
+          : "usual values are not known yet"));
+    }).filter(Boolean);
+    fill(this.charts, drawn.length ? drawn : empty("No calls are kept of this agent."));
+  }
+
+  async showPolicy() {
+    const policy = await get(`${this.path}/policy`, { effective: true });
+    const tools = (title, names) => names.length > 0 && [h("h3", {}, title), h("p", {}, given(names.join(", ")))];
+    fill(this.policy,
+      facts([["Mode", Object.entries(policy.modes).map(([name, mode]) => h("div", {}, given(name), ": ", given(mode)))],
+        ["Own document", policy.version ? h("a", { href: `#/policies/${id(policy.policy)}` }, given(policy.policy)) : "none"]]),
+      tools("Allowed tools", policy.allowed_tools), tools("After approval", policy.approval_tools),
+      tools("Blocked tools", policy.blocked_tools), tools("Its own allow list", policy.allow),
+      tools("Its own deny list", policy.deny),
+      policy.limits.length > 0 && [h("h3", {}, "Limits"), h("ul", {}, policy.limits.map((one) =>
+        h("li", {}, given(one.limit), `: ${measure(one.most)} (`, given(one.policy), ")")))],
+      policy.warnings.map((text) => h("p", { class: "note" }, text)));
+  }
+
+  async showKeys(agent) {
+    if (!agent.verified) return fill(this.keys);
+    const { items } = await get(`${this.path}/keys`);
+    const rows = table("Keys", [["Key"], ["Made"], ["Ends"], [""]]);
+    fill(rows.body, items.map((key) => h("tr", {}, h("td", {}, h("code", {}, key.key_id)),
+      h("td", {}, when(key.created_at)), h("td", {}, key.expires_at ? when(key.expires_at) : "never"),
+      h("td", {}, h("button", { type: "button", onclick: () => this.revoke(key) }, "Revoke")))));
+    fill(this.keys, h("h3", {}, "Keys"), items.length ? rows.node : empty("It has no key."),
+      h("button", { type: "button", onclick: () => this.makeKey() }, "Make a key"));
+  }
+
+  async revoke(key) {
+    const sure = await ask({ title: "Revoke this key?", danger: true, confirm: "Revoke",
+      text: `${key.key_id} is refused from then on, and its open streams are cut.` });
+    if (sure && await attempt(() => drop(`${this.path}/keys/${id(key.key_id)}`), "Revoked.")) this.update();
+  }
+
+  async makeKey() {
+    const made = await attempt(() => post(`${this.path}/keys`, {}));
+    if (!made) return;
+    await ask({ title: "The new key", text: "It is shown this one time. Copy it to where the agent reads it.", confirm: "Done",
+      fields: [{ name: "key", label: "Key", value: made.api_key, readonly: true }] });
+    this.update();
+  }
+}
+
+const bad = (v) =>
+  v.error_type ?? (v.status >= 400 ? `status ${v.status}` : v.denied_calls ? `${v.denied_calls} calls denied` : null);
+
+const move = (one) => h("li", {}, chip(one.state), " ", when(one.at),
+  h("div", { class: "muted" }, given(one.cause), " · by ", given(one.by)));
+
+function evidence(agent) {
+  return [
+    facts([["Proved by a key", agent.verified ? "yes" : "no"], ["Client", agent.client && given(agent.client)],
+      ["Address", agent.address && given(agent.address)], ["Credential", agent.credential && given(agent.credential)],
+      ["Merged into", agent.merged_into && given(agent.merged_into)]]),
+    agent.evidence.length > 0 && [h("h3", {}, "Evidence"), h("ul", {}, agent.evidence.map((one) =>
+      h("li", {}, given(one.kind), ` ${Math.round(one.score * 100)} %`, one.detail && [" · ", given(one.detail)])))],
+  ];
+}

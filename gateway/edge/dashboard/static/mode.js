@@ -1,0 +1,70 @@
+// The operational mode: what is set, by whom, why and until when; and another one.
+
+import { get, put } from "/dashboard/api.js";
+import { fill, given, h } from "/dashboard/dom.js";
+import { ago, when } from "/dashboard/format.js";
+import { ask, attempt, field, heading, part, table, values } from "/dashboard/ui.js";
+
+const TTLS = [["", "until it is changed"], ["900", "15 minutes"], ["3600", "1 hour"], ["14400", "4 hours"], ["86400", "1 day"]];
+const START = "~start";
+
+export async function show(main, { may, title, showMode }) {
+  title("Mode");
+  const operator = may("operator");
+  const now = h("p", { class: "note" });
+  const set = table("Modes that are set", [["Scope"], ["Mode"], ["Reason"], ["By"], ["Since"], ["Ends"], [""]]);
+  const documents = table("Modes that policies have", [["Policy"], ["Modes, the start mode first"]]);
+  const choice = field({ name: "mode", label: "Mode", kind: "select", required: true });
+  const select = choice.querySelector("select");
+  const form = h("form", { onsubmit: (event) => {
+    event.preventDefault();
+    const { mode, scope, reason, ttl_seconds: ttl } = values(form);
+    change({ mode: mode === START ? null : mode, ...(scope && { scope }), reason, ...(ttl && { ttl_seconds: Number(ttl) }) });
+  } },
+    h("div", { class: "filters" }, choice,
+      field({ name: "scope", label: "Scope", value: "everyone", pattern: "everyone|(agent|team|environment|policy):.+",
+        hint: "everyone, agent:ID, team:NAME, environment:NAME or policy:NAME" }),
+      field({ name: "ttl_seconds", label: "It stays", kind: "select", options: TTLS })),
+    field({ name: "reason", label: "Reason", required: true, maxlength: 200, hint: "It is on the record, with your key's id." }),
+    h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Switch mode")));
+  fill(main, heading("Mode"), now, part("Set now", set.node), operator && part("Switch", form),
+    part("Policies with modes", documents.node));
+
+  async function change(body) {
+    const what = body.mode === null ? "Back to the start mode?" : `Switch ${body.scope ?? "everyone"} to ${body.mode}?`;
+    const sure = await ask({ title: what, confirm: "Switch", text: "It counts from the next decision on, on every replica." });
+    if (!sure) return;
+    const done = await attempt(() => put("/mode", body), (told) => told.pending.length
+      ? `Switched; ${told.pending.length} replicas have not confirmed yet.` : "Switched, on every replica.");
+    if (done) form.elements.namedItem("reason").value = "";
+    showMode();
+    view.update();
+  }
+
+  const end = (one) => change({ mode: null, scope: one.scope, reason: `end of: ${one.reason}`.slice(0, 200) });
+  const view = {
+    wants: (kind) => kind === "mode" || kind === "admin.change",
+    async update() {
+      const found = await get("/mode");
+      const names = Object.entries(found.policies);
+      fill(now, found.mode ? ["Everyone is in mode ", h("strong", {}, given(found.mode)), "."]
+        : "No mode is set for everyone: each policy is in its start mode.");
+      now.className = found.mode ? "note" : "muted";
+      fill(set.body, found.items.length ? found.items.map((one) => h("tr", {}, h("td", {}, given(one.scope)),
+        h("td", {}, h("strong", {}, given(one.mode ?? "start mode"))), h("td", {}, given(one.reason)), h("td", {}, given(one.by)),
+        h("td", {}, ago(one.since)), h("td", {}, one.expires_at ? when(one.expires_at) : "when it is changed"),
+        h("td", {}, operator && h("button", { type: "button", "aria-label": `End ${one.mode} of ${one.scope}`,
+          onclick: () => end(one) }, "End"))))
+        : h("tr", {}, h("td", { colspan: 7, class: "muted" }, "Nothing.")));
+      fill(documents.body, names.length ? names.map(([name, modes]) => h("tr", {},
+        h("td", {}, h("a", { href: `#/policies/${encodeURIComponent(name)}` }, given(name))), h("td", {}, given(modes.join(", ")))))
+        : h("tr", {}, h("td", { colspan: 2, class: "muted" }, "No policy has modes, so there is nothing to switch.")));
+      const all = [...new Set(names.flatMap(([, modes]) => modes))];
+      if (select.dataset.modes !== all.join()) {
+        select.dataset.modes = all.join();
+        fill(select, all.map((mode) => h("option", { value: mode }, mode)), h("option", { value: START }, "the start mode"));
+      }
+    },
+  };
+  return view;
+}
