@@ -7,7 +7,7 @@ from gateway.immune.prescription import NOTHING, Prescription
 from gateway.model.agent import Agent
 from gateway.model.bounded import make_room
 from gateway.model.exchange import Exchange
-from gateway.phases.treatment import Treatment, document_of
+from gateway.phases.treatment import Treated, document_of
 from gateway.policy.document import Document
 from gateway.policy.engine import Engine
 from gateway.policy.plan import Plans
@@ -23,7 +23,7 @@ class InForce:
 
     engine: Engine
     plans: Plans
-    treatment: Treatment | None = None
+    treatment: Treated | None = None
 
 
 def in_force(
@@ -49,7 +49,7 @@ def under_treatment(everyone: InForce, agent_id: str, prescription: Prescription
     taking = replace(own, clauses=replace(own.clauses, strip_tools=True))
     alone = Engine((taking,), servers=before.servers)
     engine = Engine(documents, servers=before.servers, before=before)
-    return InForce(engine, Plans(documents), Treatment(prescription, own.name, alone))
+    return InForce(engine, Plans(documents), Treated(prescription, own.name, alone))
 
 
 class Policies:

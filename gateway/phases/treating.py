@@ -21,8 +21,9 @@ from gateway.phases.forgetting import Forgetting
 from gateway.phases.judging_requests import NAMED_IN_PATH, acts_there
 from gateway.phases.policies import Policies
 from gateway.phases.profile import Profile, Profiler
-from gateway.phases.treatment import Treatment
+from gateway.phases.treatment import Treated
 from gateway.policy.question import Facts
+from gateway.store.prescriptions import Case
 from gateway.wire import DIALECTS
 from gateway.wire.drop_history import NothingLeft
 from gateway.wire.edit import set_member
@@ -39,16 +40,6 @@ class Prompts(Protocol):
     """System prompts that were fine; see `store.prompts`."""
 
     async def get(self, agent_id: str, hash: str) -> str | None: ...
-
-
-class Case(Protocol):
-    """Whose treatment it is. `since` in seconds since the epoch; each None where there is no treatment under way."""
-
-    @property
-    def incident_id(self) -> str | None: ...
-
-    @property
-    def since(self) -> float | None: ...
 
 
 class Treating:
@@ -107,7 +98,7 @@ class Treating:
                 "one.",
             )
 
-    async def _treat(self, exchange: Exchange, agent: Agent, treatment: Treatment) -> None:
+    async def _treat(self, exchange: Exchange, agent: Agent, treatment: Treated) -> None:
         """In this order: what is said, who is asked, what it may do."""
         prescription, before = treatment.prescription, exchange.plain
         if prescription.drop_history:
@@ -199,7 +190,7 @@ def _naming(route: Route, model: str) -> Route:
     return route if route.deployment is None else replace(route, deployment=name)
 
 
-def _take_tools(exchange: Exchange, agent: Agent, treatment: Treatment) -> None:
+def _take_tools(exchange: Exchange, agent: Agent, treatment: Treated) -> None:
     """Take out what the agent may not use. What cannot be taken out is refused where it is judged."""
     ask = exchange.ask
     if ask is None or not (ask.tools or "web_search_options" in ask.document):

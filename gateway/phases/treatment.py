@@ -17,7 +17,7 @@ NAME = "immune"
 
 
 @value
-class Treatment:
+class Treated:
     """What holds for one agent under one prescription. `name` is that of its document, `alone` knows no other."""
 
     prescription: Prescription
