@@ -2,7 +2,8 @@
 
 | finding | metric | evidence |
 |---|---|---|
-| `unsanctioned_call` | `ungranted`, `reported` | hard: a call was executed that no model has proposed, or is reported to have been though it was not let through; where a policy watches that tool |
+| `unsanctioned_call` | `ungranted` | hard: a call was executed here that no model has proposed, where a policy watches that tool |
+| `unsanctioned_call` | `reported` | not hard: a call is reported to have been executed that was not let through, where a policy has an entry for that tool |
 | `identity_evasion` | `credential` | hard of a new agent that comes with a quarantined agent's credential; told of the latter as well, not hard |
 | `identity_evasion` | `likeness` | not hard: a new agent looks like a quarantined one and comes from its address, with another credential |
 | `cost_spike` | `budget` | not hard: it has spent a budget that is its own, and goes on asking |
@@ -24,6 +25,7 @@ from gateway.wire.refusal_text import tool_name
 AGAIN_SECONDS = 60.0
 """The same of the same agent is told no more often."""
 
+EXECUTED = "ungranted"
 _REMEMBERED = 10_000
 
 
@@ -43,13 +45,16 @@ class Evidence:
         self._seldom = Seldom(AGAIN_SECONDS, _REMEMBERED, clock)
 
     def unsanctioned(self, exchange: Exchange, agent: Agent, metric: str, tool: str) -> None:
-        """A call of a governed tool went past what models proposed and policies allowed."""
+        """A call of a governed tool went past what models proposed and policies allowed.
+
+        A reported result alone proves less than a call that was executed here: the policy may be newer than the call.
+        """
         self._tell(
             "unsanctioned_call",
             metric,
             agent.agent_id,
             exchange.id,
-            hard=True,
+            hard=metric == EXECUTED,
             conversation=exchange.conversation,
             detail={"tool": tool_name(tool)},
         )

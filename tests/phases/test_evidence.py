@@ -177,7 +177,7 @@ async def test_a_result_of_a_call_that_was_not_let_through_is_hard_evidence_wher
         return
     assert answer.status_code == 403, answer.text
     ((one),) = world.found
-    assert (one.type, one.metric, one.hard) == ("unsanctioned_call", "reported", True)
+    assert (one.type, one.metric, one.hard) == ("unsanctioned_call", "reported", False)
     assert one.detail == {"tool": "send_mail"} and one.conversation
 
 
