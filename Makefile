@@ -51,7 +51,7 @@ profile: $(VENV)/.dev  ## where a request's time goes, phase by phase
 	$(BIN)/python -m tests.bench --profile $(ARGS)
 
 faults: $(VENV)/.dev  ## the long fault runs; writes tests/faults/summary.json
-	$(BIN)/python -m pytest -m faults --timeout=3600 tests/faults $(ARGS)
+	$(BIN)/python -m pytest -m faults --timeout=3600 tests/faults tests/commands/test_demo_fleet.py $(ARGS)
 
 lock: $(VENV)/.dev  ## the versions and hashes of the container image, newest that fit
 	@$(PIP) uv
