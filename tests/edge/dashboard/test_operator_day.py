@@ -59,6 +59,7 @@ def test_people_switch_the_mode_ask_what_would_be_decided_and_check_the_record(
     world.gateway.complete("sk-agent-0123456789")
     page = signed_in()
     go(page, "mode", "Switch mode")
+    page.until("document.querySelector('option[value=EMERGENCY]')")
     page.fill("main select[name=mode]", "EMERGENCY")
     page.fill("main select[name=ttl_seconds]", "900")
     page.fill("main input[name=reason]", "the database is down")
