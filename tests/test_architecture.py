@@ -4,7 +4,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -86,9 +86,13 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
     def imports(self) -> Iterator[tuple[int, str]]:
         """(line, dotted name) of everything imported, wherever in the file, for types only or not."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -96,11 +100,13 @@ class Module:
                     yield node.lineno, f"{node.module}.{alias.name}"
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        return (n for n in ast.walk(self.tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+        return (n for n in self.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def modules(root: Path = ROOT) -> list[Module]:
-    return [Module(path, root) for path in sorted((root / "gateway").rglob("*.py"))]
+@cache
+def modules() -> list[Module]:
+    """Each is read and parsed once for all rules."""
+    return [Module(path, ROOT) for path in sorted((ROOT / "gateway").rglob("*.py"))]
 
 
 def layers(module: Module) -> Iterator[str]:
@@ -154,7 +160,7 @@ def sizes(module: Module) -> Iterator[str]:
 
 def explained_excepts(module: Module) -> Iterator[str]:
     """Whoever catches everything and does not raise it again says why, beside it or in the line above or below."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node.type) and not _raises_again(node):
             near = module.lines[max(node.lineno - 2, 0) : node.lineno + 1]
             if not any("#" in line for line in near):
@@ -173,7 +179,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 
 def clocks(module: Module) -> Iterator[str]:
     """Wall-clock time is an argument."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.time":
             yield f"{node.lineno}: calls time.time(); take a clock argument"
     for line, name in module.imports():
@@ -183,7 +189,7 @@ def clocks(module: Module) -> Iterator[str]:
 
 def paths_as_received(module: Module) -> Iterator[str]:
     """A path is the one on the request line; `request.url` is put together with whatever the Host header says."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.Attribute) or node.attr not in ("url", "base_url"):
             continue
         if ast.unparse(node.value).split(".")[-1] == "request":
@@ -192,14 +198,14 @@ def paths_as_received(module: Module) -> Iterator[str]:
 
 def absolute_imports(module: Module) -> Iterator[str]:
     """Imports are absolute, so that a line says where a name comes from."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             yield f"{node.lineno}: imports relatively"
 
 
 def no_state(module: Module) -> Iterator[str]:
     """Importing a module does nothing and leaves nothing that changes."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Global):
             yield f"{node.lineno}: has the global {', '.join(node.names)}; state belongs to an object built in app"
     for node in module.tree.body:
@@ -217,14 +223,17 @@ def has_tests(module: Module) -> Iterator[str]:
     """What a module does is tested in a file of its name, or of its first words (`sse_frames`: `test_sse`)."""
     if module.name in UNTESTED or not _does_something(module) or module.room in ("__main__", ""):
         return
-    stem, tests = module.name.split(".")[-1], module.root / "tests"
-    near = {
-        path.stem.removeprefix("test_")
-        for path in (*tests.glob("test_*.py"), *(tests / module.room).rglob("test_*.py"))
-    }
+    stem, near = module.name.split(".")[-1], _tested(module.root / "tests", module.room)
     if not any(stem in name or stem.startswith(f"{name}_") for name in near):
         expected = Path("tests", *module.name.split(".")[1:-1], f"test_{stem}.py")
         yield f"has no test file; expected {expected}, or one in its room whose name contains {stem!r}"
+
+
+@cache
+def _tested(tests: Path, room: str) -> frozenset[str]:
+    """What the test files near a room are called."""
+    near = (*tests.glob("test_*.py"), *(tests / room).rglob("test_*.py"))
+    return frozenset(path.stem.removeprefix("test_") for path in near)
 
 
 def _does_something(module: Module) -> bool:
