@@ -54,7 +54,7 @@ def test_an_agent_in_quarantine_is_a_patient_and_heal_now_treats_it_whoever_hold
     answer = gateway.ask("POST", f"/agents/{agent}/heal")
     assert (answer.status_code, answer.json()["incident_id"]) == (200, said["incident_id"])
     assert answer.json()["state"] == "HEALING"
-    eventually(lambda: gateway.admin(f"/agents/{agent}").json()["state"] == "PROBATION")
+    eventually(lambda: gateway.admin(f"/agents/{agent}").json().get("state") == "PROBATION")  # 503 where Redis is slow
     found = patient(gateway, agent)
     assert found is not None and found["trigger"] == "heal_now" and found["remedies"]
     incident = gateway.admin(f"/incidents/{said['incident_id']}").json()
