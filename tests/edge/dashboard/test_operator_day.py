@@ -8,6 +8,7 @@ import pytest
 
 from tests.edge.dashboard.conftest import World
 from tests.support.browser import Page
+from tests.support.gateway import eventually
 
 AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 VIEWS = {
@@ -84,6 +85,10 @@ def test_people_switch_the_mode_ask_what_would_be_decided_and_check_the_record(
     page.reads("Valid: ")
     page.run("document.querySelector('main td button').click()")
     page.until("document.querySelector('dialog pre').textContent.includes('args_hash')")
+    entry = page.run("document.querySelector('dialog code').textContent")
+    eventually(lambda: world.gateway.admin(f"/audit/proof/{entry}").status_code == 200)  # signed for by now
+    page.click("Prove")
+    page.reads("Proved: record")
     page.click("Close")
     page.fill("main input[name=action]", "create:session")
     page.click("Search")

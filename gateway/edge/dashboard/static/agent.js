@@ -26,7 +26,9 @@ export async function show(main, context) {
 }
 
 class AgentView {
-  constructor(main, { argument, may, title }) {
+  constructor(main, context) {
+    const { argument, may, title } = context;
+    this.again = () => context.again();
     this.agent = argument;
     this.path = `/agents/${id(argument)}`;
     this.may = may;
@@ -120,7 +122,7 @@ class AgentView {
 
   button(text, kind, doing) {
     return h("button", { type: "button", class: kind, onclick: async () => {
-      if (await doing()) this.update();
+      if (await doing()) this.again();
     } }, text);
   }
 
@@ -205,15 +207,15 @@ class AgentView {
   async revoke(key) {
     const sure = await ask({ title: "Revoke this key?", danger: true, confirm: "Revoke",
       text: `${key.key_id} is refused from then on, and its open streams are cut.` });
-    if (sure && await attempt(() => drop(`${this.path}/keys/${id(key.key_id)}`), "Revoked.")) this.update();
+    if (sure && await attempt(() => drop(`${this.path}/keys/${id(key.key_id)}`), "Revoked.")) this.again();
   }
 
   async makeKey() {
     const made = await attempt(() => post(`${this.path}/keys`, {}));
     if (!made) return;
-    await ask({ title: "The new key", text: "It is shown this one time. Copy it to where the agent reads it.", confirm: "Done",
+    await ask({ title: "The new key", text: "It is shown this one time. Copy it to where the agent reads it.", confirm: "Done", cancel: false,
       fields: [{ name: "key", label: "Key", value: made.api_key, readonly: true }] });
-    this.update();
+    this.again();
   }
 }
 

@@ -28,6 +28,7 @@ const $ = (id) => document.getElementById(id);
 const live = new Live();
 let session = null;
 let leave = () => {};
+let turns = 0;
 
 api.listeners.heard = () => session && live.heard();
 api.listeners.out = () => session && signedOut(OVER);
@@ -73,7 +74,7 @@ function signedOut(why = "") {
   document.title = "Sign in – Leuko";
   const problem = h("p", { class: "problem", role: "alert" }, why);
   const key = field({
-    name: "key", label: "Admin key", kind: "password", required: true, autocomplete: "current-password",
+    name: "key", label: "Admin key", kind: "password", required: true, autocomplete: "off",
     hint: "The key of the settings, or one made for you. It is sent once and not kept.",
   });
   const form = h("form", { class: "card sign-in", onsubmit: async (event) => {
@@ -190,26 +191,31 @@ async function route() {
     argument = rest.join("/");
   }
   leave();
+  leave = () => {};
   openMenu(false);
+  const turn = ++turns;
   for (const [path, link] of links) {
     if (path === under) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const main = $("main");
   fill(main, h("p", { class: "empty" }, "Loading…"));
-  main.scrollIntoView?.();
+  scrollTo(0, 0);
   const context = {
-    session, live, argument, query, pending, showMode,
+    session, live, argument, query, pending, showMode, again() {},
     may: (role) => RANK[session.role] >= RANK[role],
     title: (text) => (document.title = `${text} – Leuko`),
   };
   const { show } = await import(`/dashboard/${file}.js`);
-  if (context.session !== session) return;
+  if (context.session !== session || turn !== turns) return;
   leave = keepFresh(await show(main, context), context, main);
 }
 
-/** A view is `{update(), wants?(kind, data)}`: it looks again after events that it wants, and from time to time. */
-function keepFresh(view, { live: events }, main) {
+/**
+ * A view is `{update(), wants?(kind, data)}`: it looks again after events that it wants, from time to time, and when it
+ * says `context.again()`. What goes wrong then is told at its top.
+ */
+function keepFresh(view, context, main) {
   let over = false;
   let timer;
   let problem = null;
@@ -230,7 +236,8 @@ function keepFresh(view, { live: events }, main) {
     timer = setTimeout(look, Math.max(LEAST_PAUSE, SHARE * (performance.now() - began)));
   });
   const seen = () => document.hidden || look();
-  const unwatch = events.watch((kind, event) => {
+  context.again = look;
+  const unwatch = context.live.watch((kind, event) => {
     if (view.wants && !view.wants(kind, event.data ?? {})) return;
     clearTimeout(timer);
     timer = setTimeout(look, GATHER);

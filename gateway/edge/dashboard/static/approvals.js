@@ -14,7 +14,9 @@ export async function show(main, context) {
 }
 
 class Approvals {
-  constructor(main, { may, pending }) {
+  constructor(main, context) {
+    const { may, pending } = context;
+    this.again = () => context.again();
     this.may = may("operator");
     this.pending = pending;
     this.chosen = new Set();
@@ -112,7 +114,7 @@ class Approvals {
       });
     }
     this.chosen.clear();
-    await this.update();
+    await this.again();
   }
 }
 

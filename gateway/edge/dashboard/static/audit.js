@@ -91,17 +91,16 @@ class Audit {
     fill(this.verdict, told && verification(told));
   }
 
-  async open(entry) {
-    const place = entry.entry.split("/").map(encodeURIComponent).join("/");
-    const proof = await get(`/audit/proof/${place}`).catch((error) => error);
-    const dialog = ask({ title: "Entry", confirm: "Close" });
-    const form = document.querySelector("dialog form");
-    form.querySelector("h2").after(
+  open(entry) {
+    const told = h("div", { role: "status" });
+    const prove = h("button", { type: "button", onclick: async () => {
+      const proof = await get(`/audit/proof/${entry.entry}`).catch((error) => error);
+      fill(told, proof instanceof Error ? h("p", { class: "note" }, proof.message) : h("p", { class: "good" },
+        `Proved: record ${proof.leaf_index} of ${proof.tree_size}, ${proof.path.length} hashes from the signed root.`));
+    } }, "Prove");
+    return ask({ title: "Entry", confirm: "Close", cancel: false, body: [
       facts([["Entry", h("code", {}, entry.entry)], ["Time", when(entry.time)], ["Kind", entry.kind]]),
-      h("pre", { tabindex: "0", role: "region", "aria-label": "The entry" }, JSON.stringify(entry, null, 2)),
-      proof instanceof Error ? h("p", { class: "note" }, given(proof.message)) : h("p", { class: "good" },
-        `Proved: leaf ${proof.leaf_index} of ${proof.tree_size}, ${proof.path.length} hashes to the signed root.`));
-    await dialog;
+      h("pre", { tabindex: "0", role: "region", "aria-label": "The entry" }, JSON.stringify(entry, null, 2)), prove, told] });
   }
 }
 

@@ -8,7 +8,8 @@ import { ask, attempt, heading, part, table } from "/dashboard/ui.js";
 
 const SAID = { pending: "waits for approval", rejected: "rejected by a person", approved: "approved" };
 
-export async function show(main, { may, title }) {
+export async function show(main, context) {
+  const { may, title } = context;
   title("Healing");
   const operator = may("operator");
   const healAll = operator && h("button", { type: "button", onclick: async () => {
@@ -16,7 +17,7 @@ export async function show(main, { may, title }) {
       text: "All agents in quarantine or out of remedies, but for those that somebody holds there or has rejected." });
     if (sure) await attempt(() => post("/heal-all"), ({ items }) =>
       `${items.filter((one) => one.healing).length} of ${items.length} are being healed.`);
-    if (sure) await view.update();
+    if (sure) context.again();
   } }, "Heal all");
   const patients = table("Agents that are treated or wait for it",
     [["Agent"], ["State"], ["Likely cause"], ["σ", "number"], ["Remedies"], ["Since"], [""]]);
@@ -27,9 +28,9 @@ export async function show(main, { may, title }) {
     h("div", { class: "two" }, part("Healing log", log.node), part("Learned patterns", learned.node)));
 
   const heal = (one) => attempt(() => post(`/agents/${id(one.agent_id)}/heal`), (life) => `${life.agent_id} is ${life.state}.`)
-    .then(() => view.update());
+    .then(() => context.again());
   const nothing = (body, columns) => fill(body, h("tr", {}, h("td", { colspan: columns, class: "muted" }, "Nothing.")));
-  const view = {
+  return {
     wants: (kind) => ["lifecycle", "healing", "feedback"].includes(kind) || /^(incident|approval)/.test(kind),
     async update() {
       const [healing, patterns, open] = await Promise.all(
@@ -44,7 +45,6 @@ export async function show(main, { may, title }) {
       else fill(learned.body, patterns.items.map(pattern));
     },
   };
-  return view;
 }
 
 function patientRow(one) {

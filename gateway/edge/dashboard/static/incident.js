@@ -18,7 +18,8 @@ export function incidentRow(one) {
     h("span", { class: "muted" }, when(one.opened_at)));
 }
 
-export async function show(main, { argument, may, title }) {
+export async function show(main, context) {
+  const { argument, may, title } = context;
   title("Incident");
   const head = h("div");
   const body = h("div");
@@ -27,11 +28,11 @@ export async function show(main, { argument, may, title }) {
   const form = h("form", { class: "filters", onsubmit: async (event) => {
     event.preventDefault();
     await attempt(() => post("/feedback", { incident_id: argument, ...values(form) }), "Thank you: it is learned.");
-    view.update();
+    context.again();
   } }, choice, h("div", { class: "buttons" }, h("button", { type: "submit" }, "Say so")));
   fill(main, h("p", {}, h("a", { href: "#/healing" }, "← Healing")), heading("Incident"), head, body,
     may("operator") && part("Your word on it", form));
-  const view = {
+  return {
     wants: (kind, data) => data.incident_id === argument,
     async update() {
       const one = await get(`/incidents/${id(argument)}`);
@@ -44,7 +45,6 @@ export async function show(main, { argument, may, title }) {
       fill(body, findings(one), h("div", { class: "two" }, diagnoses(one), actions(one)));
     },
   };
-  return view;
 }
 
 function findings(one) {

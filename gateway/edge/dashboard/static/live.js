@@ -25,14 +25,26 @@ export class Live {
     this.heard();
     this.connect();
     this.ticking = setInterval(() => this.show(), 1000);
+    document.addEventListener("visibilitychange", this.seen);
   }
 
-  stop() {
-    clearInterval(this.ticking);
+  /** A browser has six connections to one origin: tabs that nobody looks at hold none of them. */
+  seen = () => {
+    if (document.hidden) this.close();
+    else if (!this.source) this.connect();
+  };
+
+  close() {
     clearTimeout(this.again);
     this.source?.close();
     this.source = null;
     this.open = false;
+  }
+
+  stop() {
+    clearInterval(this.ticking);
+    document.removeEventListener("visibilitychange", this.seen);
+    this.close();
     this.recent.length = 0;
     document.getElementById("stale").hidden = true;
   }

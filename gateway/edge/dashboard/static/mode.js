@@ -8,7 +8,8 @@ import { ask, attempt, field, heading, part, table, values } from "/dashboard/ui
 const TTLS = [["", "until it is changed"], ["900", "15 minutes"], ["3600", "1 hour"], ["14400", "4 hours"], ["86400", "1 day"]];
 const START = "~start";
 
-export async function show(main, { may, title, showMode }) {
+export async function show(main, context) {
+  const { may, title, showMode } = context;
   title("Mode");
   const operator = may("operator");
   const now = h("p", { class: "note" });
@@ -38,11 +39,11 @@ export async function show(main, { may, title, showMode }) {
       ? `Switched; ${told.pending.length} replicas have not confirmed yet.` : "Switched, on every replica.");
     if (done) form.elements.namedItem("reason").value = "";
     showMode();
-    view.update();
+    context.again();
   }
 
   const end = (one) => change({ mode: null, scope: one.scope, reason: `end of: ${one.reason}`.slice(0, 200) });
-  const view = {
+  return {
     wants: (kind) => kind === "mode" || kind === "admin.change",
     async update() {
       const found = await get("/mode");
@@ -66,5 +67,4 @@ export async function show(main, { may, title, showMode }) {
       }
     },
   };
-  return view;
 }

@@ -47,8 +47,8 @@ export function field({ name, label, kind = "text", value = "", options = [], hi
 export const values = (form) =>
   Object.fromEntries([...new FormData(form)].filter(([, v]) => v !== "").map(([k, v]) => [k, v]));
 
-/** Ask for a decision; gives the fields' values, or null. */
-export function ask({ title, text, fields: asked = [], confirm, danger = false }) {
+/** Ask for a decision; gives the fields' values, or null. `body`: nodes more; without `cancel` there is nothing to decide. */
+export function ask({ title, text, fields: asked = [], body = [], confirm, danger = false, cancel = true }) {
   return new Promise((resolve) => {
     let answer = null;
     const heading = `dialog-${++fields}`;
@@ -59,10 +59,10 @@ export function ask({ title, text, fields: asked = [], confirm, danger = false }
     } },
       h("h2", { id: heading }, title),
       text && h("p", {}, text),
-      asked.map(field),
+      asked.map(field), body,
       h("div", { class: "buttons" },
         h("button", { type: "submit", class: danger ? "danger" : "primary" }, confirm),
-        h("button", { type: "button", onclick: () => dialog.close() }, "Cancel")));
+        cancel && h("button", { type: "button", onclick: () => dialog.close() }, "Cancel")));
     const dialog = h("dialog", { "aria-labelledby": heading, onclose: () => {
       dialog.remove();
       resolve(answer);
