@@ -21,6 +21,7 @@ from gateway.store.write_behind import WriteBehind
 FRESH_SECONDS = 10.0
 """So long nothing is read again."""
 
+_MOST = 20_000  # agents whose caps are in memory
 _MODELS = 1000
 _KINDS, _ENOUGH = 16, 3
 _NOBODY = NONE, 0
@@ -42,11 +43,11 @@ class AgentCaps:
     """
 
     def __init__(
-        self, connection: Connection, *, clock: Callable[[], float], most: int = 20_000, interval: float = 0.005
+        self, connection: Connection, *, clock: Callable[[], float], most: int | None = None, interval: float = 0.005
     ) -> None:
         self._connection = connection
         self._clock = clock
-        self._most = most
+        self._most = _MOST if most is None else most
         self._own: dict[str, tuple[float, Mapping[str, Caps]]] = {}
         self._fleet: Mapping[str, tuple[Caps, int]] = {}
         self._fleet_at = -math.inf

@@ -16,7 +16,7 @@ from gateway.store.write_behind import WriteBehind
 logger = logging.getLogger(__name__)
 
 _MOST = 64
-_KNOWN = 50_000
+_KNOWN = 20_000
 _PENDING = 2_000
 _CHUNK = 64
 _AGAIN = 10

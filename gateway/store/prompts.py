@@ -19,7 +19,7 @@ LONGEST = 64 * 1024
 """Bytes of a prompt; longer ones are not kept, because half of one would be another."""
 
 _MOST = 4
-_KNOWN = 50_000
+_KNOWN = 20_000
 _PENDING = 256
 _AGAIN = 10
 """A prompt in use is noted again after this part of its life."""

@@ -9,16 +9,28 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gateway.assembly import Gateway
+from gateway.assembly import Gateway, immune
+from gateway.background import watch_agents
 from gateway.edge import data_plane
 from gateway.edge.server import Listener, Server
 from gateway.edge.sockets import bind
 from gateway.identity import fingerprint
-from gateway.phases import profile, record, refine
+from gateway.phases import (
+    evidence,
+    forgetting,
+    immune_settings,
+    likeness,
+    looping,
+    new_clients,
+    policies,
+    profile,
+    record,
+    refine,
+)
 from gateway.policy import by_agent, engine
 from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
-from gateway.store import agents, credentials, limits, verified
+from gateway.store import agent_caps, agents, credentials, known_clients, limits, prompts, verified
 from gateway.telemetry import top_agents
 from gateway.upstream import breaker
 from tests.faults.world import until
@@ -42,6 +54,17 @@ CACHES = (
     (top_agents, "_WATCHED"),
     (calibration, "_MODELS_LIMIT"),
     (table, "_KNOWN_LIMIT"),
+    (agent_caps, "_MOST"),
+    (immune, "_MOST_KNOWN"),
+    (evidence, "_REMEMBERED"),
+    (forgetting, "_KNOWN_LIMIT"),
+    (immune_settings, "_REMEMBERED"),
+    (likeness, "_MOST"),
+    (looping, "_TOLD_LIMIT"),
+    (new_clients, "_REMEMBERED"),
+    (known_clients, "_KNOWN"),
+    (prompts, "_KNOWN"),
+    (policies, "_REMEMBERED"),
 )
 """What is remembered of callers, keyed by what they choose."""
 
@@ -80,6 +103,7 @@ def small_caches(monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
     for module, name in CACHES:
         assert getattr(module, name) > bound
         monkeypatch.setattr(module, name, bound)
+    monkeypatch.setattr(watch_agents, "_KEPT_RECORDS", bound // 100)  # of each part, and of many objects
 
 
 async def quiet(gateway: Gateway, bound: int) -> None:

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from gateway.assembly import Gateway
 from gateway.store import control, usage, verified
 from gateway.store.connection import Connection
+from gateway.store.keys import PARTITIONS
 from gateway.store.registry import Attributes, Registry
 from gateway.store.scripts import ScriptCall
 from tests.faults.census import census, culprits
@@ -55,6 +56,7 @@ TOOLS = [{"type": "function", "function": {"name": "look_up", "parameters": {}}}
 
 FOR_EVER = {"schema", "stats", "agents", "agent_names", "signing_key", "audit:chains", "events"}
 FOR_EVER |= {f"{{control}}:{name}" for name in ("log", "state", "replicas")}
+FOR_EVER |= {f"{{watch-{part}}}:{name}" for part in range(PARTITIONS) for name in ("feed", "position", "busy")}
 """Single keys without an end, each bounded in itself."""
 
 
