@@ -4,7 +4,7 @@ import { fill, given, h } from "/dashboard/dom.js";
 import { when } from "/dashboard/format.js";
 import { table } from "/dashboard/ui.js";
 
-const COLUMNS = [["Time"], ["Agent or source"], ["Action"], ["Verdict"], ["Rule and reason"], ["Entry"]];
+const COLUMNS = [["Time"], ["Agent or source"], ["Action"], ["Verdict"], ["Rule and reason"]];
 
 /**
  * {node, show(items), add(items)}; `open(entry)` is called for an entry that somebody wants to see whole. Where all are
@@ -39,16 +39,14 @@ export const verdict = (allowed) =>
 
 function row(one, became, open) {
   const outcome = one.kind === "outcome";
-  const place = `${one.entry.slice(0, 6)}…/${one.entry.split("/").at(-1)}`;
   return [
-    h("td", {}, when(one.time)),
+    h("td", { title: one.entry }, open ? h("button", { type: "button", class: "quiet", onclick: () => open(one) }, when(one.time))
+      : when(one.time)),
     h("td", {}, one.agent_id ? h("a", { href: `#/agent/${encodeURIComponent(one.agent_id)}` }, given(one.agent_id))
       : given(one.source)),
     h("td", {}, given(one.action), h("span", { class: "sub" }, given([one.resource, one.tool].filter(Boolean).join(" · ")))),
     h("td", {}, outcome ? h("span", { class: "tag" }, one.result ?? "outcome")
       : [verdict(one.allowed), became && h("span", { class: "tag" }, became.result ?? "")]),
     h("td", {}, one.rule && h("code", {}, one.rule), one.reason && h("span", { class: "sub", title: one.reason }, one.reason)),
-    h("td", {}, open ? h("button", { type: "button", class: "quiet", title: `Entry ${one.entry}`,
-      onclick: () => open(one) }, place) : h("code", {}, place)),
   ];
 }

@@ -4,8 +4,9 @@ import { get, id, post } from "/dashboard/api.js";
 import { fill, given, h, keyed } from "/dashboard/dom.js";
 import { ago, chip, percent, sigma, when } from "/dashboard/format.js";
 import { incidentRow } from "/dashboard/incident.js";
-import { ask, attempt, heading, part, table } from "/dashboard/ui.js";
+import { ask, attempt, heading, part, row, table } from "/dashboard/ui.js";
 
+const COLUMNS = [["Agent"], ["State"], ["Likely cause"], ["σ", "number"], ["Remedies"], ["Since"], [""]];
 const SAID = { pending: "waits for approval", rejected: "rejected by a person", approved: "approved" };
 
 export async function show(main, context) {
@@ -19,8 +20,7 @@ export async function show(main, context) {
       `${items.filter((one) => one.healing).length} of ${items.length} are being healed.`);
     if (sure) context.again();
   } }, "Heal all");
-  const patients = table("Agents that are treated or wait for it",
-    [["Agent"], ["State"], ["Likely cause"], ["σ", "number"], ["Remedies"], ["Since"], [""]]);
+  const patients = table("Agents that are treated or wait for it", COLUMNS, { class: "cards" });
   const incidents = h("ul", { class: "rows" });
   const log = table("What was tried", [["Time"], ["Agent"], ["Remedy"], ["Outcome"]]);
   const learned = table("What has helped", [["Cause"], ["Remedy"], ["Healed", "number"], ["Failed", "number"], ["Success", "number"]]);
@@ -48,9 +48,7 @@ export async function show(main, context) {
 }
 
 function patientRow(one) {
-  const cells = ["", "", "", "number", "", "", ""].map((kind) => h("td", { class: kind }));
-  cells[0].append(h("a", { href: `#/agent/${id(one.agent_id)}` }, given(one.agent_id)), h("span", { class: "sub" }));
-  return h("tr", {}, cells);
+  return row(COLUMNS, [[h("a", { href: `#/agent/${id(one.agent_id)}` }, given(one.agent_id)), h("span", { class: "sub" })]]);
 }
 
 function patient(node, one, heal) {

@@ -65,13 +65,14 @@ function needs(stats, patients, mode) {
     found.push({ key: `external ${one.provider} ${one.model}`, shown: () => [
       h("span", { class: "chip", "data-state": "DRAINING" }, "EXTERNAL"),
       h("a", { href: "#/providers" }, given(one.provider), " with ", given(one.model)),
-      " troubles many agents at once, since ", ago(one.since)] });
+      h("span", {}, "troubles many agents at once, since ", ago(one.since))] });
   }
   if (mode.mode) {
     const set = mode.items.find((one) => one.scope === "everyone");
     found.push({ key: `mode ${mode.mode}`, shown: () => [
       h("span", { class: "chip", "data-state": "SUSPECTED" }, "MODE"),
-      h("a", { href: "#/mode" }, `Everyone is in mode ${mode.mode}`), " since ", ago(set.since), ": ", given(set.reason)] });
+      h("a", { href: "#/mode" }, `Everyone is in mode ${mode.mode}`),
+      h("span", {}, "since ", ago(set.since), ": ", given(set.reason))] });
   }
   const ill = patients.filter((one) => one.state !== "PROBATION");
   for (const one of ill.slice(0, SHOWN)) {

@@ -81,6 +81,10 @@ export function table(caption, columns, props) {
   return { node, body };
 }
 
+/** A row of such a table, which says of each cell what it is: on a phone it is shown as a card. */
+export const row = (columns, cells) =>
+  h("tr", {}, columns.map(([label, kind], i) => h("td", { class: kind, "data-label": label }, cells[i] ?? "")));
+
 /** A part of a page below a heading of its own. */
 export function part(title, ...children) {
   const id = `part-${++fields}`;
