@@ -14,7 +14,7 @@ class Kind:
     shared: a provider in trouble causes it in healthy agents too. severe: somebody may be attacking, so a person
     decides on healing. moves: it makes an agent suspect; the others are only told. throttles: at once, without any
     confirmation, but never more than that while it is not hard. stopped: what it is about has come to nothing already,
-    so that slowing the agent down would only hurt it; it counts beside other evidence.
+    so that slowing the agent down would only hurt it.
     """
 
     shared: bool = False

@@ -156,9 +156,9 @@ class _Decision:
             self._contain(cause)
         elif settings.sigma_action == "approve":
             self._ask(cause)
-        elif all(map(is_stopped, blames)):
+        elif all(is_stopped(finding) or finding.type == "latency_spike" for finding in blames):
             self._tell(f"{cause}; there is nothing left to stop")
-        elif self._health.calls >= settings.second_metric_from and self._signs(blames) > 1:
+        elif self._health.calls >= settings.second_metric_from and self._signs(_open(blames)) > 1:
             self._contain(cause)
         else:
             self._throttle(cause)
@@ -241,6 +241,11 @@ def named(finding: Finding | None) -> str:
         return "no finding"
     what = finding.type if finding.metric == finding.type else f"{finding.type} ({finding.metric})"
     return what if finding.deviation is None else f"{what}, {finding.deviation:+.1f} σ"
+
+
+def _open(findings: Sequence[Finding]) -> list[Finding]:
+    """Those about something that has not come to nothing already."""
+    return [finding for finding in findings if not is_stopped(finding)]
 
 
 def _only_throttles(finding: Finding) -> bool:

@@ -162,6 +162,7 @@ def test_what_follows_from_another_metric_is_no_second_one() -> None:
     [
         [finding("denied_burst", "denials"), finding("high_retry_rate", "retries")],
         [finding("error_rate_spike", "provider_errors")],
+        [finding("denied_burst", "denials"), SLOW],
     ],
 )
 def test_what_was_stopped_already_is_told_and_stops_nobody_unless_set(stopped: list[Finding]) -> None:
@@ -176,7 +177,7 @@ def test_what_was_stopped_already_is_told_and_stops_nobody_unless_set(stopped: l
     patient = Patient(health=Health(calls=500, agents=20))
     for _ in range(8):
         patient.call(*stopped, TOKENS)
-    assert patient.life.state == "DRAINING"
+    assert patient.life.state == "SUSPECTED" and patient.done() == ["throttle"]  # TOKENS by itself
 
 
 def test_numbers_that_come_with_another_prompt_are_no_second_metric_until_they_stay() -> None:
