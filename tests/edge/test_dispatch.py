@@ -24,6 +24,7 @@ async def asked(path: bytes, *, host: bytes = b"localhost:4000", apart: bool = F
     dispatch = Dispatch(
         data_plane=names("data") if data else None,
         admin=None if apart else names("admin"),
+        page=None if apart else names("page"),
         probe=names("probe"),
         allowed_hosts=frozenset(("localhost", "[::1]")),
     )
@@ -41,12 +42,20 @@ async def asked(path: bytes, *, host: bytes = b"localhost:4000", apart: bool = F
         (b"/api/gateway/agents", "admin"),
         (b"//api//gateway/agents/", "admin"),
         (b"/%61pi/gateway/agents", "admin"),
+        (b"/dashboard", "page"),
+        (b"//dashboard/app.js", "page"),
+        (b"/dashboards", "data"),
         (b"/livez", "probe"),
         (b"/health/ready", "probe"),
     ],
 )
 async def test_each_path_has_one_owner(path: bytes, who: str) -> None:
     assert (await asked(path))[0] == who
+
+
+async def test_the_page_answers_to_the_names_of_the_gateway_only_and_where_the_admin_api_does() -> None:
+    assert await asked(b"/dashboard", host=b"evil.example") == 421
+    assert (await asked(b"/dashboard", apart=True))[0] == "data"
 
 
 async def test_the_admin_api_sees_the_canonical_path() -> None:
