@@ -137,7 +137,7 @@ def test_the_page_says_when_it_is_stale(world: World, signed_in: Callable[..., P
     page.until("document.getElementById('live').dataset.state === 'live'")
     page.ask("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
     page.run("(now => { Date.now = () => now() + 20000 })(Date.now.bind(Date))")
-    page.reads("The gateway has not answered since")
+    page.reads("Nothing new has come from the gateway since")
     page.ask("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     page.until("document.getElementById('stale').hidden")
     page.problems[:] = [one for one in page.problems if "ERR_INTERNET_DISCONNECTED" not in one]

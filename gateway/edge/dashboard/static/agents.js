@@ -9,7 +9,7 @@ import { field, heading, oneAtATime, table } from "/dashboard/ui.js";
 const PAGE = 50;
 const LINES = 24; // calls in a sparkline
 const AT_ONCE = 3; // agents whose calls are asked for at the same time
-const KEPT = 200; // sparklines
+const KEPT = 60; // sparklines
 
 const rank = Object.fromEntries(STATES.map((state, i) => [state, i]));
 const name = (one) => one.name ?? one.agent_id;

@@ -101,7 +101,7 @@ export class Live {
     live.title = `Last answer at ${timeOf(this.heardAt)}`;
     const banner = document.getElementById("stale");
     const problem = stale
-      ? `The gateway has not answered since ${timeOf(this.heardAt)}: what you see is from then.`
+      ? `Nothing new has come from the gateway since ${timeOf(this.heardAt)}: what you see is from then.`
       : "";
     if (banner.hidden !== !problem || banner.textContent !== problem) {
       banner.hidden = !problem;
