@@ -117,7 +117,7 @@ def test_workers_share_state_and_stop_together(shared_redis: RedisServer, tmp_pa
         eventually(lambda: len(agents(gateway)) == 12)
         assert gateway.admin("/stats").json()["executions"] == 12
         everyone = children(gateway)
-        assert gateway.stop() == 0
+        assert gateway.stop() == 0, gateway.output
     eventually(lambda: all(map(gone, everyone)))
 
 

@@ -22,8 +22,8 @@ from gateway.edge.sockets import SOCKETS_VARIABLE, describe
 PARENT_VARIABLE = "LEUKO_WORKER_PARENT_FD"
 ID_VARIABLE = "LEUKO_WORKER_ID"
 
-_ENDED_WELL = (0, -signal.SIGTERM, -signal.SIGINT)
-"""While stopping. A signal kills a worker only before it can drain, that is before it serves."""
+_ENDED_WELL = (0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGINT)
+"""While stopping. A signal kills a worker, or interrupts it, only before it can drain, that is before it serves."""
 
 logger = logging.getLogger(__name__)
 

@@ -53,7 +53,7 @@ def test_the_two_counts_of_a_confirmation_stay_together() -> None:
 
 def test_every_metric_that_is_judged_can_be_named() -> None:
     assert tuple(metric.name for metric in METRICS) == SCORED
-    forms = {name for name, _ in _SHOWN}
+    forms = {name for name, _, _ in _SHOWN}
     assert set(COUNTED) == set(TYPES) | forms | {"tokens"}
 
 
