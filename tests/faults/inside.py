@@ -1,6 +1,7 @@
 """The gateway in the test's own process, where its objects can be looked at."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from gateway.policy import by_agent, engine
 from gateway.pricing import calibration, table
 from gateway.settings import Settings, resolve_secrets
 from gateway.store import agent_caps, agents, credentials, known_clients, limits, prompts, verified
+from gateway.store.watch_feed import Entry
 from gateway.telemetry import top_agents
 from gateway.upstream import breaker
 from tests.faults.world import until
@@ -112,6 +114,13 @@ async def quiet(gateway: Gateway, bound: int) -> None:
 
     def rests() -> bool:
         queues = (state.credentials._waiting, state.forms._waiting, state.store._way._waiting)
-        return not state.agents.pending and log.size - log.signed < bound and all(len(q) < bound for q in queues)
+        watched = not state.watch_feed.pending and not any(
+            part.unsaved for part in gateway.immune._watch._mine.values()
+        )
+        written = not state.agents.pending and log.size - log.signed < bound
+        if not (written and watched and all(len(queue) < bound for queue in queues)):
+            return False
+        # What is being watched at this moment is in no queue.
+        return sum(type(one) is Entry for one in gc.get_objects()) < bound
 
     await until(rests)
