@@ -178,19 +178,20 @@ def alert(rule: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+def write(found: dict[Path, str], below: Path, script: str) -> int:
+    """Write generated files, or with `--check` say which are not as they would be written; the exit code."""
     wrong = []
-    for path, text in files().items():
-        target = HERE / path
+    for path, text in found.items():
+        target = below / path
         if "--check" not in sys.argv:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, "utf-8")
         elif not target.exists() or target.read_text("utf-8") != text:
             wrong.append(str(path))
     if wrong:
-        print("not as deploy/build.py writes them:", *wrong, sep="\n  ", file=sys.stderr)
+        print(f"not as deploy/{script} writes them:", *wrong, sep="\n  ", file=sys.stderr)
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(files(), HERE, "build.py"))

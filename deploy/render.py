@@ -13,6 +13,7 @@ from typing import Any
 
 import helm_python
 import yaml
+from build import write
 
 HERE = Path(__file__).resolve().parent
 NOTE = "# Written by deploy/render.py from the chart; change deploy/helm/leuko instead.\n"
@@ -66,19 +67,5 @@ def plain(text: str) -> str:
     return NOTE + "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    wrong = []
-    for path, text in files().items():
-        target = HERE / "kubernetes" / path
-        if "--check" not in sys.argv:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
-        elif not target.exists() or target.read_text("utf-8") != text:
-            wrong.append(str(path))
-    if wrong:
-        print("not as deploy/render.py writes them:", *wrong, sep="\n  ", file=sys.stderr)
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(files(), HERE / "kubernetes", "render.py"))

@@ -29,6 +29,7 @@ from gateway.immune.record import Record, new_record
 from gateway.immune.settings import Immune
 from gateway.immune.watched import watch
 from gateway.model.agent import Agent
+from gateway.model.bounded import make_room
 from gateway.model.lifecycle import BLOCKED, Life
 from gateway.model.vitals import Vitals
 from gateway.store.errors import StoreError
@@ -49,6 +50,7 @@ _TURN_SECONDS = 0.25  # of one partition, and as long for its agents that do not
 _WORTH_TELLING = 1.0  # σ; nobody looks for what is nearer
 _LOOKED_AT = 200  # agents of a partition that one round looks after without their having called
 _COMPLAIN_EVERY = 60.0
+_DETECTIONS = 1_000
 
 
 class Healing(Protocol):
@@ -324,8 +326,7 @@ class WatchAgents:
     def _detection(self, settings: Immune) -> Detection:
         known = self._detections.get(id(settings))
         if known is None or known[0] is not settings:
-            if len(self._detections) >= 1_000:
-                self._detections.clear()
+            make_room(self._detections, _DETECTIONS)
             known = self._detections[id(settings)] = settings, detection(settings)
         return known[1]
 

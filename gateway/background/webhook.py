@@ -2,8 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
-EVENTS = (
+WebhookEvent = Literal[
     "approval.requested",
     "approval.approved",
     "approval.rejected",
@@ -13,7 +14,8 @@ EVENTS = (
     "agent.released",
     "agent.exhausted",
     "immune.alert",
-)
+]
+EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Webhook:
 
     url: str = field(repr=False)
     secret: str = field(repr=False)
-    events: tuple[str, ...] = EVENTS[:1]
+    events: tuple[WebhookEvent, ...] = EVENTS[:1]
 
     @property
     def endpoint(self) -> str:

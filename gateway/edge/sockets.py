@@ -86,7 +86,7 @@ def _bind_one(family: socket.AddressFamily, address: tuple[str | int, ...]) -> s
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         sock.bind(address)
         sock.setblocking(False)
-    except BaseException:
+    except BaseException:  # broad: whatever it is, no socket is left open
         sock.close()
         raise
     return sock

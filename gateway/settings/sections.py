@@ -3,12 +3,13 @@
 import base64
 import ipaddress
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic import ValidationInfo as Info
 
+from gateway.background.webhook import WebhookEvent
 from gateway.settings.shapes import WebhookUrl, Whole, comma_separated, is_loopback, json_array
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -90,19 +91,6 @@ def whsec(value: SecretStr) -> SecretStr:
     if prefix != "whsec" or not 24 <= length <= 64:
         raise ValueError("is not whsec_ and the base64 of 24 to 64 bytes")
     return value
-
-
-WebhookEvent = Literal[
-    "approval.requested",
-    "approval.approved",
-    "approval.rejected",
-    "incident.opened",
-    "incident.closed",
-    "agent.quarantined",
-    "agent.released",
-    "agent.exhausted",
-    "immune.alert",
-]
 
 
 class WebhookSettings(BaseModel):

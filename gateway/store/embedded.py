@@ -79,7 +79,7 @@ class EmbeddedRedis:
             await self._take_over()
             self._socket = socket_directory(self._directory) / "redis.sock"
             await self._launch(server)
-        except BaseException:
+        except BaseException:  # broad: whatever it is, no server and no lock is left behind
             await self._end()
             self._lock.release()
             self._owner.release()

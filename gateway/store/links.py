@@ -82,8 +82,7 @@ class Links:
             async with asyncio.timeout(self._connect_timeout):
                 await link.connect()  # type: ignore[no-untyped-call]
             return link
-        except BaseException as error:
-            # Broad because a peer that is no Redis makes the handshake raise nearly anything.
+        except BaseException as error:  # broad: a peer that is no Redis makes the handshake raise nearly anything.
             await link.disconnect(nowait=True)
             if not isinstance(error, Exception):
                 raise

@@ -50,8 +50,7 @@ class Sentinels:
             async with asyncio.timeout(self._connect_timeout):
                 await _check_role(link)
             return link
-        except BaseException as error:
-            # Broad because no link may be left open, whatever the peer makes redis-py raise.
+        except BaseException as error:  # broad: no link may be left open, whatever the peer makes redis-py raise.
             await link.disconnect(nowait=True)
             if not isinstance(error, Exception):
                 raise
