@@ -263,5 +263,6 @@ class ActOnAgents:
 def _again(incident: Incident, state: str, findings: Sequence[Finding]) -> Incident:
     """What a person approved was the healing of a milder case."""
     worse = is_severe(findings) and not is_severe(incident.findings)
-    approval = None if worse and incident.approval == "approved" else incident.approval
-    return replace(incident, state=state, closed_at=None, approval=approval)
+    if worse and incident.said("heal") == "approved":
+        incident = incident.answered("heal", None)
+    return replace(incident, state=state, closed_at=None)

@@ -7,11 +7,10 @@ one that nobody answered in time is asked again.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any
 
 from gateway.immune.evidence import deviation, leading
-from gateway.immune.incident import Approval as Word
-from gateway.immune.incident import Incident
+from gateway.immune.incident import Approval, Asked, Incident, Question
 from gateway.immune.ladder import Treatment, says
 from gateway.immune.prescription import members
 from gateway.store.approval_record import Pending
@@ -20,8 +19,6 @@ from gateway.store.incidents import Incidents
 
 QUARANTINE = "quarantine"
 """What stands in the place of a tool where people are asked whether an agent may be quarantined."""
-
-Question = Literal["heal", "quarantine"]
 
 
 class AskPeople:
@@ -48,10 +45,10 @@ class AskPeople:
 
     async def heard(self, question: Question, incident: Incident) -> Incident:
         """The incident with what somebody has said by now; as if it was never asked, if the time for that is over."""
-        approval_id = incident.detail.get(_ID[question])
-        if said(question, incident) != "pending":
+        asked = incident.asked.get(question)
+        if asked is None or asked.said != "pending":
             return incident
-        approval = await self._approvals.get(approval_id) if isinstance(approval_id, str) else None
+        approval = await self._approvals.get(asked.approval_id)
         if approval is not None and approval.status == "pending":
             return incident
         if approval is None or (approval.status == "expired" and approval.decided_by is None):
@@ -65,9 +62,9 @@ class AskPeople:
 
     async def answered(self, question: Question, incident: Incident, by: str, reason: str) -> None:
         """An operator has answered by doing it: whoever sees the question need not answer it any more."""
-        approval_id = incident.detail.get(_ID[question])
-        if isinstance(approval_id, str):
-            await self._approvals.decide([approval_id], "approved", by=by, reason=reason)
+        asked = incident.asked.get(question)
+        if asked is not None:
+            await self._approvals.decide([asked.approval_id], "approved", by=by, reason=reason)
 
     async def _ask(
         self, question: Question, incident: Incident, tool: str, arguments: Mapping[str, Any], reason: str
@@ -92,43 +89,22 @@ class AskPeople:
         now = self._clock()
 
         def asked(one: Incident) -> Incident:
-            if one.detail.get(_ID[question]) == approval.approval_id:
+            before = one.asked.get(question)
+            if before is not None and before.approval_id == approval.approval_id:
                 return one
-            one = replace(one, detail={**one.detail, _ID[question]: approval.approval_id})
-            return _saying(question, one, "pending").acted(f"ask:{question}", "pending", now)
+            one = replace(one, asked={**one.asked, question: Asked(approval.approval_id)})
+            return one.acted(f"ask:{question}", "pending", now)
 
         await self._incidents.change(incident.incident_id, asked)
 
     async def _write(
-        self, incident: Incident, question: Question, word: Word | None, action: str, outcome: str, by: str = ""
+        self, incident: Incident, question: Question, said: Approval | None, action: str, outcome: str, by: str = ""
     ) -> Incident:
         now = self._clock()
 
         def written(one: Incident) -> Incident:
-            if said(question, one) != "pending":
+            if one.said(question) != "pending":
                 return one
-            one = replace(one, detail={**one.detail, _BY[question]: by}) if by else one
-            return _saying(question, one, word).acted(action, outcome, now)
+            return one.answered(question, said, by).acted(action, outcome, now)
 
         return await self._incidents.change(incident.incident_id, written) or incident
-
-
-_ID: Mapping[Question, str] = {"heal": "approval_id", "quarantine": "quarantine_approval_id"}
-_BY: Mapping[Question, str] = {"heal": "approval_by", "quarantine": "quarantine_by"}
-_WORD = "quarantine_approval"
-
-
-def said(question: Question, incident: Incident) -> Word | None:
-    """What was said of it so far; None: it was not asked, or nobody answered in time."""
-    return incident.approval if question == "heal" else cast("Word | None", incident.detail.get(_WORD))
-
-
-def decided_by(question: Question, incident: Incident) -> str:
-    """The key id of whoever approved or rejected it."""
-    return str(incident.detail.get(_BY[question], ""))
-
-
-def _saying(question: Question, incident: Incident, word: Word | None) -> Incident:
-    if question == "heal":
-        return replace(incident, approval=word)
-    return replace(incident, detail={**incident.detail, _WORD: word})

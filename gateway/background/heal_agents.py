@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, cast, get_args
 
-from gateway.background.ask_people import AskPeople, decided_by, said
+from gateway.background.ask_people import AskPeople
 from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
@@ -36,8 +36,6 @@ from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.incidents import Incidents
 from gateway.store.intents import Intents
 from gateway.store.prescriptions import Prescriptions
-
-_COUNTED = "feedback"  # in an incident's detail: what a person's word was counted as
 
 
 class Prompts(Protocol):
@@ -92,7 +90,7 @@ class HealAgents:
         if life.state == "QUARANTINED" and (life.held or settings.mode != "enforce"):
             return
         incident = await self._incident(record, life)
-        if said("quarantine", incident) == "pending":
+        if incident.said("quarantine") == "pending":
             await self._people.answered("quarantine", incident, moves.GATEWAY, "it was quarantined on other evidence")
             incident = await self._people.heard("quarantine", incident)
         going = _under_way(record, life, incident)
@@ -101,7 +99,7 @@ class HealAgents:
             return
         if life.state == "QUARANTINED":
             incident = await self._people.heard("heal", incident)
-            if incident.approval in ("pending", "rejected"):
+            if incident.said("heal") in ("pending", "rejected"):
                 return
         await self._decide(record, life, incident, settings)
 
@@ -140,7 +138,7 @@ class HealAgents:
             if life.held or life.state not in ("QUARANTINED", "EXHAUSTED"):
                 continue
             incident = await self._incidents.get(life.incident_id or "")
-            if incident is None or incident.approval != "rejected":
+            if incident is None or incident.said("heal") != "rejected":
                 after = await self._heal(life.agent_id, "heal_all", by)
                 if after.state == "HEALING":
                     found.append(after)
@@ -155,7 +153,7 @@ class HealAgents:
         if incident is None:
             return None
         counts, first = await self._counts.read(), leading(incident.findings)
-        before = str(incident.detail.get(_COUNTED, ""))
+        before = incident.counted_as
         counted = feedback_field(first.type, actual_cause) if first is not None else ""
         # Both may be done again after a crash, and then change nothing.
         if before and before != counted:
@@ -165,8 +163,7 @@ class HealAgents:
 
         def told(one: Incident) -> Incident:
             diagnoses = diagnose(one.findings, counts, actual=actual_cause)
-            detail = {**one.detail, _COUNTED: counted}
-            return replace(one, actual_cause=actual_cause, diagnoses=diagnoses, detail=detail)
+            return replace(one, actual_cause=actual_cause, diagnoses=diagnoses, counted_as=counted)
 
         return await self._incidents.change(incident_id, told)
 
@@ -260,8 +257,8 @@ class HealAgents:
             await self._people.answered("heal", incident, by, trigger.replace("_", " "))
 
         def wanted(one: Incident) -> Incident:
-            approval = "approved" if one.approval == "pending" else one.approval
-            return replace(one, trigger=trigger, state="HEALING", approval=approval).acted(trigger, "applied", now)
+            one = one.answered("heal", "approved") if one.said("heal") == "pending" else one
+            return replace(one, trigger=trigger, state="HEALING").acted(trigger, "applied", now)
 
         await self._incidents.change(life.incident_id or "", wanted)
         return life
@@ -270,9 +267,9 @@ class HealAgents:
         """The agent where treatment begins, if it is to be treated still."""
         if life.state == "HEALING":
             return life
-        approved = incident.approval == "approved"
-        trigger: Trigger = "approval" if approved else "auto"
-        by = decided_by("heal", incident) or moves.GATEWAY
+        asked = incident.asked.get("heal")
+        trigger: Trigger = "approval" if incident.said("heal") == "approved" else "auto"
+        by = asked.by if asked is not None and asked.by else moves.GATEWAY
         return await self._agents.move(life.agent_id, lambda one: moves.healing(one, self._clock(), trigger, by))
 
     async def _incident(self, record: Record, life: Life) -> Incident:

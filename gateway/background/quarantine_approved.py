@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from gateway.background.ask_people import AskPeople, decided_by, said
+from gateway.background.ask_people import AskPeople
 from gateway.background.move_agents import MoveAgents
 from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune.evidence import leading
@@ -48,14 +48,14 @@ class QuarantineApproved:
             return
         cause = named(leading(incident.findings))
         incident = await self._people.heard("quarantine", incident)
-        answer = said("quarantine", incident)
+        answer = incident.said("quarantine")
         if answer is None:  # nobody answered in time, or too many questions waited
             await self._people.may_quarantine(incident, cause)
         elif answer == "approved":
             await self._quarantine(record, life, incident, cause, settings)
 
     async def _quarantine(self, record: Record, life: Life, incident: Incident, cause: str, settings: Immune) -> None:
-        credential_id, by = await self._credential_of(record.agent_id), decided_by("quarantine", incident)
+        credential_id, by = await self._credential_of(record.agent_id), incident.asked["quarantine"].by
 
         def blocked(one: Life) -> Life:
             return contained(

@@ -36,12 +36,12 @@ def plan(
 
     Whether to go on is asked again each time, with the life as it is then. Where no remedy is left nobody is asked.
     """
-    waits = life.held or settings.mode != "enforce" or incident.approval in ("pending", "rejected")
+    waits = life.held or settings.mode != "enforce" or incident.said("heal") in ("pending", "rejected")
     if life.state != "HEALING" and (life.state != "QUARANTINED" or waits):
         return STAY
     treatment = next_treatment(incident.diagnoses, patient, memory, incident.incident_id, counts)
     if treatment is None:
         return Plan("exhaust")
-    asks = life.state == "QUARANTINED" and incident.approval is None
+    asks = life.state == "QUARANTINED" and incident.said("heal") is None
     severe = asks and needs_person(incident.findings, settings.approve_above)
     return Plan("ask" if severe else "treat", treatment)

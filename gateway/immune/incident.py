@@ -13,10 +13,21 @@ from gateway.immune.memory import Cause
 from gateway.immune.moves import Trigger
 from gateway.model.value import value
 
-FORMAT = 1
+FORMAT = 2
 KEPT_ACTIONS = 50
 
+Question = Literal["heal", "quarantine"]
+"""What people are asked about an agent: whether it may be healed, or quarantined on statistical evidence."""
 Approval = Literal["pending", "approved", "rejected"]
+
+
+@value
+class Asked:
+    """One question. `said` is None where nobody answered in time, `by` the key id of whoever did."""
+
+    approval_id: str
+    said: Approval | None = "pending"
+    by: str = ""
 
 
 @value
@@ -30,10 +41,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """`approval` is a person's word on healing, where one was asked for; `trigger` what began the latest treatment;
-    `actual_cause` what a person said it was. `state` is the agent's when it changed last, `reason` why the incident was
-    opened; `detail` more for people, as provider and model of what many agents suffer from, whose `agent_id` is empty.
-    Times in seconds since the epoch."""
+    """`asked` are the latest questions to people; `trigger` what began the latest treatment; `actual_cause` what a
+    person said it was, `counted_as` the count that this was added to. `state` is the agent's when it changed last,
+    `reason` why the incident was opened; `detail` says what many agents suffer from, whose `agent_id` is empty:
+    provider, model, how many. Times in seconds since the epoch."""
 
     incident_id: str
     agent_id: str
@@ -43,11 +54,24 @@ class Incident:
     diagnoses: tuple[Diagnosis, ...] = ()
     actions: tuple[Action, ...] = ()
     trigger: Trigger | None = None
-    approval: Approval | None = None
+    asked: Mapping[Question, Asked] = field(default_factory=dict, hash=False)
     actual_cause: Cause | None = None
+    counted_as: str = ""
     state: str = ""
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def said(self, question: Question) -> Approval | None:
+        """None: it was not asked, or nobody answered in time."""
+        asked = self.asked.get(question)
+        return None if asked is None else asked.said
+
+    def answered(self, question: Question, said: Approval | None, by: str = "") -> "Incident":
+        """With another answer to what was asked; what was not has none."""
+        asked = self.asked.get(question)
+        if asked is None:
+            return self
+        return replace(self, asked={**self.asked, question: replace(asked, said=said, by=by or asked.by)})
 
     def having(self, findings: Sequence[Finding], diagnoses: Sequence[Diagnosis]) -> "Incident":
         """With further findings, of each type and metric the furthest, and diagnosed anew."""
@@ -82,5 +106,6 @@ def load(data: bytes) -> Incident:
             "findings": tuple(Finding(**finding) for finding in members["findings"]),
             "diagnoses": tuple(Diagnosis(**diagnosis) for diagnosis in members["diagnoses"]),
             "actions": tuple(Action(**action) for action in members["actions"]),
+            "asked": {question: Asked(**asked) for question, asked in members["asked"].items()},
         }
     )

@@ -6,6 +6,7 @@ import pytest
 from gateway.background.act_on_agents import Subject
 from gateway.immune.course import Course
 from gateway.immune.finding import Finding, FindingType
+from gateway.immune.incident import Asked, Question
 from gateway.immune.ladder import Treatment
 from gateway.immune.lifecycle import Step
 from gateway.immune.moves import healing, treated
@@ -120,14 +121,15 @@ async def test_what_was_approved_of_a_mild_case_does_not_hold_for_a_severe_one(
     record = suspected(loop("agt_1"))
     await one.act.do(record, move("HEALTHY", "DRAINING"), SUBJECT)
     incident_id = record.life.incident_id or ""
-    await one.incidents.change(incident_id, lambda one: replace(one, approval="approved", state="PROBATION"))
+    approved: dict[Question, Asked] = {"heal": Asked("apr_1", "approved", "adk_kim")}
+    await one.incidents.change(incident_id, lambda one: replace(one, asked=approved, state="PROBATION"))
     await one.quarantine.drained("agt_1")
     await one.quarantine.change("agt_1", lambda life: healing(life, START, "approval"))
     record.life, _ = await one.quarantine.change("agt_1", lambda life: treated(life, START, "reset_memory"))
     record.course = Course("PROBATION").having([replace(loop("agt_1"), type=again)])
     await one.act.do(record, move("PROBATION", "DRAINING", "again"), SUBJECT)
     incident = await one.incidents.get(incident_id)
-    assert incident is not None and (incident.state, incident.approval) == ("DRAINING", approval)
+    assert incident is not None and (incident.state, incident.said("heal")) == ("DRAINING", approval)
 
 
 async def test_a_person_is_asked_and_people_are_told_with_the_incident(one: Replica) -> None:

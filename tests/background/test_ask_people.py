@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.background.ask_people import AskPeople, decided_by, said
+from gateway.background.ask_people import AskPeople
+from gateway.immune.incident import Asked
 from gateway.immune.ladder import Treatment
 from gateway.immune.prescription import Prescription
 from gateway.store.approval_record import Pending
@@ -30,14 +31,14 @@ async def test_both_questions_can_be_open_and_are_answered_each_by_itself(one: H
     asking = people(one)
     await asking.may_quarantine(await one.incident(), "odd")
     await asking.may_heal(await one.incident(), RESET)
-    quarantine = await one.approvals.get(str((await one.incident()).detail["quarantine_approval_id"]))
+    quarantine = await one.approvals.get((await one.incident()).asked["quarantine"].approval_id)
     assert quarantine is not None and (quarantine.reason, quarantine.conversation) == ("odd", "conv_1")
     await one.approvals.decide([quarantine.approval_id], "rejected", by="adk_kim")
     for question in ("heal", "quarantine"):
         await asking.heard(question, await one.incident())  # type: ignore[arg-type]
     incident = await one.incident()
-    assert (said("heal", incident), said("quarantine", incident)) == ("pending", "rejected")
-    assert (decided_by("heal", incident), decided_by("quarantine", incident)) == ("", "adk_kim")
+    assert (incident.said("heal"), incident.said("quarantine")) == ("pending", "rejected")
+    assert (incident.asked["heal"].by, incident.asked["quarantine"].by) == ("", "adk_kim")
 
 
 async def test_the_same_question_is_asked_once(one: Healer) -> None:
@@ -51,16 +52,16 @@ async def test_where_too_many_questions_wait_it_is_not_asked_yet(one: Healer) ->
         for number in range(PENDING_OF_AGENT + 3):
             await one.approvals.ask(Pending("healing", "agt_1", "x", {}, "r", args_hash=str(number)))
     await people(one).may_heal(await one.incident(), RESET)
-    assert (await one.incident()).approval is None
+    assert (await one.incident()).said("heal") is None
 
 
 async def test_a_question_that_is_not_known_any_more_counts_as_never_asked(one: Healer) -> None:
     def lost(incident):  # type: ignore[no-untyped-def]
-        return replace(incident, approval="pending", detail={"approval_id": "apr_lost"})
+        return replace(incident, asked={"heal": Asked("apr_lost")})
 
     await one.incidents.change("inc_agt_1", lost)
     heard = await people(one).heard("heal", await one.incident())
-    assert said("heal", heard) is None and heard == await one.incident()
+    assert heard.said("heal") is None and heard == await one.incident()
 
 
 async def test_what_was_never_asked_is_not_answered(one: Healer) -> None:

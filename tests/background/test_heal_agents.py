@@ -31,7 +31,7 @@ async def test_a_mild_case_heals_by_itself(one: Healer) -> None:
     assert (life.state, states(life)[-2:]) == ("PROBATION", ["HEALING", "PROBATION"])
     assert one.prescriptions.of("agt_1").drop_history
     incident = await one.incident()
-    assert (incident.trigger, incident.approval, incident.state) == ("auto", None, "PROBATION")
+    assert (incident.trigger, incident.said("heal"), incident.state) == ("auto", None, "PROBATION")
     assert await one.actions() == [("reset_memory", "applied")]
     await one.heal.ended(record, "healed")
     assert one.prescriptions.case("agt_1") is None and await one.actions() == [("reset_memory", "healed")]
@@ -67,7 +67,7 @@ async def test_a_severe_case_waits_for_a_person_who_sees_what_would_be_done(one:
     assert approval.arguments == {"remedies": ["cap_output"], "output_tokens": 1024}
     assert approval.reason.startswith("heal it of cost_overrun (") and approval.reason.endswith("usual for it")
     incident = await one.incident()
-    assert (incident.approval, incident.detail["approval_id"]) == ("pending", approval.approval_id)
+    assert (incident.said("heal"), incident.asked["heal"].approval_id) == ("pending", approval.approval_id)
 
 
 async def test_what_is_approved_heals(one: Healer) -> None:
@@ -76,7 +76,7 @@ async def test_what_is_approved_heals(one: Healer) -> None:
     approval = await one.answered("approved")
     assert (await one.look(record, 2)).state == "PROBATION"
     incident = await one.incident()
-    assert (incident.trigger, incident.approval) == ("approval", "approved")
+    assert (incident.trigger, incident.said("heal")) == ("approval", "approved")
     assert record.life.history[-2].by == "adk_kim"
     actions = [("ask:heal", "pending"), ("approve", "by adk_kim"), ("cap_output", "applied")]
     assert await one.actions() == actions
@@ -92,7 +92,7 @@ async def test_what_is_rejected_stays_until_somebody_wants_it_healed_now(one: He
     await one.look(record)
     await one.answered("rejected")
     assert (await one.look(record, 3)).state == "QUARANTINED"
-    assert (await one.incident()).approval == "rejected" and len(await one.asked()) == 1
+    assert (await one.incident()).said("heal") == "rejected" and len(await one.asked()) == 1
     assert await one.heal.heal_all("adk_lee") == []
     assert (await one.heal.heal_now("agt_1", "adk_lee")).state == "HEALING"
     assert (await one.look(record, 2)).state == "PROBATION"
@@ -112,7 +112,7 @@ async def test_a_question_that_nobody_answers_is_asked_again(one: Healer, monkey
         await one.look(record)
     second, again = await one.asked()
     assert again.approval_id == first.approval_id and (second.status, again.status) == ("pending", "expired")
-    assert (await one.incident()).detail["approval_id"] == second.approval_id
+    assert (await one.incident()).asked["heal"].approval_id == second.approval_id
     assert record.life.state == "QUARANTINED"
 
 
@@ -126,7 +126,7 @@ async def test_an_answer_is_heard_whoever_was_restarted_meanwhile(redis_url: str
     async with healer(redis_url) as after:
         record = reread(record)
         assert (await after.look(record, 3)).state == state
-        assert (await after.incident()).approval == word
+        assert (await after.incident()).said("heal") == word
 
 
 async def test_an_approval_counts_though_everybody_was_away_until_it_was_over(
@@ -149,7 +149,7 @@ async def test_heal_now_answers_the_question_that_waits(one: Healer) -> None:
     (approval,) = await one.asked()
     assert (approval.status, approval.decided_by, approval.decision_reason) == ("approved", "adk_lee", "heal now")
     assert (await one.look(record, 2)).state == "PROBATION"
-    assert (await one.incident()).approval == "approved"
+    assert (await one.incident()).said("heal") == "approved"
 
 
 async def test_heal_now_ends_a_hold_and_heal_all_does_not(one: Healer) -> None:

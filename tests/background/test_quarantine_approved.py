@@ -46,7 +46,7 @@ async def test_what_a_person_rejects_is_not_done_and_not_asked_again(one: Healer
     record = await suspect(one)
     await one.answered("rejected")
     assert (await one.look(record, 3)).state == "SUSPECTED"
-    assert len(await one.asked()) == 1 and (await one.incident()).approval is None
+    assert len(await one.asked()) == 1 and (await one.incident()).said("heal") is None
 
 
 async def test_the_answer_is_heard_after_a_restart(redis_url: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.finding import Finding
 from gateway.immune.healing import STAY, plan
-from gateway.immune.incident import Incident
+from gateway.immune.incident import Asked, Incident
 from gateway.immune.ladder import LADDERS
 from gateway.immune.memory import Memory
 from gateway.immune.moves import exhausted, healing, treated
@@ -36,10 +36,11 @@ def test_a_severe_case_waits_for_a_person(severe: Finding) -> None:
     asked = plan(BLOCKED, case, ILL, Memory(), {})
     assert asked.do == "ask" and asked.treatment is not None
     for approval, expected in (("pending", "stay"), ("rejected", "stay"), ("approved", "treat")):
-        assert plan(BLOCKED, replace(case, approval=approval), ILL, Memory(), {}).do == expected  # type: ignore[arg-type]
+        answered = replace(case, asked={"heal": Asked("apr_1", approval)})  # type: ignore[arg-type]
+        assert plan(BLOCKED, answered, ILL, Memory(), {}).do == expected
     # `heal now` after a rejection
     life = healing(BLOCKED, 1.0, "heal_now", "adk_1")
-    assert plan(life, replace(case, approval="rejected"), ILL, Memory(), {}).do == "treat"
+    assert plan(life, replace(case, asked={"heal": Asked("apr_1", "rejected")}), ILL, Memory(), {}).do == "treat"
 
 
 def test_how_far_is_severe_is_set() -> None:

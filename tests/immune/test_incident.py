@@ -1,14 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 from gateway.immune.diagnosis import diagnose
-from gateway.immune.incident import KEPT_ACTIONS, Action, Incident, dump, incident_id_of, load
+from gateway.immune.incident import KEPT_ACTIONS, Action, Asked, Incident, dump, incident_id_of, load
 from tests.immune.made import finding
 
 LOOP = finding("tool_loop", detail={"tool": "search"}, hard=True)
 
 
 def test_it_is_the_same_after_a_round_trip() -> None:
-    incident = Incident("inc_1", "agt_1", 5.0, trigger="auto", approval="approved", actual_cause="infinite_loop")
+    incident = Incident("inc_1", "agt_1", 5.0, trigger="auto", actual_cause="infinite_loop")
+    incident = replace(incident, asked={"heal": Asked("apr_1"), "quarantine": Asked("apr_2", "rejected", "adk_kim")})
     incident = incident.having([LOOP], diagnose([LOOP], {})).acted("reset_memory", "applied", 6.0)
     assert load(dump(incident)) == incident
     assert load(dump(Incident("inc_1", "agt_1", 5.0))) == Incident("inc_1", "agt_1", 5.0)
@@ -25,6 +28,15 @@ def test_what_an_action_led_to_takes_the_place_of_its_being_applied() -> None:
     for number in range(99):
         incident = incident.acted("approve", "approved", number)
     assert len(incident.actions) == KEPT_ACTIONS
+
+
+def test_an_answer_belongs_to_what_was_asked() -> None:
+    incident = Incident("inc_1", "agt_1", 5.0, asked={"heal": Asked("apr_1")})
+    assert (incident.said("heal"), incident.said("quarantine")) == ("pending", None)
+    assert incident.answered("quarantine", "approved", "adk_kim") == incident
+    approved = incident.answered("heal", "approved", "adk_kim")
+    assert approved.asked == {"heal": Asked("apr_1", "approved", "adk_kim")}
+    assert approved.answered("heal", None).said("heal") is None
 
 
 def test_further_findings_are_added_once() -> None:

@@ -236,7 +236,7 @@ class _Patients:
 
     def _shown(self, life: Life, incident: Incident | None) -> dict[str, Any]:
         first = incident.diagnoses[0] if incident is not None and incident.diagnoses else None
-        waits = incident is not None and incident.approval == "pending"
+        waits = incident is not None and incident.said("heal") == "pending"
         return {
             **_begun(life),
             "reason": life.reason,
@@ -244,8 +244,8 @@ class _Patients:
             "cause": first.cause if first is not None else None,
             "confidence": first.confidence if first is not None else None,
             "deviation": _furthest(incident),
-            "approval": incident.approval if incident is not None else None,
-            "approval_id": incident.detail.get("approval_id") if incident is not None and waits else None,
+            "approval": incident.said("heal") if incident is not None else None,
+            "approval_id": incident.asked["heal"].approval_id if incident is not None and waits else None,
             "trigger": incident.trigger if incident is not None else None,
             "remedies": list(self._prescriptions.of(life.agent_id).remedies),
         }

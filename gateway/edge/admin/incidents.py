@@ -201,10 +201,24 @@ def shown(incident: Incident, quarantine: Quarantine) -> dict[str, Any]:
         "diagnoses": [{"cause": one.cause, "confidence": one.confidence} for one in incident.diagnoses],
         "actions": [{"action": one.action, "outcome": one.outcome, "at": rfc3339(one.at)} for one in incident.actions],
         "trigger": incident.trigger,
-        "approval": incident.approval,
+        "approval": incident.said("heal"),
         "actual_cause": incident.actual_cause,
-        "detail": dict(incident.detail),
+        "detail": _detail(incident),
     }
+
+
+def _detail(incident: Incident) -> dict[str, Any]:
+    """Which approvals it waits for or was given, and what else people may want to know of it."""
+    heal, quarantine = incident.asked.get("heal"), incident.asked.get("quarantine")
+    told = {
+        "approval_id": heal and heal.approval_id,
+        "approval_by": heal and heal.by,
+        "quarantine_approval_id": quarantine and quarantine.approval_id,
+        "quarantine_approval": quarantine and quarantine.said,
+        "quarantine_by": quarantine and quarantine.by,
+        "feedback": incident.counted_as,
+    }
+    return {**incident.detail, **{name: known for name, known in told.items() if known}}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.immune.diagnosis import Diagnosis
 from gateway.immune.finding import Finding
-from gateway.immune.incident import Action, Incident
+from gateway.immune.incident import Action, Asked, Incident
 from tests.edge.admin.conftest import problem
 from tests.edge.admin.kept import Kept
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
@@ -60,6 +60,7 @@ def incident(gateway: GatewayProcess, kept: Kept) -> Incident:
         diagnoses=(Diagnosis("cost_overrun", 0.6), Diagnosis("unknown", 0.4)),
         actions=(Action("cap_output", "applied", 1.8e9 + 5),),
         trigger="auto",
+        asked={"heal": Asked("apr_1", "approved", "adk_kim"), "quarantine": Asked("apr_2")},
         state="PROBATION",
         reason="output_token_spike, +7.1 σ",
     )
@@ -79,6 +80,13 @@ def test_an_incident_has_what_was_found_thought_and_done_and_the_exchanges(
         ("cost", -3.0, False),
     ]
     assert found["findings"][0]["detail"] == {"n": 1} and found["findings"][0]["at"].endswith("Z")
+    assert found["approval"] == "approved"
+    assert found["detail"] == {
+        "approval_id": "apr_1",
+        "approval_by": "adk_kim",
+        "quarantine_approval_id": "apr_2",
+        "quarantine_approval": "pending",
+    }
     assert found["diagnoses"][0] == {"cause": "cost_overrun", "confidence": 0.6}
     assert found["actions"] == [{"action": "cap_output", "outcome": "applied", "at": "2027-01-15T08:00:05.000Z"}]
     assert [row["request_id"] for row in found["vitals"]] == [incident.findings[0].request_id]
