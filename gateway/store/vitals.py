@@ -14,7 +14,8 @@ from gateway.store.lane import Argument
 
 _FIELDS = tuple(field.name for field in fields(Vitals) if field.name != "agent_id")
 _values = attrgetter(*_FIELDS)
-_DEFAULTS = tuple(field.default for field in fields(Vitals) if field.name in _FIELDS)
+_NAMES = _FIELDS.index("tool_names")
+_LONG = 1024  # bytes of a row, above which its texts are cut
 _LONGEST = 200
 _MOST_NAMES = 64
 
@@ -31,18 +32,14 @@ USUAL = Kept()
 
 
 def packed(vitals: Vitals) -> bytes:
-    """One row: JSON of what is not as it usually is. The agent's id is in the key."""
-    row = {
-        name: value[:_LONGEST] if type(value) is str else value
-        for name, value, default in zip(_FIELDS, _values(vitals), _DEFAULTS, strict=True)
-        if value != default
-    }
-    if vitals.tool_names:  # models name them; how many there were is told apart
-        row["tool_names"] = [name[:_LONGEST] for name in vitals.tool_names[:_MOST_NAMES]]
+    """One row: a JSON list of all members, in their order, but the agent's id, which is in the key."""
     try:
-        return orjson.dumps(row)
+        row = orjson.dumps(_values(vitals))
+        if len(row) <= _LONG:
+            return row
+        return orjson.dumps(_cut(vitals))
     except orjson.JSONEncodeError:  # a model's name can hold lone surrogates, a provider name a huge number
-        return orjson.dumps({name: plain(value) for name, value in row.items()})
+        return orjson.dumps(plain(_cut(vitals)))
 
 
 class Packing:
@@ -59,11 +56,26 @@ class Packing:
 
 
 def unpacked(agent_id: str, row: bytes) -> Vitals:
-    """A row of this or of a newer version, whose further members are left out."""
-    document = orjson.loads(row)
-    members = {name: document[name] for name in _FIELDS if name in document}
-    members["tool_names"] = tuple(members.get("tool_names", ()))
-    return Vitals(agent_id=agent_id, **{"dialect": None, "provider": None, "model": None, **members})
+    """A row of this version, of a newer one, whose further members are left out, or of an older one, which named them.
+
+    Raises ValueError or TypeError: it is none.
+    """
+    members = orjson.loads(row)
+    if type(members) is dict:
+        named = {name: members[name] for name in _FIELDS if name in members}
+        named["tool_names"] = tuple(named.get("tool_names", ()))
+        return Vitals(agent_id=agent_id, **{"dialect": None, "provider": None, "model": None, **named})
+    if len(members) <= _NAMES:
+        raise ValueError("not a row of vitals")
+    members[_NAMES] = tuple(members[_NAMES])
+    return Vitals(agent_id, *members[: len(_FIELDS)])
+
+
+def _cut(vitals: Vitals) -> list[Any]:
+    """Its members where callers, models and providers have given things long names; how many there were stays."""
+    row = [value[:_LONGEST] if type(value) is str else value for value in _values(vitals)]
+    row[_NAMES] = [name[:_LONGEST] for name in vitals.tool_names[:_MOST_NAMES]]
+    return row
 
 
 def nanodollars(vitals: Vitals) -> int:

@@ -123,8 +123,32 @@ def test_whatever_a_provider_says_can_be_a_row(text: str, number: int) -> None:
 
 
 def test_members_of_a_newer_version_are_left_out() -> None:
-    row = packed(EXCHANGE)[:-1] + b',"mood":"good"}'
+    row = packed(EXCHANGE)[:-1] + b',{"mood":"good"}]'
     assert unpacked("agt_1", row) == EXCHANGE
+
+
+def test_rows_of_an_older_version_are_read() -> None:
+    older = (
+        b'{"request_id":"req_1","time":2.0,"model":"m","stream":false,"status":200,"latency_ms":1.5,"tool_names":["a"]}'
+    )
+    exchange = Vitals("agt_1", "req_1", 2.0, None, None, "m", False, 200, 1.5, tool_names=("a",))
+    assert unpacked("agt_1", older) == exchange
+    assert unpacked("agt_1", b'["req_1",2.0,null,null,"m",false,200,1.5,null,null,0,0,0,0,false,0,["a"]]') == exchange
+
+
+@pytest.mark.parametrize("row", (b"[]", b"1", b"{}", b"null", b'["req_1"]', b'"' + b"a" * 40 + b'"', b"{"))
+def test_what_is_no_row_is_refused(row: bytes) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        unpacked("agt_1", row)
+
+
+def test_a_row_stays_small_whatever_names_are_chosen() -> None:
+    long = replace(EXCHANGE, model="m" * 5000, tool_names=("t" * 5000, "u"), tool_calls=2, conversation="c" * 5000)
+    assert unpacked("agt_1", packed(long)) == replace(
+        long, model="m" * 200, tool_names=("t" * 200, "u"), conversation="c" * 200
+    )
+    many = replace(EXCHANGE, tool_names=tuple(f"tool_{n}" for n in range(1000)), tool_calls=1000)
+    assert len(unpacked("agt_1", packed(many)).tool_names) == 64
 
 
 def test_cost_adds_up_without_a_rest() -> None:
