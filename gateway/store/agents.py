@@ -240,6 +240,10 @@ class Agents:
         found = await self._read([agent_id])
         return found[0] if found else None
 
+    async def some(self, ids: Sequence[str]) -> tuple[AgentRecord, ...]:
+        """Those of these ids that there are, in their order. Raises StoreUnavailable."""
+        return await self._read(list(dict.fromkeys(ids)))
+
     async def _read(self, ids: Sequence[str]) -> tuple[AgentRecord, ...]:
         keys = self._connection.keys
         replies = await self._connection.scripts("read_hash", [([keys.agent(agent_id)], ()) for agent_id in ids])

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, StrictBool
+from pydantic import BaseModel, StrictBool, StringConstraints
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
@@ -17,6 +17,7 @@ from gateway.store.identities import Identities
 from gateway.store.registry import Attributes, NameTaken
 
 AgentId = Annotated[str, Path(max_length=200)]
+AgentIdText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Forget = Callable[[str], Awaitable[None]]
 _MCP = "mcp:"
 """What the names of MCP servers start with among those of providers."""
@@ -101,9 +102,13 @@ def router(agents: Agents, identities: Identities, states: States, forget: Forge
 def _reads(routes: APIRouter, agents: Agents, shown: "_Shown") -> None:
     @routes.get("/agents", response_model=AgentList, dependencies=[needs("viewer")])
     async def list_agents(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Annotated[str | None, Query(max_length=200)] = None
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        agent_id: Annotated[list[AgentIdText] | None, Query(max_length=100, description="only these")] = None,
     ) -> dict[str, Any]:
         """One page of agents, the latest made first."""
+        if agent_id:
+            return {"items": await shown.all(await agents.some(agent_id)), "next_cursor": None}
         try:
             records, following = await agents.list(limit, cursor)
         except ValueError:

@@ -27,6 +27,14 @@ def test_every_agent_stands_on_one_page(gateway: GatewayProcess) -> None:
     assert len(seen) == len(set(seen)) == 5
 
 
+def test_some_agents_are_asked_for_by_their_ids(gateway: GatewayProcess) -> None:
+    first, *_, last = [item["agent_id"] for item in gateway.admin("/agents").json()["items"]]
+    page = gateway.admin(f"/agents?agent_id={last}&agent_id=agt_nobody&agent_id={first}&agent_id={last}").json()
+    assert [item["agent_id"] for item in page["items"]] == [last, first]
+    assert page["next_cursor"] is None
+    assert gateway.admin("/agents?" + "&".join(["agent_id=a"] * 101)).status_code == 422
+
+
 def test_times_are_utc_with_a_z() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
     assert rfc3339(1795200274.875) == "2026-11-20T18:44:34.875Z"
