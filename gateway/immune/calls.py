@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from gateway.immune.plain_json import dumps, loads
 from gateway.model.transcript import MadeCall, Said, Transcript
 from gateway.model.value import value
 
@@ -132,12 +133,12 @@ def forgotten(trail: Trail) -> Trail:
 
 def dump(trail: Trail) -> bytes:
     rows = [[call.tool, call.key, int(call.failed), call.word] for call in trail.calls]
-    return json.dumps([FORMAT, rows, trail.dropped, trail.word, trail.last], separators=(",", ":")).encode()
+    return dumps([FORMAT, rows, trail.dropped, trail.word, trail.last])
 
 
 def load(data: bytes) -> Trail:
     """Raises ValueError for a format of another version."""
-    document = json.loads(data)
+    document = loads(data)
     if document[0] != FORMAT:
         raise ValueError(f"a trail of format {document[0]!r}; this version reads {FORMAT}")
     _, rows, dropped, word, last = document

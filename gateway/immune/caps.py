@@ -1,11 +1,11 @@
 """How large an answer may become before it is cut while it streams: far outside what its agent ever does."""
 
-import json
 from math import exp, log
 
 from gateway.immune import constants as k
 from gateway.immune.baseline import Baseline
 from gateway.immune.constants import METRICS
+from gateway.immune.plain_json import dumps
 from gateway.immune.state import Watched, short
 from gateway.model.value import value
 
@@ -52,4 +52,4 @@ def agent_caps(state: Watched) -> bytes:
     """By model, as the state names it, what the agent may get, as JSON: output tokens, seconds, tool calls."""
     found = {name: caps(state, name) for name in state.models}
     told = {name: (c.output_tokens, c.seconds, c.tool_calls) for name, c in found.items() if c != NONE}
-    return json.dumps(told, separators=(",", ":")).encode()
+    return dumps(told)

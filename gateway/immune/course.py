@@ -1,10 +1,10 @@
 """What is remembered of an agent's findings between two of its calls: small, plain, the same after a round trip."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.immune.finding import Finding
+from gateway.immune.plain_json import dumps, loads
 from gateway.model.lifecycle import Life
 
 FORMAT = 1
@@ -79,12 +79,12 @@ class Course:
 
 
 def dump(course: Course) -> bytes:
-    return json.dumps([FORMAT, asdict(course)], separators=(",", ":")).encode()
+    return dumps([FORMAT, course])
 
 
 def load(data: bytes) -> Course:
     """Raises ValueError for a format of another version."""
-    version, members = json.loads(data)
+    version, members = loads(data)
     if version != FORMAT:
         raise ValueError(f"a course of format {version!r}; this version reads {FORMAT}")
     findings = tuple(Finding(**finding) for finding in members["findings"])

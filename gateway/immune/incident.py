@@ -1,9 +1,8 @@
 """One case of one agent: what was found, what it may be, what was done. Opened when the agent is blocked, or before."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gateway.immune.course import furthest
@@ -11,6 +10,7 @@ from gateway.immune.diagnosis import Diagnosis
 from gateway.immune.finding import Finding
 from gateway.immune.memory import Cause
 from gateway.immune.moves import Trigger
+from gateway.immune.plain_json import dumps, loads
 from gateway.model.value import value
 
 FORMAT = 2
@@ -92,12 +92,12 @@ def incident_id_of(*about: str) -> str:
 
 
 def dump(incident: Incident) -> bytes:
-    return json.dumps([FORMAT, asdict(incident)], separators=(",", ":")).encode()
+    return dumps([FORMAT, incident])
 
 
 def load(data: bytes) -> Incident:
     """Raises ValueError for a format of another version."""
-    version, members = json.loads(data)
+    version, members = loads(data)
     if version != FORMAT:
         raise ValueError(f"an incident of format {version!r}; this version reads {FORMAT}")
     return Incident(

@@ -3,12 +3,12 @@
 The fleet's memory is a flat table of counts, so that a store adds to it without reading it first.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.immune.finding import FindingType
+from gateway.immune.plain_json import dumps, loads
 from gateway.model.value import value
 
 FORMAT = 1
@@ -102,12 +102,12 @@ def patterns(counts: Counts) -> tuple[Pattern, ...]:
 
 def dump(memory: Memory) -> bytes:
     rows = [[o.incident_id, o.cause, o.remedy, o.at, o.result] for o in memory.outcomes]
-    return json.dumps([FORMAT, rows, sorted(memory.failed)], separators=(",", ":")).encode()
+    return dumps([FORMAT, rows, sorted(memory.failed)])
 
 
 def load(data: bytes) -> Memory:
     """Raises ValueError for a format of another version."""
-    document = json.loads(data)
+    document = loads(data)
     if document[0] != FORMAT:
         raise ValueError(f"a memory of format {document[0]!r}; this version reads {FORMAT}")
     _, rows, failed = document

@@ -1,14 +1,14 @@
 """All that the immune system keeps of one agent between two looks: what is usual of it, and where its case stands."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.immune import course as courses
 from gateway.immune import memory as memories
 from gateway.immune import state as states
 from gateway.immune.course import Course
 from gateway.immune.memory import Memory
+from gateway.immune.plain_json import dumps, loads
 from gateway.immune.state import Watched
 from gateway.model.lifecycle import Life, Move, State
 from gateway.model.value import value
@@ -79,10 +79,10 @@ def fields(record: Record) -> dict[str, bytes]:
     return {
         "s": states.dump(record.state),
         "c": courses.dump(record.course),
-        "l": _json(asdict(replace(record.life, agent_id=""))),
+        "l": dumps(record.life),
         "m": memories.dump(record.memory),
-        "g": _json([asdict(record.good), record.seen]),
-        "t": _json(asdict(record.summary)),
+        "g": dumps([record.good, record.seen]),
+        "t": dumps(record.summary),
     }
 
 
@@ -91,8 +91,8 @@ def record_of(agent_id: str, kept: Mapping[str, bytes]) -> Record | None:
     if "s" not in kept:
         return None
     try:
-        life = json.loads(kept["l"])
-        good, seen = json.loads(kept["g"])
+        life = loads(kept["l"])
+        good, seen = loads(kept["g"])
         return Record(
             agent_id,
             Life(**{**life, "agent_id": agent_id, "history": tuple(Move(**move) for move in life["history"])}),
@@ -107,8 +107,4 @@ def record_of(agent_id: str, kept: Mapping[str, bytes]) -> Record | None:
 
 
 def summary_of(kept: bytes) -> Summary:
-    return Summary(**json.loads(kept))
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
+    return Summary(**loads(kept))

@@ -1,7 +1,6 @@
 """All that is known of one agent: numbers and names, no text, below 16 KiB, kept as JSON."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -10,6 +9,7 @@ from gateway.immune import constants as k
 from gateway.immune.baseline import Baseline
 from gateway.immune.cusum import Rate
 from gateway.immune.forms import Forms
+from gateway.immune.plain_json import dumps, loads
 
 FORMAT = 1
 
@@ -97,12 +97,12 @@ def dump(state: Watched) -> bytes:
         "rates": {name: [rate.calls, rate.bad, rate.sum, rate.run] for name, rate in state.rates.items()},
         "forms": {name: [one.known, one.tried, one.warm, one.volatile] for name, one in state.forms.items()},
     }
-    return json.dumps(document, separators=(",", ":")).encode()
+    return dumps(document)
 
 
 def load(data: bytes) -> Watched:
     """Raises ValueError: this is of another format, so that the agent must be learned again."""
-    document: dict[str, Any] = json.loads(data)
+    document: dict[str, Any] = loads(data)
     if document.get("format") != FORMAT:
         raise ValueError(f"format {document.get('format')!r}, not {FORMAT}")
     models = {
