@@ -12,6 +12,7 @@ from gateway.background.act_on_agents import ActOnAgents
 from gateway.background.ask_people import AskPeople
 from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.heal_agents import HealAgents
+from gateway.background.keep_incidents import KeepIncidents
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
 from gateway.background.tell_of_agents import TellOfAgents
@@ -46,12 +47,13 @@ class ImmuneSystem:
         self._tell = TellOfAgents(
             state.immune_numbers, audit=self._audit, notify=self._notify, alert=self._alert, clock=clock
         )
+        self._incidents = KeepIncidents(state.incidents, notify=self._notify, alert=self._alert, clock=clock)
         self.healing = self._healer()
         self._watch = WatchAgents(
             state.watch_partitions,
             self._acting(),
             self.healing,
-            WatchFleet(state.fleet, state.incidents, notify=self._notify, clock=clock, settings=FleetSettings()),
+            WatchFleet(state.fleet, self._incidents, clock=clock, settings=FleetSettings()),
             state.quarantine,
             state.immune_numbers,
             whose=self._whose,
@@ -104,7 +106,7 @@ class ImmuneSystem:
         state = self._state
         return ActOnAgents(
             state.quarantine,
-            state.incidents,
+            self._incidents,
             state.prescriptions,
             state.immune_counts,
             state.fleet,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from gateway.assembly.state import State
+from gateway.background.keep_incidents import KeepIncidents
 from gateway.edge.admin import agents, baseline, healing, incidents, lifecycle, quarantine, stats
 from gateway.edge.admin.healing import Healer
 from gateway.edge.admin.operator_incidents import OperatorIncidents
@@ -34,7 +35,9 @@ class ImmuneOperations:
     def of_agents(self) -> list[APIRouter]:
         """In the order of the documentation."""
         state, notify = self._state, self._state.events.notify
-        own = OperatorIncidents(state.incidents, notify=notify, alert=state.webhooks.notify, clock=self._clock)
+        alert, clock = state.webhooks.notify, self._clock
+        kept = KeepIncidents(state.incidents, notify=notify, alert=alert, clock=clock)
+        own = OperatorIncidents(kept, alert=alert, clock=clock)
         rules = state.identities.rules
         return [
             quarantine.router(state.quarantine, state.control, state.agents, rules, self._states, own, notify=notify),

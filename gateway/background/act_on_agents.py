@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from gateway.background.keep_incidents import KeepIncidents
 from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import is_severe
@@ -24,7 +25,6 @@ from gateway.model.lifecycle import Life
 from gateway.model.value import value
 from gateway.store.fleet import Fleet
 from gateway.store.immune_counts import ImmuneCounts
-from gateway.store.incidents import Incidents
 from gateway.store.prescriptions import Prescriptions
 from gateway.store.quarantine import Quarantine
 
@@ -60,7 +60,7 @@ class ActOnAgents:
     def __init__(
         self,
         quarantine: Quarantine,
-        incidents: Incidents,
+        incidents: KeepIncidents,
         prescriptions: Prescriptions,
         counts: ImmuneCounts,
         fleet: Fleet,
@@ -174,7 +174,7 @@ class ActOnAgents:
         if opens:
             await self._open(record, step.cause, subject)
         elif step.state == "HEALTHY" and before.incident_id is not None:
-            await self._close(before.incident_id, "HEALTHY")
+            await self._incidents.close(before.incident_id, "HEALTHY")
         self._tell.moved(before, record.life)
 
     async def _block(self, record: Record, step: Step, subject: Subject) -> None:
@@ -221,18 +221,13 @@ class ActOnAgents:
         findings = record.course.findings
         told = diagnose(findings, counts, external=subject.external)
         made = Incident(incident_id, record.agent_id, now, findings=findings, diagnoses=told)
-        incident = await self._incidents.open(replace(made, state=life.state, reason=cause))
-        if incident.opened_at == now:
-            self._tell.opened(incident)
-        elif incident.state != life.state or incident.closed_at is not None:
-            found = await self._incidents.change(
-                incident_id,
-                lambda one: (
-                    one.having(findings, told) if one.state == life.state else _again(one, life.state, findings)
-                ),
-            )
-            incident = found or incident
-        return incident
+
+        def known(one: Incident) -> Incident:
+            if one.state != life.state:
+                return _again(one, life.state, findings)
+            return one if one.closed_at is None else one.having(findings, told)
+
+        return await self._incidents.open(replace(made, state=life.state, reason=cause), known)
 
     async def _named(self, record: Record, subject: Subject) -> str:
         """The id of the agent's incident, which its life names from then on."""
@@ -248,16 +243,6 @@ class ActOnAgents:
         else:
             record.life, _ = await self._quarantine.change(record.agent_id, named)
         return record.life.incident_id or incident_id
-
-    async def _close(self, incident_id: str, state: str) -> None:
-        now = self._clock()
-
-        def closed(incident: Incident) -> Incident:
-            return incident if incident.closed_at is not None else replace(incident, closed_at=now, state=state)
-
-        incident = await self._incidents.change(incident_id, closed)
-        if incident is not None:
-            self._tell.closed(incident)
 
 
 def _again(incident: Incident, state: str, findings: Sequence[Finding]) -> Incident:

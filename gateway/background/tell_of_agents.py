@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gateway.immune.finding import Finding
-from gateway.immune.incident import Incident
 from gateway.immune.lifecycle import Step
 from gateway.model.audit import AuditEntry
 from gateway.model.bounded import Seldom
@@ -71,18 +70,6 @@ class TellOfAgents:
                 metadata={**told, "detail": dict(finding.detail)},
             )
         )
-
-    def opened(self, incident: Incident) -> None:
-        """An agent's incident is new."""
-        data = {"agent_id": incident.agent_id, "incident_id": incident.incident_id, "state": incident.state}
-        self._notify("incident.opened", {**data, "reason": incident.reason})
-        self._alert("incident.opened", {**data, "reason": incident.reason}, incident.incident_id)
-
-    def closed(self, incident: Incident) -> None:
-        """An agent's incident is over."""
-        data = {"agent_id": incident.agent_id, "incident_id": incident.incident_id, "state": incident.state}
-        self._notify("incident.closed", data)
-        self._alert("incident.closed", data, f"{incident.incident_id}:closed")
 
     def warned(self, life: Life, step: Step) -> None:
         """People are to know of an agent about which nothing, or not all, is done."""

@@ -1,9 +1,8 @@
 """Asks about all agents of a provider's model before one of them is taken for ill: what they share may be."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
+from gateway.background.keep_incidents import KeepIncidents
 from gateway.immune.evidence import is_shared
 from gateway.immune.fleet import Group, is_external
 from gateway.immune.incident import Incident, incident_id_of
@@ -11,9 +10,7 @@ from gateway.immune.record import Record
 from gateway.immune.settings import FleetSettings
 from gateway.model.value import value
 from gateway.store.fleet import Fleet
-from gateway.store.incidents import Incidents
 
-Notify = Callable[[str, dict[str, Any]], None]
 _COMPANY = 3
 """So few agents are no fleet: whether their provider is the cause cannot be told by asking the others."""
 
@@ -37,11 +34,10 @@ class WatchFleet:
     """
 
     def __init__(
-        self, fleet: Fleet, incidents: Incidents, *, notify: Notify, clock: Callable[[], float], settings: FleetSettings
+        self, fleet: Fleet, incidents: KeepIncidents, *, clock: Callable[[], float], settings: FleetSettings
     ) -> None:
         self._fleet = fleet
         self._incidents = incidents
-        self._notify = notify
         self._clock = clock
         self._settings = settings
 
@@ -71,31 +67,19 @@ class WatchFleet:
         now = self._clock()
         for group, (since, until) in (await self._fleet.external()).items():
             if until <= now:
-                incident_id = incident_id_of(*group, repr(since))
-                closed = await self._incidents.change(incident_id, lambda one: _closed(one, now))
+                await self._incidents.close(incident_id_of(*group, repr(since)), "over")
                 await self._fleet.end_external(group)
-                if closed is not None:
-                    self._notify("incident.closed", {"incident_id": incident_id, **_named(group)})
 
     async def _trouble(self, group: Group, alarming: int, active: int, now: float) -> None:
         since = await self._fleet.set_external(group, now, now + self._settings.window_seconds)
         if since < now:
             return
-        detail = {**_named(group), "alarming": alarming, "agents": active}
+        detail = {"provider": group[0], "model": group[1], "alarming": alarming, "agents": active}
         incident = Incident(
             incident_id_of(*group, repr(since)), "", since, state="external_cause", reason=_reason(group), detail=detail
         )
         await self._incidents.open(incident)
-        self._notify("incident.opened", {"incident_id": incident.incident_id, "cause": "external_cause", **detail})
-
-
-def _named(group: Group) -> dict[str, Any]:
-    return {"provider": group[0], "model": group[1]}
 
 
 def _reason(group: Group) -> str:
     return f"many agents suffer at once: {group[1] or 'requests'} at {group[0] or 'the provider'}"[:300]
-
-
-def _closed(incident: Incident, at: float) -> Incident:
-    return incident if incident.closed_at is not None else replace(incident, closed_at=at, state="over")

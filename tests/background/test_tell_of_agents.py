@@ -1,7 +1,6 @@
 """What people, events and metrics hear of agents."""
 
 from gateway.background.tell_of_agents import TellOfAgents
-from gateway.immune.incident import Incident
 from gateway.immune.lifecycle import Step
 from gateway.model.lifecycle import Life
 from tests.background.healing import Told
@@ -32,16 +31,10 @@ def test_a_finding_is_counted_each_time_and_told_once_a_minute() -> None:
     assert entry.metadata["hard"] is True
 
 
-def test_people_hear_of_incidents_and_of_what_is_withheld() -> None:
-    told, incident = Told(), Incident("inc_1", "agt_1", 4.0, state="SUSPECTED", reason="odd")
-    telling(told).opened(incident)
-    telling(told).closed(incident)
+def test_people_hear_of_what_is_withheld() -> None:
+    told = Told()
     telling(told).warned(BEFORE, Step("tell", "odd", withheld="move"))
-    assert [(kind, once) for kind, _, once in told.alerts] == [
-        ("incident.opened", "inc_1"),
-        ("incident.closed", "inc_1:closed"),
-        ("immune.alert", "inc_1:odd"),
-    ]
+    assert [(kind, once) for kind, _, once in told.alerts] == [("immune.alert", "inc_1:odd")]
     assert [(kind, data) for kind, data, _ in told.alerts] == told.events
     assert [entry.action for entry in told.audit] == ["withhold:move"]
 

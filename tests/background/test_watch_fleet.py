@@ -28,13 +28,7 @@ async def one(redis_url: str) -> AsyncIterator[Replica]:
 
 
 def fleet(one: Replica, clock: Clock) -> WatchFleet:
-    return WatchFleet(
-        one.fleet,
-        one.incidents,
-        notify=lambda kind, data: one.events.append((kind, data)),
-        clock=clock,
-        settings=FleetSettings(),
-    )
+    return WatchFleet(one.fleet, one.keep, clock=clock, settings=FleetSettings())
 
 
 async def test_one_that_alarms_among_many_is_no_provider_in_trouble(one: Replica) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.background.act_on_agents import ActOnAgents
+from gateway.background.keep_incidents import KeepIncidents
 from gateway.background.tell_of_agents import TellOfAgents
 from gateway.background.watch_agents import WatchAgents
 from gateway.background.watch_fleet import WatchFleet
@@ -72,20 +73,20 @@ class Replica:
         self.audit: list[AuditEntry] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.alerts: list[tuple[str, str]] = []
+        telling: dict[str, Any] = {
+            "notify": lambda kind, data: self.events.append((kind, data)),
+            "alert": lambda kind, data, once: self.alerts.append((kind, once)),
+            "clock": time.time,
+        }
+        self.keep = KeepIncidents(self.incidents, **telling)
         self.act = ActOnAgents(
             self.quarantine,
-            self.incidents,
+            self.keep,
             self.prescriptions,
             ImmuneCounts(connection, clock=time.monotonic),
             self.fleet,
             self.healing,
-            TellOfAgents(
-                self.numbers,
-                audit=self.audit.append,
-                notify=lambda kind, data: self.events.append((kind, data)),
-                alert=lambda kind, data, once: self.alerts.append((kind, once)),
-                clock=time.time,
-            ),
+            TellOfAgents(self.numbers, audit=self.audit.append, **telling),
             clock=time.time,
             agents=lambda: many,
         )
@@ -94,13 +95,7 @@ class Replica:
             self.partitions,
             self.act,
             self.healing,
-            WatchFleet(
-                self.fleet,
-                self.incidents,
-                notify=lambda kind, data: self.events.append((kind, data)),
-                clock=time.time,
-                settings=settings.fleet,
-            ),
+            WatchFleet(self.fleet, self.keep, clock=time.time, settings=settings.fleet),
             self.quarantine,
             self.numbers,
             whose=self._whose,
