@@ -48,6 +48,7 @@ class ImmuneSystem:
             state.immune_numbers, audit=self._audit, notify=self._notify, alert=self._alert, clock=clock
         )
         self._incidents = KeepIncidents(state.incidents, notify=self._notify, alert=self._alert, clock=clock)
+        self._agents = MoveAgents(state.quarantine, self._tell)
         self.healing = self._healer()
         self._watch = WatchAgents(
             state.watch_partitions,
@@ -83,7 +84,7 @@ class ImmuneSystem:
 
     def _healer(self) -> HealAgents:
         state, clock = self._state, self._clock
-        tell, agents = self._tell, MoveAgents(state.quarantine, self._tell)
+        tell, agents = self._tell, self._agents
         people = AskPeople(state.approvals, state.incidents, clock=clock)
         approved = QuarantineApproved(
             agents, state.incidents, people, tell, credential_of=self._credential_of, clock=clock
@@ -105,7 +106,7 @@ class ImmuneSystem:
     def _acting(self) -> ActOnAgents:
         state = self._state
         return ActOnAgents(
-            state.quarantine,
+            self._agents,
             self._incidents,
             state.prescriptions,
             state.immune_counts,
@@ -113,7 +114,7 @@ class ImmuneSystem:
             self.healing,
             self._tell,
             clock=self._clock,
-            agents=lambda: self._watch.many,
+            many=lambda: self._watch.many,
         )
 
     async def _whose(self, agent_id: str) -> tuple[Agent, Immune, bool]:

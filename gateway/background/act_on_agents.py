@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gateway.background.keep_incidents import KeepIncidents
+from gateway.background.move_agents import MoveAgents
 from gateway.background.tell_of_agents import TellOfAgents
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.evidence import is_severe
@@ -26,7 +27,6 @@ from gateway.model.value import value
 from gateway.store.fleet import Fleet
 from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.prescriptions import Prescriptions
-from gateway.store.quarantine import Quarantine
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +54,12 @@ class ActOnAgents:
 
     Args:
         clock: seconds since the epoch.
-        agents: how many there are.
+        many: how many agents there are.
     """
 
     def __init__(
         self,
-        quarantine: Quarantine,
+        agents: MoveAgents,
         incidents: KeepIncidents,
         prescriptions: Prescriptions,
         counts: ImmuneCounts,
@@ -68,9 +68,9 @@ class ActOnAgents:
         tell: TellOfAgents,
         *,
         clock: Callable[[], float],
-        agents: Callable[[], int],
+        many: Callable[[], int],
     ) -> None:
-        self._quarantine = quarantine
+        self._agents = agents
         self._incidents = incidents
         self._prescriptions = prescriptions
         self._counts = counts
@@ -78,11 +78,11 @@ class ActOnAgents:
         self._healing = healing
         self._tell = tell
         self._clock = clock
-        self._agents = agents
+        self._many = many
 
     def life(self, record: Record) -> Life:
         """Where the agent is: the control state knows of all that were ever blocked."""
-        return self._quarantine.of(record.agent_id) or record.life
+        return self._agents.of(record.agent_id) or record.life
 
     async def do(self, record: Record, step: Step, subject: Subject) -> None:
         """Carry out one step."""
@@ -167,15 +167,11 @@ class ActOnAgents:
 
         if before.state == "PROBATION" and step.state == "HEALTHY":
             await self._healing.ended(record, "healed")
-        if self._quarantine.of(record.agent_id) is None:
-            record.life = moved(before)
-        else:
-            record.life, _ = await self._quarantine.change(record.agent_id, moved)
-        if opens:
-            await self._open(record, step.cause, subject)
-        elif step.state == "HEALTHY" and before.incident_id is not None:
-            await self._incidents.close(before.incident_id, "HEALTHY")
-        self._tell.moved(before, record.life)
+        async with self._agents.moving(record.agent_id, moved, before) as record.life:
+            if opens:
+                await self._open(record, step.cause, subject)
+            elif step.state == "HEALTHY" and before.incident_id is not None:
+                await self._incidents.close(before.incident_id, "HEALTHY")
 
     async def _block(self, record: Record, step: Step, subject: Subject) -> None:
         if step.sigma and not await self._reserved(record, subject):
@@ -196,15 +192,14 @@ class ActOnAgents:
                 credential_id=subject.agent.credential_id,
             )
 
-        record.life, _ = await self._quarantine.change(record.agent_id, blocked, base=before)
-        await self._open(record, step.cause, subject)
+        async with self._agents.moving(record.agent_id, blocked, before) as record.life:
+            await self._open(record, step.cause, subject)
         if record.life.state != before.state:
-            self._tell.moved(before, record.life)
             self._tell.quarantined(record.life)
 
     async def _reserved(self, record: Record, subject: Subject) -> bool:
         """Whether there is room for one more that is blocked on statistical evidence."""
-        most, known = subject.settings.sigma_room(self._agents()), on_sigma(self._quarantine.blocked.values())
+        most, known = subject.settings.sigma_room(self._many()), on_sigma(self._agents.blocked())
         return await self._fleet.reserve_sigma(record.agent_id, most, known)
 
     async def _throttle(self, record: Record, step: Step, subject: Subject) -> None:
@@ -238,10 +233,7 @@ class ActOnAgents:
         def named(life: Life) -> Life:
             return life if life.incident_id is not None else replace(life, incident_id=incident_id)
 
-        if self._quarantine.of(record.agent_id) is None:
-            record.life = named(record.life)
-        else:
-            record.life, _ = await self._quarantine.change(record.agent_id, named)
+        record.life = await self._agents.move(record.agent_id, named, record.life)
         return record.life.incident_id or incident_id
 
 

@@ -1,6 +1,10 @@
-"""Moves agents in their lifecycle, and tells of it."""
+"""Moves agents in their lifecycle, and tells of it.
 
-from collections.abc import Callable
+What was never blocked is nobody else's business: such a life is kept by whoever watches the agent, and moves there.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from gateway.background.tell_of_agents import TellOfAgents
 from gateway.model.lifecycle import Life
@@ -8,7 +12,7 @@ from gateway.store.quarantine import Quarantine
 
 
 class MoveAgents:
-    """Of agents that are blocked, were, or are about to be."""
+    """For all moves but those of operators and of time."""
 
     def __init__(self, quarantine: Quarantine, tell: TellOfAgents) -> None:
         self._quarantine = quarantine
@@ -22,7 +26,20 @@ class MoveAgents:
         return list(self._quarantine.blocked.values())
 
     async def move(self, agent_id: str, step: Callable[[Life], Life], base: Life | None = None) -> Life:
-        """As `Quarantine.change`, but for the epoch."""
+        """Its life from then on. Raises StoreUnavailable, and what the step raises.
+
+        Args:
+            step: may be asked again, of the life as somebody else has left it.
+            base: its life so far, if it was never blocked.
+        """
+        async with self.moving(agent_id, step, base) as after:
+            return after
+
+    @asynccontextmanager
+    async def moving(
+        self, agent_id: str, step: Callable[[Life], Life], base: Life | None = None
+    ) -> AsyncIterator[Life]:
+        """As `move`, but told after what is done meanwhile: people hear of the incident first, then of the move."""
         before = base or Life(agent_id)
 
         def noted(life: Life) -> Life:
@@ -30,6 +47,10 @@ class MoveAgents:
             before = life
             return step(life)
 
-        after, _ = await self._quarantine.change(agent_id, noted, base)
-        self._tell.moved(before, after)
-        return after
+        after = step(before) if self._quarantine.of(agent_id) is None else None
+        if after is None or after.blocked:
+            after, _ = await self._quarantine.change(agent_id, noted, base)
+        try:
+            yield after
+        finally:  # it has moved, whatever became of the rest
+            self._tell.moved(before, after)

@@ -55,6 +55,14 @@ async def test_a_suspicion_opens_an_incident_and_its_end_closes_it(one: Replica)
     assert one.quarantine.of("agt_1") is None  # nothing of it is anybody else's business
 
 
+async def test_an_incident_is_told_before_the_move_and_the_quarantine_after_it(one: Replica) -> None:
+    record = suspected(loop("agt_1"))
+    await one.act.do(record, move("HEALTHY", "DRAINING", "a loop"), SUBJECT)
+    assert [kind for kind, _ in one.events] == ["incident.opened", "lifecycle"]
+    assert [data["incident_id"] for _, data in one.events] == [record.life.incident_id] * 2
+    assert [kind for kind, _ in one.alerts] == ["incident.opened", "agent.quarantined"]
+
+
 async def test_what_is_done_again_after_a_crash_changes_nothing(one: Replica) -> None:
     for _ in range(2):
         record = suspected(loop("agt_1"))

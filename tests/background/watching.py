@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.background.act_on_agents import ActOnAgents
 from gateway.background.keep_incidents import KeepIncidents
+from gateway.background.move_agents import MoveAgents
 from gateway.background.tell_of_agents import TellOfAgents
 from gateway.background.watch_agents import WatchAgents
 from gateway.background.watch_fleet import WatchFleet
@@ -79,16 +80,17 @@ class Replica:
             "clock": time.time,
         }
         self.keep = KeepIncidents(self.incidents, **telling)
+        tell = TellOfAgents(self.numbers, audit=self.audit.append, **telling)
         self.act = ActOnAgents(
-            self.quarantine,
+            MoveAgents(self.quarantine, tell),
             self.keep,
             self.prescriptions,
             ImmuneCounts(connection, clock=time.monotonic),
             self.fleet,
             self.healing,
-            TellOfAgents(self.numbers, audit=self.audit.append, **telling),
+            tell,
             clock=time.time,
-            agents=lambda: many,
+            many=lambda: many,
         )
         self.partitions = WatchPartitions(connection, replica=control.replica, clock=time.monotonic)
         self.watch = WatchAgents(
