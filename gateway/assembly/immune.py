@@ -16,6 +16,7 @@ from gateway.background.keep_incidents import KeepIncidents
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
 from gateway.background.tell_of_agents import TellOfAgents
+from gateway.background.treat_agents import TreatAgents
 from gateway.background.watch_agents import WatchAgents
 from gateway.background.watch_fleet import WatchFleet
 from gateway.edge.admin.agents import as_agent
@@ -84,22 +85,17 @@ class ImmuneSystem:
 
     def _healer(self) -> HealAgents:
         state, clock = self._state, self._clock
-        tell, agents = self._tell, self._agents
         people = AskPeople(state.approvals, state.incidents, clock=clock)
-        approved = QuarantineApproved(
-            agents, state.incidents, people, tell, credential_of=self._credential_of, clock=clock
-        )
         return HealAgents(
-            agents,
+            self._agents,
             state.incidents,
-            state.prescriptions,
             state.immune_counts,
-            state.intents,
+            TreatAgents(state.prescriptions, state.intents, state.prompts, self._executing),
             people,
-            self._executing,
-            state.prompts,
-            approved,
-            tell,
+            QuarantineApproved(
+                self._agents, state.incidents, people, self._tell, credential_of=self._credential_of, clock=clock
+            ),
+            self._tell,
             clock=clock,
         )
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from gateway.assembly.state import State
 from gateway.background.keep_incidents import KeepIncidents
+from gateway.background.take_feedback import TakeFeedback
 from gateway.edge.admin import agents, baseline, healing, incidents, lifecycle, quarantine, stats
 from gateway.edge.admin.healing import Healer
 from gateway.edge.admin.operator_incidents import OperatorIncidents
@@ -18,7 +19,7 @@ class ImmuneOperations:
     """One for all routers, as they show the same.
 
     Args:
-        healer: begins treatments, and takes a person's word on an incident.
+        healer: begins treatments.
         clock: seconds since the epoch.
     """
 
@@ -43,7 +44,11 @@ class ImmuneOperations:
             quarantine.router(state.quarantine, state.control, state.agents, rules, self._states, own, notify=notify),
             lifecycle.router(state.agents, self._states),
             incidents.router(
-                state.incidents, state.quarantine, VitalsLog(state.store), self._healer.feedback, notify=notify
+                state.incidents,
+                state.quarantine,
+                VitalsLog(state.store),
+                TakeFeedback(state.incidents, state.immune_counts).take,
+                notify=notify,
             ),
             healing.router(
                 state.quarantine,

@@ -12,36 +12,25 @@ the control state before it is taken.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, cast, get_args
+from typing import cast, get_args
 
 from gateway.background.ask_people import AskPeople
-from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
 from gateway.background.tell_of_agents import TellOfAgents
+from gateway.background.treat_agents import TreatAgents
 from gateway.immune import moves
 from gateway.immune.diagnosis import diagnose
-from gateway.immune.evidence import leading
 from gateway.immune.healing import plan
 from gateway.immune.incident import Incident
 from gateway.immune.ladder import Treatment, treatment_with
-from gateway.immune.memory import Cause, Outcome, Result, feedback_field, result_field
+from gateway.immune.memory import Outcome, Result, result_field
 from gateway.immune.moves import Trigger
-from gateway.immune.patient import patient_of
 from gateway.immune.record import Record
-from gateway.immune.remedy import Patient
 from gateway.immune.settings import Immune
 from gateway.model.lifecycle import Life, State
 from gateway.store.immune_counts import ImmuneCounts
 from gateway.store.incidents import Incidents
-from gateway.store.intents import Intents
-from gateway.store.prescriptions import Prescriptions
-
-
-class Prompts(Protocol):
-    """The system prompts that are kept."""
-
-    async def has(self, agent_id: str, prompt_hash: str) -> bool: ...
 
 
 class HealAgents:
@@ -55,12 +44,9 @@ class HealAgents:
         self,
         agents: MoveAgents,
         incidents: Incidents,
-        prescriptions: Prescriptions,
         counts: ImmuneCounts,
-        intents: Intents,
+        treatments: TreatAgents,
         people: AskPeople,
-        executing: ExecuteRemedies,
-        prompts: Prompts,
         approved: QuarantineApproved,
         tell: TellOfAgents,
         *,
@@ -68,12 +54,9 @@ class HealAgents:
     ) -> None:
         self._agents = agents
         self._incidents = incidents
-        self._prescriptions = prescriptions
         self._counts = counts
-        self._intents = intents
+        self._treatments = treatments
         self._people = people
-        self._executing = executing
-        self._prompts = prompts
         self._approved = approved
         self._tell = tell
         self._clock = clock
@@ -110,7 +93,7 @@ class HealAgents:
         treated = outcome is not None and _led_to_probation(life, outcome.remedy)
         if outcome is not None and treated:
             await self._note_result(record.agent_id, outcome, result)
-        await self._prescriptions.end(record.agent_id, keep=treated and result == "healed")
+        await self._treatments.end(record.agent_id, keep=treated and result == "healed")
         if treated:
             record.memory = memory
             if result == "healed":
@@ -144,33 +127,10 @@ class HealAgents:
                     found.append(after)
         return found
 
-    async def feedback(self, incident_id: str, actual_cause: Cause) -> Incident | None:
-        """Take a person's word on what was behind an incident; the incident, None if there is none of this id.
-
-        It counts once for an incident: another word later takes the place of the first.
-        """
-        incident = await self._incidents.get(incident_id)
-        if incident is None:
-            return None
-        counts, first = await self._counts.read(), leading(incident.findings)
-        before = incident.counted_as
-        counted = feedback_field(first.type, actual_cause) if first is not None else ""
-        # Both may be done again after a crash, and then change nothing.
-        if before and before != counted:
-            await self._counts.take(before, incident_id)
-        if counted:
-            await self._counts.add(counted, incident_id)
-
-        def told(one: Incident) -> Incident:
-            diagnoses = diagnose(one.findings, counts, actual=actual_cause)
-            return replace(one, actual_cause=actual_cause, diagnoses=diagnoses, counted_as=counted)
-
-        return await self._incidents.change(incident_id, told)
-
     # The steps
 
     async def _decide(self, record: Record, life: Life, incident: Incident, settings: Immune) -> None:
-        patient, counts = await self._patient(record, incident), await self._counts.read()
+        patient, counts = await self._treatments.patient(record, incident), await self._counts.read()
         planned = plan(life, incident, patient, record.memory, counts, settings)
         if planned.do == "exhaust":
             await self._exhaust(record, life, incident)
@@ -198,19 +158,13 @@ class HealAgents:
     async def _carry_out(self, record: Record, incident: Incident, going: Outcome) -> None:
         """Do what was begun, or give it up."""
         agent_id = record.agent_id
-        treatment = treatment_with(going.remedy, going.cause, await self._patient(record, incident))
-        if treatment is None:
-            await self._give_up(record, going)
+        treatment = treatment_with(going.remedy, going.cause, await self._treatments.patient(record, incident))
+        given = treatment is not None and await self._treatments.give(
+            agent_id, incident.incident_id, treatment, going.at
+        )
+        if given is None:
             return
-        await self._prescriptions.treat(agent_id, incident.incident_id, treatment, going.at)
-        once = treatment.prescription.once
-        if "revoke_intents" in once:
-            await self._intents.revoke_all(agent_id)
-        outside = [action for action in once if action != "revoke_intents"]
-        done = self._executing.done(agent_id, incident.incident_id, outside, going.at) if outside else True
-        if done is None:
-            return
-        if not done:
+        if not given:
             await self._give_up(record, going)
             return
         await self._acted(incident.incident_id, going.remedy, "applied", "PROBATION")
@@ -219,16 +173,15 @@ class HealAgents:
             self._tell.treated(agent_id, incident.incident_id, going.remedy, going.cause, "applied")
         else:  # an operator holds it
             await self._acted(incident.incident_id, going.remedy, "withheld", life.state)
-            await self._prescriptions.end(agent_id, keep=False)
-        self._executing.forget(agent_id)
+            await self._treatments.end(agent_id)
+        self._treatments.forget(agent_id)
 
     async def _give_up(self, record: Record, going: Outcome) -> None:
         """It could not be done, which says nothing of what it would do to others."""
         memory, _ = record.memory.ended("failed")
         await self._acted(going.incident_id, going.remedy, "failed")
-        await self._prescriptions.end(record.agent_id, keep=False)
+        await self._treatments.end(record.agent_id)
         self._tell.treated(record.agent_id, going.incident_id, going.remedy, going.cause, "failed")
-        self._executing.forget(record.agent_id)
         record.memory = memory
 
     async def _exhaust(self, record: Record, life: Life, incident: Incident) -> None:
@@ -288,11 +241,6 @@ class HealAgents:
             return one if one.diagnoses else one.having((), diagnose(one.findings, counts))
 
         return await self._incidents.change(incident_id, diagnosed) or found
-
-    async def _patient(self, record: Record, incident: Incident) -> Patient:
-        prompt = record.good.prompt
-        kept = prompt is not None and await self._prompts.has(record.agent_id, prompt)
-        return patient_of(record, incident, prompt_kept=kept, executors=self._executing.targets(record.agent_id))
 
     async def _acted(self, incident_id: str, action: str, outcome: str, state: State | None = None) -> None:
         now = self._clock()

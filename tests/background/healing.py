@@ -12,7 +12,9 @@ from gateway.background.execute_remedies import ExecuteRemedies
 from gateway.background.heal_agents import HealAgents
 from gateway.background.move_agents import MoveAgents
 from gateway.background.quarantine_approved import QuarantineApproved
+from gateway.background.take_feedback import TakeFeedback
 from gateway.background.tell_of_agents import TellOfAgents
+from gateway.background.treat_agents import TreatAgents
 from gateway.immune.course import Course
 from gateway.immune.diagnosis import diagnose
 from gateway.immune.finding import Finding
@@ -103,19 +105,19 @@ class Healer:
             clock=clock,
         )
         agents, people = MoveAgents(self.quarantine, tell), AskPeople(self.approvals, self.incidents, clock=clock)
+        intents = Intents(connection, control, clock=clock)
+        self.treatments = TreatAgents(self.prescriptions, intents, KeptPrompts(), self.executing)
         self.heal = HealAgents(
             agents,
             self.incidents,
-            self.prescriptions,
             self.counts,
-            Intents(connection, control, clock=clock),
+            self.treatments,
             people,
-            self.executing,
-            KeptPrompts(),
             QuarantineApproved(agents, self.incidents, people, tell, credential_of=_credential_of, clock=clock),
             tell,
             clock=clock,
         )
+        self.feedback = TakeFeedback(self.incidents, self.counts).take
 
     async def ill(self, *findings: Finding, agent_id: str = "agt_1", actual: Any = None) -> Record:
         """An agent that the gateway has quarantined for these findings."""

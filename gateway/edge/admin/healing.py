@@ -102,16 +102,13 @@ class BegunList(BaseModel):
 
 
 class Healer(Protocol):
-    """What begins treatments and learns what was wrong; all raise StoreUnavailable."""
+    """What begins treatments; all raise StoreUnavailable."""
 
     async def heal_now(self, agent_id: str, by: str) -> Life:
         """Raises IllegalMove."""
 
     async def heal_all(self, by: str) -> list[Life]:
         """The agents that are being healed from now on."""
-
-    async def feedback(self, incident_id: str, actual_cause: Cause) -> Incident | None:
-        """None if there is no such incident."""
 
 
 def router(
