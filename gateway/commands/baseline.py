@@ -7,7 +7,7 @@ import typer
 from gateway.commands.agents import AgentId
 from gateway.commands.session import Output, Session
 
-_COLUMNS = ("model", "metric", "calls", "warm", "usual", "low", "high", "deviation")
+_COLUMNS = ("model", "voice", "metric", "calls", "warm", "usual", "low", "high", "deviation")
 _CAPS = ("model", "output_tokens", "seconds", "tool_calls")
 _LISTS = ("metrics", "caps")
 

@@ -6,7 +6,7 @@ from gateway.immune import constants as k
 from gateway.immune.baseline import Baseline
 from gateway.immune.constants import METRICS
 from gateway.immune.plain_json import dumps
-from gateway.immune.state import Watched, short
+from gateway.immune.state import Learned, Watched, model_of, short
 from gateway.model.value import value
 
 
@@ -24,10 +24,19 @@ _OFFSETS: dict[str, float] = {metric.name: metric.offset for metric in METRICS}
 
 
 def caps(state: Watched, model: str | None) -> Caps:
-    """What one agent may get of one model; no limit where too little is known of it."""
-    learned = state.models.get(short(model or ""))
-    if learned is None:
-        return NONE
+    """What one agent may get of one model, whichever of its voices asks: which one does is told only later. No limit
+    where too little is known of it."""
+    model = short(model or "")
+    kinds = [_caps(learned) for name, learned in state.models.items() if model_of(name) == model]
+    return Caps(
+        max((one.output_tokens for one in kinds if one.output_tokens is not None), default=None),
+        max((one.seconds for one in kinds if one.seconds is not None), default=None),
+        max((one.tool_calls for one in kinds if one.tool_calls is not None), default=None),
+    )
+
+
+def _caps(learned: Learned) -> Caps:
+    """Of one voice."""
     output = _ceiling(learned.baselines.get("output"), "output", k.CAP_TOKENS)
     tools = _ceiling(learned.baselines.get("tools"), "tools", k.CAP_TOOLS)
     seconds = None
@@ -50,6 +59,6 @@ def _ceiling(baseline: Baseline | None, name: str, least: float) -> float | None
 
 def agent_caps(state: Watched) -> bytes:
     """By model, as the state names it, what the agent may get, as JSON: output tokens, seconds, tool calls."""
-    found = {name: caps(state, name) for name in state.models}
+    found = {name: caps(state, name) for name in dict.fromkeys(map(model_of, state.models))}
     told = {name: (c.output_tokens, c.seconds, c.tool_calls) for name, c in found.items() if c != NONE}
     return dumps(told)

@@ -1,5 +1,6 @@
 """Prompts, sets of tools and models that an agent did not have before."""
 
+from gateway.immune import constants as k
 from gateway.immune.detection import Detection, found
 from gateway.immune.finding import Finding, FindingType
 from gateway.immune.forms import Forms
@@ -24,8 +25,26 @@ def changes(state: Watched, vitals: Vitals, detection: Detection) -> list[Findin
         forms = state.forms.get(metric)
         if forms is None:
             forms = state.forms[metric] = Forms()
-        if not forms.warm and state.warm:
+        if forms.warm:
+            if forms.known and forms.known[-1] == form and not forms.tried:
+                continue  # as nearly always
+        elif state.warm:
             forms.close()
         if forms.take(short(form), lasts):
             told.append(found(vitals, type_, metric, None, now=form, known=len(forms.known)))
+    if vitals.prompt_hash is not None and _is_unheard(state, vitals.prompt_hash) and state.forms["prompt"].volatile:
+        told.append(found(vitals, "prompt_change", "prompt", None, now=vitals.prompt_hash, alike=False))
     return told
+
+
+def _is_unheard(state: Watched, prompt: str) -> bool:
+    """Whether it is like none of the prompts from before: of an agent whose prompts are never quite the same."""
+    voices = state.forms.get("voice")
+    if voices is None:
+        voices = state.forms["voice"] = Forms()
+    if voices.warm:
+        if prompt == state.voices.last and not voices.tried:
+            return False
+    elif state.warm:
+        voices.close(k.VOICES_WARM)
+    return voices.take(str(state.voice(prompt)), _SHOWN[0][2])

@@ -78,9 +78,16 @@ RATE_KEPT = 1000.0  # calls; when there are more, all counts are halved, so that
 
 FORMS_KEPT = 8  # prompts, tool sets, or models of one agent that are known at a time
 FORMS_WARM = 3  # more than these in the warm-up: `volatile`, the agent has no one form
+VOICES_KEPT = 8  # prompts of one agent that are clearly others: itself and its helpers
+VOICES_WARM = 6  # more than these in the warm-up: it has no one form in this either
+VOICE_LIKE = (
+    0.3  # of two prompts, from where on they are one: of 24 slots, 3 % of those at 0.5 are below, 5e-3 of 0.1 above
+)
+VOICE_FORGOTTEN = 1000  # calls of the agent for which a voice was silent, so that another one may have its place
+VOICE_PROMPTS = 12  # latest prompts whose voice is known without comparing
 FORM_USES = 2  # an unseen form seen once may be a slip; used again, it is a change
 
-MODELS_KEPT = 4  # models of one agent with baselines; the one unused for longest goes
+MODELS_KEPT = 6  # models, and voices with them, of one agent with baselines; the one unused for longest goes
 CONVERSATIONS_KEPT = 48  # conversations at a time whose latest input size is known
 NAME_KEPT = 40  # characters; of longer names a hash
 """With these, the state of an agent stays below 16 KiB."""

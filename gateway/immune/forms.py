@@ -62,13 +62,13 @@ class Forms:
         if form not in self.known:
             self._learn(form)
 
-    def close(self) -> None:
+    def close(self, most: int = k.FORMS_WARM) -> None:
         """The warm-up is over. What was used in it tells whether the agent has a form of its own."""
         used = self.known
         if _BEFORE in used:
             used = used[used.index(_BEFORE) + 1 :]
             self.known.remove(_BEFORE)
-        self.warm, self.volatile = True, len(used) > k.FORMS_WARM
+        self.warm, self.volatile = True, len(used) > most
 
     def rebase(self) -> None:
         """Whatever comes now is known; what was known stays so."""

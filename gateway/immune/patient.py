@@ -7,7 +7,7 @@ from gateway.immune.finding import Finding, FindingType
 from gateway.immune.incident import Incident
 from gateway.immune.record import Record
 from gateway.immune.remedy import Patient
-from gateway.immune.state import short
+from gateway.immune.state import model_of, short
 from gateway.immune.usual import usual
 
 
@@ -44,13 +44,19 @@ def _usual(record: Record, incident: Incident, metric: str, type_: FindingType) 
 def _large_answer(record: Record) -> int | None:
     """Tokens that five of six answers of the model used last stay below."""
     numbers = [one for one in usual(record.state) if one.metric == "output"]
-    last = next(reversed(record.state.models), None)
-    return next((ceil(one.high) for one in numbers if one.model == last and one.high is not None), None)
+    last = _last(record)
+    return max((ceil(one.high) for one in numbers if one.model == last and one.high is not None), default=None)
+
+
+def _last(record: Record) -> str | None:
+    """The model used last."""
+    name = next(reversed(record.state.models), None)
+    return None if name is None else model_of(name)
 
 
 def _model(record: Record, incident: Incident, first: Finding | None) -> str | None:
     named = _changed(incident, "model_change") or (first.model if first is not None else None)
-    used = named or next(reversed(record.state.models), None)
+    used = named or _last(record)
     good = record.good.model
     # Long names are kept short there, and are the same model all the same.
     return good if good is not None and used is not None and short(good) == short(used) else used

@@ -9,7 +9,7 @@ from gateway.immune.constants import Metric, Name
 from gateway.immune.cusum import upward
 from gateway.immune.detection import Detection, found
 from gateway.immune.finding import Finding
-from gateway.immune.state import Learned, Watched, short
+from gateway.immune.state import Learned, Watched, short, spoken
 from gateway.model.vitals import Vitals
 
 
@@ -18,7 +18,7 @@ def scores(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding
     if not 200 <= vitals.status < 300 or vitals.error_type is not None:
         return []
     new, grown = _growth(state, vitals)
-    learned = _learned(state, short(vitals.model or ""))
+    learned = _learned(state, spoken(short(vitals.model or ""), state.voice(vitals.prompt_hash)))
     state.calls += 1
     state.conversations += new
     learned.calls += 1
@@ -65,17 +65,17 @@ def _growth(state: Watched, vitals: Vitals) -> tuple[bool, float | None]:
     return False, log((vitals.input_tokens + 1.0) / (before + 1.0))
 
 
-def _learned(state: Watched, model: str) -> Learned:
-    learned = state.models.get(model)
+def _learned(state: Watched, name: str) -> Learned:
+    learned = state.models.get(name)
     if learned is None:
         learned = Learned()
         if len(state.models) >= k.MODELS_KEPT:
             del state.models[next(iter(state.models))]
-    elif next(reversed(state.models)) == model:
+    elif next(reversed(state.models)) == name:
         return learned
     else:
-        del state.models[model]
-    state.models[model] = learned
+        del state.models[name]
+    state.models[name] = learned
     return learned
 
 

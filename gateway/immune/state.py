@@ -10,13 +10,14 @@ from gateway.immune.baseline import Baseline
 from gateway.immune.cusum import Rate
 from gateway.immune.forms import Forms
 from gateway.immune.plain_json import dumps, loads
+from gateway.immune.voices import Voices
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(slots=True)
 class Learned:
-    """What is usual of one agent with one model. `calls` were good ones, in `conversations` different ones."""
+    """What is usual of one voice with one model. `calls` were good ones, in `conversations` different ones."""
 
     calls: int = 0
     conversations: int = 0
@@ -27,8 +28,8 @@ class Learned:
 class Watched:
     """One agent. Everything is bounded, so the state stays below 16 KiB; see `constants`.
 
-    models: by name, the one used last at the end. inputs: the input tokens of the latest call of each conversation, by
-    conversation. rates, forms: by metric.
+    models: by name and voice (see `spoken`), what was used last at the end. inputs: the input tokens of the latest call
+    of each conversation, by conversation. rates, forms: by metric.
     """
 
     calls: int = 0
@@ -37,6 +38,7 @@ class Watched:
     inputs: dict[str, int] = field(default_factory=dict)
     rates: dict[str, Rate] = field(default_factory=dict)
     forms: dict[str, Forms] = field(default_factory=dict)
+    voices: Voices = field(default_factory=Voices)
 
     @property
     def warm(self) -> bool:
@@ -53,6 +55,13 @@ class Watched:
         """σ by metric, each of the latest exchange that had it."""
         learned = next(reversed(self.models.values()), None)
         return {metric: baseline.z for metric, baseline in learned.baselines.items()} if learned else {}
+
+    def voice(self, prompt: str | None) -> int:
+        """Whose voice speaks with this prompt."""
+        voices = self.voices
+        if prompt is None or prompt == voices.last:
+            return 0 if prompt is None else voices.number
+        return voices.of(short(prompt), self.calls)
 
     def accept(self, metric: str, form: str) -> None:
         """A prompt, set of tools or model (see `changes`) that a remedy or an operator gave the agent is no change."""
@@ -79,8 +88,25 @@ def short(name: str) -> str:
     return "#" + hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+def spoken(model: str, voice: int) -> str:
+    """What stands in the state for a voice of an agent with a model, whose name there is ASCII."""
+    return f"{model}{_VOICE}{voice}" if voice else model
+
+
+def model_of(name: str) -> str:
+    """The model of what `spoken` made."""
+    return name.partition(_VOICE)[0]
+
+
+def voice_of(name: str) -> int:
+    """The voice of what `spoken` made."""
+    return int(name.partition(_VOICE)[2] or 0)
+
+
+_VOICE = "…"
 _NUMBERS = tuple(Baseline.__slots__)
 _numbers = attrgetter(*_NUMBERS)
+_voices = attrgetter(*Voices.__slots__)
 
 
 def dump(state: Watched) -> bytes:
@@ -96,6 +122,7 @@ def dump(state: Watched) -> bytes:
         "inputs": state.inputs,
         "rates": {name: [rate.calls, rate.bad, rate.sum, rate.run] for name, rate in state.rates.items()},
         "forms": {name: [one.known, one.tried, one.warm, one.volatile] for name, one in state.forms.items()},
+        "voices": _voices(state.voices),
     }
     return dumps(document)
 
@@ -116,4 +143,5 @@ def load(data: bytes) -> Watched:
         document["inputs"],
         {name: Rate(*numbers) for name, numbers in document["rates"].items()},
         {name: Forms(*members) for name, members in document["forms"].items()},
+        Voices(*document["voices"]),
     )

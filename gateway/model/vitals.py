@@ -9,7 +9,8 @@ class Vitals:
 
     `status` is what the caller got; `error_type` the refusal's code, `client_gone`, or None. `cost_usd` is None where
     the model has no price. `tool_errors` and `repeated_calls` are of the results and calls the request reports since
-    its last turn. `prompt_hash` and `tools_hash` are keyed; `conversation` is an id, `turn` counts from 1.
+    its last turn. `prompt_hash`, which ends with a sketch of the prompt, and `tools_hash` are keyed; `conversation` is
+    an id, `turn` counts from 1.
 
     Stored by place: new members go to the end.
     """

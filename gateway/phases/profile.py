@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from gateway.identity.prompt import lasting
+from gateway.identity.sketch import Sketcher
 from gateway.model.ask import Ask
 from gateway.model.exchange import Exchange
 from gateway.model.history import History
@@ -24,6 +25,7 @@ _REPEAT_SECONDS = 60
 _KNOWN_LIMIT = 4096
 _REMEMBERED_LIMIT = 20_000
 _PROMPT_LIMIT = 64 * 1024
+_PROMPT_DIGITS = 15  # with a sketch 40 characters, see `immune.constants.NAME_KEPT`
 _ENDS = 32 * 1024
 """Of a larger body only so many bytes at either end are compared, and its length."""
 _SESSION_LIMIT = 128
@@ -86,6 +88,7 @@ class Profiler:
 
     def __init__(self, secret: bytes, *, clock: Callable[[], float], chains: AnswerNotes | None = None) -> None:
         self._key = hmac.digest(secret, b"leuko/profile/1\x01", hashlib.sha256)
+        self._sketch = Sketcher(self._key)
         self._clock = clock
         self._kept_chains = chains
         self._prompts: dict[int, str] = {}
@@ -189,7 +192,8 @@ class Profiler:
         seen = hash(text)
         known = self._prompts.get(seen)
         if known is None:
-            known = self._digest("prompt", lasting(text[:_PROMPT_LIMIT]))
+            kept = lasting(text[:_PROMPT_LIMIT]).encode("utf-8", "replace")
+            known = f"{self._digest('prompt', kept)[:_PROMPT_DIGITS]}.{self._sketch(kept)}"
             _cache(self._prompts, seen, known)
         return known
 

@@ -13,6 +13,7 @@ from gateway.edge.admin.states import States
 from gateway.immune.caps import caps
 from gateway.immune.forms import Forms
 from gateway.immune.record import Record
+from gateway.immune.state import model_of
 from gateway.immune.usual import usual
 from gateway.store.agents import Agents
 from gateway.store.watched_agents import WatchedAgents
@@ -23,9 +24,11 @@ WITHIN = 1.5
 
 class ShownUsual(BaseModel):
     """One number of the agent with one model, in its own unit (`input_growth`: the ratio to the call before): two of
-    three values lie between `low` and `high`. Null until enough calls are known. `deviation` is the latest value's."""
+    three values lie between `low` and `high`. Null until enough calls are known. `deviation` is the latest value's.
+    `voice`: 0 for the agent's first prompt, another number for each that is unlike the others, as of its helpers."""
 
     model: str
+    voice: int
     metric: str
     calls: int
     warm: bool
@@ -133,7 +136,7 @@ def _shown(agent_id: str, record: Record | None) -> dict[str, Any]:
         empty: dict[str, Any] = {"metrics": [], "forms": {}, "caps": [], "deviation": None}
         return {"agent_id": agent_id, "warm": False, "calls": 0, "conversations": 0, **empty}
     state = record.state
-    limits = {model: caps(state, model) for model in state.models}
+    limits = {model: caps(state, model) for model in map(model_of, state.models)}
     return {
         "agent_id": agent_id,
         "warm": state.warm,
