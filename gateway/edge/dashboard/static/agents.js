@@ -9,7 +9,8 @@ import { field, heading, oneAtATime, table } from "/dashboard/ui.js";
 const PAGE = 50;
 const LINES = 24; // calls in a sparkline
 const AT_ONCE = 3; // agents whose calls are asked for at the same time
-const KEPT = 60; // sparklines
+const GATHER = 200; // milliseconds in which events are gathered
+const KEPT = 200; // agents whose latest calls are remembered
 
 const rank = Object.fromEntries(STATES.map((state, i) => [state, i]));
 const name = (one) => one.name ?? one.agent_id;
@@ -37,7 +38,9 @@ class Grid {
     this.page = 0;
     this.order = [];
     this.lines = new Map();
-    this.asking = 0;
+    this.drawn = new WeakMap();
+    this.wanted = [];
+    this.asking = new Set();
     this.changed = new Set();
     this.form = h("form", { class: "filters", role: "search", "aria-label": "Agents", onsubmit: (e) => e.preventDefault(),
                             oninput: () => this.again() },
@@ -75,8 +78,8 @@ class Grid {
   }
 
   one(agentId) {
+    if (!this.changed.size) setTimeout(() => this.some(), GATHER);
     this.changed.add(agentId);
-    setTimeout(() => this.some(), 200);
   }
 
   async fetchChanged() {
@@ -86,8 +89,8 @@ class Grid {
       if (this.over) return;
       try {
         this.agents.set(agentId, await get(`/agents/${id(agentId)}`));
-      } catch {
-        this.agents.delete(agentId); // it is gone, or comes with the next look
+      } catch (error) {
+        if (error.status === 404) this.agents.delete(agentId); // otherwise the next look tells
       }
     }
     if (ids.length) this.draw();
@@ -143,39 +146,48 @@ class Grid {
     say(cells[6], count(one.requests));
     say(cells[7], usd(one.cost_usd));
     fill(cells[8], ago(one.last_seen));
-    const line = this.lines.get(one.agent_id);
-    if (line && cells[5].firstChild !== line.node) fill(cells[5], line.node);
+    this.line(cells[5], one.agent_id);
   }
 
-  /** Ask for the calls of agents on this page that have made some since, a few at a time. */
+  /** Numbers are remembered, not the drawing: that one holds the row it stands in, long after the row is gone. */
+  line(cell, agentId) {
+    const values = this.lines.get(agentId)?.values;
+    if (!values || this.drawn.get(cell) === values) return;
+    this.drawn.set(cell, values);
+    fill(cell, sparkline(values, "Latency in ms"));
+  }
+
+  /** Ask for the calls of agents on this page that have made some since; what fails is asked for when next drawn. */
   draws() {
-    for (const agentId of this.order) {
-      if (this.asking >= AT_ONCE || this.over) return;
-      const one = this.agents.get(agentId);
-      const line = this.lines.get(agentId);
-      if (!one || (line && line.requests === one.requests)) continue;
-      this.lines.set(agentId, { requests: one.requests, node: line?.node ?? h("span", {}, "…") });
-      this.asking += 1;
-      this.line(agentId, one.requests).finally(() => {
-        this.asking -= 1;
-        this.draws();
+    const old = (agentId) => this.lines.get(agentId)?.requests !== this.agents.get(agentId)?.requests;
+    this.wanted = this.order.filter((agentId) => old(agentId) && !this.asking.has(agentId));
+    this.ask();
+  }
+
+  ask() {
+    while (this.wanted.length && this.asking.size < AT_ONCE && !this.over) {
+      const agentId = this.wanted.shift();
+      this.asking.add(agentId);
+      this.calls(agentId).finally(() => {
+        this.asking.delete(agentId);
+        this.ask();
       });
     }
   }
 
-  async line(agentId, requests) {
+  async calls(agentId) {
+    const requests = this.agents.get(agentId)?.requests;
     let items;
     try {
       ({ items } = await get(`/agents/${id(agentId)}/vitals`, { limit: LINES }));
     } catch {
       return; // the row says what is known of it without
     }
-    const node = sparkline(items.map((v) => v.latency_ms).reverse(), "Latency in ms");
     this.lines.delete(agentId);
-    this.lines.set(agentId, { requests, node });
+    this.lines.set(agentId, { requests, values: items.map((v) => v.latency_ms).reverse() });
     while (this.lines.size > KEPT) this.lines.delete(this.lines.keys().next().value);
     const place = this.grid.body.querySelector(`[data-key="${CSS.escape(agentId)}"]`);
-    if (place) fill(place.children[5], node);
+    if (place) this.line(place.children[5], agentId);
   }
 }
 
@@ -199,6 +211,7 @@ function asBefore(order, rows, found) {
 function row(one) {
   const cells = COLUMNS.map(([label, kind]) => h("td", { class: kind, "data-label": label }));
   cells[0].append(h("a", { href: `#/agent/${id(one.agent_id)}` }, given("")), h("span", { class: "sub" }));
+  cells[5].append("…");
   return h("tr", {}, cells);
 }
 
