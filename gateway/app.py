@@ -27,6 +27,7 @@ from gateway.telemetry.siblings import DIRECTORY_VARIABLE
 log = logging.getLogger("gateway")
 
 _BACKLOG = 2048
+_REDIS_VARIABLE = "LEUKO_WORKER_REDIS_URL"
 _MOST_CONNECTIONS = 500_000
 
 
@@ -44,8 +45,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
 async def _serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     inherited = inherited_sockets(os.environ)
     if inherited is not None:
-        assert settings.redis_url is not None
-        await _work(settings, reread, resolve_secrets(settings), settings.redis_url, inherited)
+        await _work(settings, reread, resolve_secrets(settings), os.environ[_REDIS_VARIABLE], inherited)
         return 0
     load_policies(settings)  # what is wrong with them is said once, before anything is started
     async with _redis(settings) as redis_url:
@@ -157,14 +157,7 @@ def _worker_command() -> list[str]:
 
 
 def _worker_env(kept: Secrets, redis_url: str) -> dict[str, str]:
-    """Workers share one Redis and the same secrets, so that each names agents alike."""
-    env = dict(os.environ)
-    env["GATEWAY_REDIS_URL"] = redis_url
-    env["GATEWAY_ADMIN_KEY"] = kept.admin_key.get_secret_value()
-    env["GATEWAY_SECRET"] = kept.secret.get_secret_value()
-    if kept.ingest_api_key is not None:
-        env["INGEST_API_KEY"] = kept.ingest_api_key.get_secret_value()
-    for name in ("GATEWAY_REDIS_URL", "GATEWAY_ADMIN_KEY", "GATEWAY_SECRET", "INGEST_API_KEY", "ADMIN_API_KEY"):
-        env.pop(name + "_FILE", None)
-    env.pop("ADMIN_API_KEY", None)
-    return env
+    """Workers read the settings as this process did, and again at SIGHUP. What must be the same in all of them for as
+    long as this process lives they get from it: the Redis, and the secret by which agents have their names."""
+    env = {name: value for name, value in os.environ.items() if name != "GATEWAY_SECRET_FILE"}
+    return env | {_REDIS_VARIABLE: redis_url, "GATEWAY_SECRET": kept.secret.get_secret_value()}

@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that `leuko --help` is quick
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import typer
 
 from gateway import __version__
 from gateway.commands import (
+    admin_keys,
     agents,
     approvals,
     audit,
@@ -44,7 +46,7 @@ DEFAULT_CONFIG = Path("gateway.yaml")
 
 def _with_nouns(made: typer.Typer) -> typer.Typer:
     """The commands that ask a running gateway, in the order of the help."""
-    for noun in (agents, keys, policy, intents, tools, approvals, mode, audit, providers, routes):
+    for noun in (agents, keys, admin_keys, policy, intents, tools, approvals, mode, audit, providers, routes):
         made.add_typer(noun.commands())
     made.command("quarantine")(command(quarantine.quarantine))
     made.command("release")(command(quarantine.release))
@@ -132,6 +134,8 @@ def serve(
     stub_script: Annotated[Path | None, typer.Option(help="Turns of the model stub-script.")] = None,
 ) -> None:
     """Start the gateway; Ctrl-C or SIGTERM stops it after the open answers."""
+    # Told to read its settings again before it can, it would end; told so later, it reads them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     given = {"host": host, "port": port, "workers": workers, "stub": stub or None, "stub_script": stub_script}
     with _plain_errors():
         settings = _load(config, **given)

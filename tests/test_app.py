@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import signal
+import ssl
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,16 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway, spawn_gateway, start_gateway
+from tests.support.certificates import CertificateFiles
+from tests.support.gateway import (
+    ADMIN_KEY,
+    SECRET,
+    GatewayProcess,
+    eventually,
+    running_gateway,
+    spawn_gateway,
+    start_gateway,
+)
 from tests.support.redis import RedisServer
 from tests.support.upstream import json_answer, threaded
 
@@ -194,6 +205,93 @@ def test_sighup_reads_providers_and_keys_again(redis_url: str, tmp_path: Path) -
             config.write_text(f"llm_upstream_url: {upstream.url}\n")
             os.kill(gateway.pid, signal.SIGHUP)
             eventually(lambda: httpx.get(f"{gateway.url}/v1/models").status_code == 200)
+
+
+def test_a_sighup_that_comes_too_early_waits(redis_url: str) -> None:
+    gateway = spawn_gateway("--stub", env={"GATEWAY_REDIS_URL": redis_url})
+    try:
+        eventually(lambda: blocks_hangups(gateway.pid))
+        os.kill(gateway.pid, signal.SIGHUP)
+        eventually(lambda: "Read providers and keys again" in gateway.output)
+        assert ask(gateway).status_code == 200
+    finally:
+        assert gateway.stop() == 0, gateway.output
+
+
+def blocks_hangups(pid: int) -> bool:
+    (mask,) = re.findall(r"^SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) & 1 << signal.SIGHUP - 1)
+
+
+def workers_of(gateway: GatewayProcess, trust: ssl.SSLContext) -> set[str]:
+    with httpx.Client(verify=trust, timeout=20) as client:
+        metrics = client.get(f"{gateway.url}/metrics", headers={"x-admin-key": ADMIN_KEY}).text
+    return set(re.findall(r'^leuko_redis_up{.*worker="(\d)"', metrics, re.MULTILINE))
+
+
+def test_sighup_reaches_every_worker_with_new_keys_and_a_new_certificate(
+    shared_redis: RedisServer, tmp_path: Path
+) -> None:
+    secrets = {"admin_key": ADMIN_KEY, "ingest_api_key": "ing-Qm4vRt7yZp2sKc8w"}
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(value)
+    files = CertificateFiles(tmp_path)
+    env = own_state(tmp_path / "data") | {
+        "GATEWAY_REDIS_URL": shared_redis.url,
+        "GATEWAY_ADMIN_KEY_FILE": str(tmp_path / "admin_key"),
+        "INGEST_API_KEY_FILE": str(tmp_path / "ingest_api_key"),
+        "GATEWAY_SECRET": SECRET,
+        "GATEWAY_TLS_CERT_FILE": str(files.cert),
+        "GATEWAY_TLS_KEY_FILE": str(files.key),
+    }
+    gateway = spawn_gateway("--stub", "--workers", "2", env=env, secrets=False)
+    try:
+        gateway.wait_until_listening()
+        trust = files.trust()
+
+        def status(path: str, key: str, method: str = "GET") -> int:
+            headers = {"x-admin-key": key} if method == "GET" else {"authorization": f"Bearer {key}"}
+            with httpx.Client(verify=trust, timeout=20) as client:
+                return client.request(method, f"{gateway.url}{path}", headers=headers, json={}).status_code
+
+        eventually(lambda: workers_of(gateway, trust) == {"0", "1"})
+        assert status("/api/v1/agents/register", secrets["ingest_api_key"], "POST") == 422
+        new = {"admin_key": "adm-Jw6nXb3kHd9fPz5q", "ingest_api_key": "ing-Ty8gLs1mVc4xNu7e"}
+        for name, value in new.items():
+            (tmp_path / name).write_text(value)
+        files.renew()
+        os.kill(gateway.pid, signal.SIGHUP)
+        eventually(lambda: gateway.output.count("Read providers and keys again") == 2)
+        # The kernel gives connections to either worker.
+        for _ in range(12):
+            assert status("/api/gateway/stats", new["admin_key"]) == 200
+            assert status("/api/gateway/stats", ADMIN_KEY) == 401
+            assert status("/api/v1/agents/register", new["ingest_api_key"], "POST") == 422
+            assert files.shown(gateway.url) == files.serial
+    finally:
+        assert gateway.stop() == 0, gateway.output
+
+
+def test_a_renewed_certificate_is_taken_over_by_itself_and_a_broken_one_is_not(redis_url: str, tmp_path: Path) -> None:
+    files = CertificateFiles(tmp_path)
+    env = {
+        "GATEWAY_REDIS_URL": redis_url,
+        "GATEWAY_TLS_CERT_FILE": str(files.cert),
+        "GATEWAY_TLS_KEY_FILE": str(files.key),
+        "GATEWAY_ALLOWED_HOSTS": "localhost",
+    }
+    with running_gateway("--stub", env=env) as gateway, httpx.Client(verify=files.trust(), timeout=20) as client:
+        assert files.shown(gateway.url) == files.serial
+        before = files.serial
+        files.renew(key=False)
+        eventually(lambda: "The certificate is not renewed" in gateway.output)
+        assert files.shown(gateway.url) == before
+        files.renew()
+        eventually(lambda: files.shown(gateway.url) == files.serial)
+        metrics = client.get(f"{gateway.url}/metrics", headers={"x-admin-key": ADMIN_KEY}).text
+        assert "leuko_tls_failures_total" in metrics and "\nleuko_tls_not_after_seconds" in metrics
+        (failures,) = [line for line in metrics.splitlines() if line.startswith("leuko_tls_failures_total")]
+        assert failures.endswith(" 1")
 
 
 def test_trace_context_stays_here_if_told_so(redis_url: str) -> None:

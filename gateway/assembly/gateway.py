@@ -70,6 +70,7 @@ class Gateway:
                 self.recording.keeper.run(),
                 *self.path.duties(),
                 *self.immune.duties(),
+                *self._interfaces.duties(),
             )
         ]
         self._started = True
@@ -85,7 +86,8 @@ class Gateway:
             await self.state.store.close()
 
     def use(self, settings: Settings, kept: Secrets) -> None:
-        """From now on these providers, prices, policies, webhooks and keys; all else stays as it was started.
+        """From now on these providers, prices, policies, webhooks and keys, and the certificate's files read again; all
+        else stays as it was started.
 
         Raises SettingsError, and then nothing has changed.
         """

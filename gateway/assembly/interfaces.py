@@ -4,7 +4,8 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -15,6 +16,7 @@ from gateway.assembly.path import Path
 from gateway.assembly.policies import PolicyOperations
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
+from gateway.background.follow_files import follow_files
 from gateway.edge.admin import (
     admin_keys,
     agent_keys,
@@ -40,6 +42,7 @@ from gateway.edge.agents_api.access import AgentsAccess, own_agent
 from gateway.edge.agents_api.application import agents_application
 from gateway.edge.agents_api.pace import Pace
 from gateway.edge.asgi import App
+from gateway.edge.certificate import Certificate
 from gateway.edge.dashboard import page, sign_in
 from gateway.edge.dashboard.sessions import Sessions
 from gateway.edge.data_plane import DataPlane
@@ -47,7 +50,6 @@ from gateway.edge.dispatch import Dispatch
 from gateway.edge.mcp import MCPPlane
 from gateway.edge.probes import Probes
 from gateway.edge.server import Listener
-from gateway.edge.sockets import tls_context
 from gateway.model.agent import Agent
 from gateway.phases.approving import Approving
 from gateway.phases.enforcing import Enforcing
@@ -58,8 +60,9 @@ from gateway.settings import Secrets, Settings
 from gateway.store.audit_query import AuditQuery
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import VitalsLog
+from gateway.telemetry.upkeep import serving
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class Interfaces:
@@ -106,21 +109,29 @@ class Interfaces:
         )
 
         self._immune = ImmuneOperations(state, healer, clock=self._clock)
+        self.certificate = _certificate(settings)
+        path.telemetry.add(serving(self.certificate))
+
+    def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What has to go on as long as the process serves."""
+        found = self.certificate
+        if found is None:
+            return ()
+        return (follow_files("The certificate", found.look, found.follow, loaded=found.loaded),)
 
     def use(self, kept: Secrets) -> None:
-        """From now on these keys."""
+        """From now on these keys, and the certificate that the files hold now."""
+        if self.certificate is not None:
+            self.certificate.reread()
         self._access.use(kept.admin_key.get_secret_value())
         self._agents_access.use(ingest_key(kept))
 
     def listeners(self, sockets: Mapping[str, Sequence[socket.socket]]) -> list[Listener]:
         """The data plane on `main`, the admin API beside it or, if there are such sockets, on `admin` alone."""
         settings = self._settings
-        context = None
-        if settings.tls_cert_file is not None and settings.tls_key_file is not None:
-            context = tls_context(settings.tls_cert_file, settings.tls_key_file)
         probes = Probes(ready=self._ready, missing=self._missing)
         admin, web = self._admin(), page.Page(page.files())
-        hosts = frozenset((*_LOOPBACK_NAMES, settings.host.lower(), *(h.lower() for h in settings.allowed_hosts)))
+        hosts = (*_LOOPBACK_NAMES, settings.host, *settings.allowed_hosts)
         apart = "admin" in sockets
         beside = Dispatch(
             data_plane=self._data_plane(DataPlane, self._path.pipeline),
@@ -133,12 +144,12 @@ class Interfaces:
             mcp=self._data_plane(MCPPlane, self._path.mcp.pipeline),
             allowed_origins=settings.cors_origins,
         )
-        found = [Listener(beside, sockets["main"], context)]
+        found = [Listener(beside, sockets["main"], self.certificate)]
         if apart:
             alone = Dispatch(
                 data_plane=None, admin=admin, page=web, probe=probes, allowed_hosts=hosts, jwks=self._intents.jwks
             )
-            found.append(Listener(alone, sockets["admin"], context))
+            found.append(Listener(alone, sockets["admin"], self.certificate))
         return found
 
     def _missing(self) -> list[str]:
@@ -273,6 +284,13 @@ class Interfaces:
 
     async def _is_agent(self, agent_id: str) -> bool:
         return await self._state.agents.get(agent_id) is not None
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    """Raises TLSUnusable."""
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return Certificate(settings.tls_cert_file, settings.tls_key_file)
 
 
 def request_ids() -> Callable[[], str]:

@@ -20,10 +20,10 @@ from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
 from gateway.assembly.treating import prescribed, treat, why_throttled
 from gateway.background.end_drains import EndDrains
+from gateway.background.follow_files import follow_files
 from gateway.background.follow_jwks import FollowJWKS
 from gateway.background.merge_policies import MergePolicies
 from gateway.background.merge_providers import MergeProviders
-from gateway.background.reload_policies import reload_policies
 from gateway.background.watch_deadlines import watch_deadlines
 from gateway.edge.workers import worker_id
 from gateway.identity.tokens import TokenReader
@@ -136,7 +136,7 @@ class Path:
             self._drains().run(),
             self.process.watch(),
             self.noticing.likeness.run(),
-            reload_policies(lambda: policy_files_state(self._settings), self._reload_policies),
+            follow_files("The policy documents", lambda: policy_files_state(self._settings), self._reload_policies),
             watch_deadlines(self.active, time.monotonic, tick=tick),
         )
 

@@ -1,6 +1,7 @@
 """Which application a path belongs to. Decided on the canonical path, so that nobody reads another one."""
 
 from collections.abc import Collection
+from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 from gateway.edge import jwks as public_keys
@@ -28,7 +29,7 @@ class Dispatch:
 
     Args:
         data_plane, admin, page, agents, mcp, jwks: None where this listener does not serve it.
-        allowed_hosts: lower-case `Host` names (without port) that the admin API, the page and MCP servers answer to,
+        allowed_hosts: names (without port) and addresses that the admin API, the page and MCP servers answer to,
             against DNS rebinding. allowed_origins: lower-case web origins that may call MCP servers beside those.
     """
 
@@ -38,7 +39,7 @@ class Dispatch:
         data_plane: App | None,
         admin: App | None,
         probe: App,
-        allowed_hosts: frozenset[str],
+        allowed_hosts: Collection[str],
         page: App | None = None,
         agents: App | None = None,
         jwks: App | None = None,
@@ -53,7 +54,7 @@ class Dispatch:
         self._mcp = mcp
         self._allowed_origins = frozenset(allowed_origins)
         self._probe = probe
-        self._allowed_hosts = allowed_hosts
+        self._allowed_hosts = frozenset(map(_spelled, allowed_hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["raw_path"].startswith(b"/v1/") and self._data_plane is not None:
@@ -113,8 +114,16 @@ class Dispatch:
                 raise Refusal("host_not_allowed", "Pages of this origin may not call MCP servers here.", status=403)
 
 
+def _spelled(host: str) -> str:
+    """A host's one spelling: lower case; of an IPv6 address, with or without its brackets, that of RFC 5952."""
+    try:
+        return str(IPv6Address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return host.lower()
+
+
 def _name(host: str) -> str:
-    """A `Host` value without its port, lower case."""
+    """The host of a `Host` value, which may have a port."""
     if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
-    return host.partition(":")[0].lower()
+        return _spelled(host.partition("]")[0] + "]")
+    return _spelled(host.partition(":")[0])

@@ -43,11 +43,11 @@ class DrainHooks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One application on its sockets, which `serve` closes."""
+    """One application on its sockets, which `serve` closes. `tls` is asked for each new connection; None: no TLS."""
 
     app: App
     sockets: Sequence[socket.socket]
-    ssl_context: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
 
 
 class Server:
@@ -134,13 +134,13 @@ class Server:
     async def _connect(self, listener: Listener, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
-            if listener.ssl_context is None:
+            if listener.tls is None:
                 await loop.connect_accepted_socket(partial(GuardedProtocol, listener.app, self.state), sock)
                 return
             await loop.connect_accepted_socket(
                 partial(GuardedProtocol, listener.app, self.state, scheme="https"),
                 sock,
-                ssl=listener.ssl_context,
+                ssl=listener.tls(),
                 ssl_handshake_timeout=self.state.limits.header_seconds,
                 ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS,
             )
@@ -218,6 +218,7 @@ class Server:
             handlers[signal.SIGHUP] = self._on_hangup
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)  # what came while the process started comes now
         try:
             yield
         finally:

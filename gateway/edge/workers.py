@@ -107,6 +107,7 @@ class _Supervisor:
         handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._signal_all}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)  # what came while the process started comes now
         alive, held_open = os.pipe()  # nobody writes: it ends when this process does
         try:
             await asyncio.gather(*(self._keep_running(worker, alive) for worker in range(count)))
@@ -128,6 +129,8 @@ class _Supervisor:
                     logger.error("Worker %d ended with %s", worker, _describe_status(status))
                     self._exit_code = 1
                 return
+            if status == -signal.SIGHUP:  # it was told to read the settings again before it could listen to that
+                continue
             early_deaths = early_deaths + 1 if loop.time() - began < self._restarts.settled_after else 0
             if early_deaths >= self._restarts.early_deaths:
                 self._give_up(worker, early_deaths, status)

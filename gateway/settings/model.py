@@ -111,7 +111,9 @@ class Settings(BaseModel):
         "serve the admin API on this port only, instead of beside the data plane",
         "a whole number from 0 to 65535, other than GATEWAY_PORT",
     )
-    tls_cert_file: ExistingFile | None = setting(None, "certificate chain (PEM); with it, HTTPS is served", _FILE)
+    tls_cert_file: ExistingFile | None = setting(
+        None, "certificate chain (PEM); with it, HTTPS is served; read again when it changes", _FILE
+    )
     tls_key_file: ExistingFile | None = setting(None, "private key (PEM) of the certificate", _FILE)
     allowed_hosts: HostNames = setting(
         (),

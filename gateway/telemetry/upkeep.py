@@ -98,6 +98,13 @@ class Webhooks(Protocol):
     dropped: int
 
 
+class Certificate(Protocol):
+    """What TLS is served with: when it ends (seconds since the epoch), and how often it could not be renewed."""
+
+    not_after: float
+    failures: int
+
+
 class Losses:
     """Counts how often something was lost; listens to who knows."""
 
@@ -206,6 +213,22 @@ def approving(held: Number, webhooks: Webhooks) -> Iterator[Instrument]:
     yield _counter(names.WEBHOOKS_SENT, "{message}", "Messages that webhooks received.", lambda: webhooks.sent)
     yield _counter(names.WEBHOOKS_FAILED, "{try}", "Tries to tell a webhook that failed.", lambda: webhooks.failed)
     yield _counter(names.WEBHOOKS_DROPPED, "{message}", "Messages no webhook will hear of.", lambda: webhooks.dropped)
+
+
+def serving(certificate: Certificate | None) -> Iterator[Instrument]:
+    """The certificate of this process's listeners; None: it serves without TLS."""
+    yield _gauge(
+        names.TLS_NOT_AFTER,
+        "s",
+        "When the certificate in use ends, in seconds since the epoch; 0: there is none.",
+        lambda: 0.0 if certificate is None else certificate.not_after,
+    )
+    yield _counter(
+        names.TLS_FAILURES,
+        "{failure}",
+        "Changed certificates that could not be used.",
+        lambda: 0 if certificate is None else certificate.failures,
+    )
 
 
 def shipping(audit: Audit, shipped: Number) -> Iterator[Instrument]:

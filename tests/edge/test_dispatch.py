@@ -15,7 +15,14 @@ def names(name: str) -> Any:
     return app
 
 
-async def asked(path: bytes, *, host: bytes = b"localhost:4000", apart: bool = False, data: bool = True) -> Any:
+async def asked(
+    path: bytes,
+    *,
+    host: bytes = b"localhost:4000",
+    allowed: str = "localhost [::1]",
+    apart: bool = False,
+    data: bool = True,
+) -> Any:
     sent: list[MutableMapping[str, Any]] = []
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -26,7 +33,7 @@ async def asked(path: bytes, *, host: bytes = b"localhost:4000", apart: bool = F
         admin=None if apart else names("admin"),
         page=None if apart else names("page"),
         probe=names("probe"),
-        allowed_hosts=frozenset(("localhost", "[::1]")),
+        allowed_hosts=allowed.split(),
     )
     scope: dict[str, Any] = {"type": "http", "raw_path": path, "method": "GET", "headers": [(b"host", host)]}
     await dispatch(scope, names("receive"), send)
@@ -81,6 +88,14 @@ async def test_the_admin_api_answers_known_host_names_only(host: bytes) -> None:
 @pytest.mark.parametrize("host", [b"LOCALHOST", b"localhost:1", b"[::1]:4000", b"[::1]"])
 async def test_a_known_host_name_counts_with_any_port_and_case(host: bytes) -> None:
     assert (await asked(b"/api/gateway/agents", host=host))[0] == "admin"
+
+
+@pytest.mark.parametrize("name", ["fd00::a:1", "FD00:0::A:1", "[fd00::a:1]"])
+@pytest.mark.parametrize("host", [b"[fd00::a:1]", b"[fd00::a:1]:4001", b"[FD00:0:0::A:1]:4001"])
+async def test_an_ipv6_address_counts_in_every_spelling(name: str, host: bytes) -> None:
+    assert (await asked(b"/metrics", host=host, allowed=name))[0] == "admin"
+    assert await asked(b"/metrics", host=b"[fd00::a:2]:4001", allowed=name) == 421
+    assert await asked(b"/metrics", host=b"fd00", allowed=name) == 421
 
 
 async def test_a_listener_of_its_own_takes_the_admin_api_away_from_the_data_plane() -> None:

@@ -205,7 +205,7 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 async def test_tls_serves_http_1_1(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     recorder = Recorder()
-    with serving(recorder, ssl_context=server_tls) as server:
+    with serving(recorder, tls=lambda: server_tls) as server:
         async with await RawConnection.open(server.address, tls=client_tls) as connection:
             assert connection.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
             for _ in range(2):
@@ -220,7 +220,7 @@ async def test_tls_serves_http_1_1(server_tls: ssl.SSLContext, client_tls: ssl.S
 
 
 async def test_a_client_that_never_begins_tls_is_closed(server_tls: ssl.SSLContext) -> None:
-    with serving(Recorder(), ssl_context=server_tls, limits=Limits(header_seconds=0.3)) as server:
+    with serving(Recorder(), tls=lambda: server_tls, limits=Limits(header_seconds=0.3)) as server:
         async with await RawConnection.open(server.address) as connection:
             assert not await connection.read_until_end()
 
@@ -228,7 +228,7 @@ async def test_a_client_that_never_begins_tls_is_closed(server_tls: ssl.SSLConte
 async def test_a_client_that_speaks_plainly_to_a_tls_port_is_closed_and_others_are_served(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
-    with serving(Recorder(), ssl_context=server_tls) as server:
+    with serving(Recorder(), tls=lambda: server_tls) as server:
         async with await asked(server.address, b"/") as connection:
             await connection.read_until_end()
         async with await RawConnection.open(server.address, tls=client_tls) as connection:

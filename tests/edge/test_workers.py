@@ -70,6 +70,25 @@ async def serving_pids(address: Address, wanted: Callable[[dict[int, int]], bool
     return seen
 
 
+async def test_a_hangup_that_a_worker_cannot_hear_yet_is_no_failure_of_it() -> None:
+    async with parent("-c|import time; time.sleep(60)") as (child, _):
+        await started(child, 2)
+        before = {worker.pid for worker in children(child)}
+        os.kill(child.pid, signal.SIGHUP)
+        async with asyncio.timeout(PATIENCE):
+            while before & (now := {worker.pid for worker in children(child)}) or len(now) < 2:
+                await asyncio.sleep(0.02)
+        child.send_signal(signal.SIGTERM)
+        assert await ended(child) == 0
+        assert child.stderr is not None and b"restart in" not in child.stderr.read()
+
+
+async def started(child: Process, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while len(children(child)) < count:
+            await asyncio.sleep(0.02)
+
+
 async def gone(pid: int) -> None:
     async with asyncio.timeout(PATIENCE):
         while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:

@@ -58,7 +58,7 @@ def serving(
     app: App, *, limits: Limits | None = None, new_loop: Callable[[], Any] = uvloop.new_event_loop, **options: Any
 ) -> Iterator[Running]:
     """Serve `app` on a free loopback port; stops without grace."""
-    tls = options.pop("ssl_context", None)
+    tls = options.pop("tls", None)
     options = {"hooks": NoHooks(), "grace_seconds": 0.0, "flush_seconds": 0.5, **options}
     started: list[Running] = []
     ready = threading.Event()
@@ -66,7 +66,12 @@ def serving(
     address = sockets[0].getsockname()
 
     async def serve() -> None:
-        server = Server([Listener(app, sockets, tls)], limits=limits, handle_signals=False, **options)
+        server = Server(
+            [Listener(app, sockets, tls)],
+            limits=limits,
+            handle_signals=False,
+            **options,
+        )
         started.append(Running(server, asyncio.get_running_loop(), address))
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve())

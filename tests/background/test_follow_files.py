@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.background.reload_policies import reload_policies
+from gateway.background.follow_files import follow_files
 
 
-async def reloads(states: Sequence[int], fails: bool = False) -> list[int]:
+async def reloads(states: Sequence[int], fails: bool = False, loaded: int | None = None) -> list[int]:
     """At which looks `reload` was called."""
     looks: list[int] = []
     done = asyncio.Event()
@@ -25,7 +25,7 @@ async def reloads(states: Sequence[int], fails: bool = False) -> list[int]:
         if fails:
             raise RuntimeError("a defect")
 
-    duty = asyncio.create_task(reload_policies(look, reload, every=0))
+    duty = asyncio.create_task(follow_files("The files", look, reload, loaded=loaded, every=0))
     async with asyncio.timeout(10):
         await done.wait()
     duty.cancel()
@@ -44,6 +44,10 @@ async def test_without_a_change_nothing_is_read() -> None:
 
 async def test_a_change_that_is_taken_back_is_none() -> None:
     assert await reloads([1, 2, 1, 1, 1]) == []
+
+
+async def test_what_changed_between_the_start_and_the_first_look_is_taken_over() -> None:
+    assert await reloads([2, 2, 2, 2], loaded=1) == [2]
 
 
 async def test_a_defect_met_in_one_change_does_not_keep_the_next_from_being_read(
