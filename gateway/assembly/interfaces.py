@@ -44,7 +44,7 @@ from gateway.edge.agents_api.pace import Pace
 from gateway.edge.asgi import App
 from gateway.edge.certificate import Certificate
 from gateway.edge.dashboard import page, sign_in
-from gateway.edge.dashboard.sessions import Sessions
+from gateway.edge.dashboard.sessions import LONGEST_SECONDS, Sessions
 from gateway.edge.data_plane import DataPlane
 from gateway.edge.dispatch import Dispatch
 from gateway.edge.mcp import MCPPlane
@@ -58,6 +58,7 @@ from gateway.phases.identify import check_active
 from gateway.pipeline import Pipeline
 from gateway.settings import Secrets, Settings
 from gateway.store.audit_query import AuditQuery
+from gateway.store.ended_sessions import EndedSessions
 from gateway.store.usage import UsageLog
 from gateway.store.vitals import VitalsLog
 from gateway.telemetry.upkeep import serving
@@ -94,7 +95,12 @@ class Interfaces:
         self._agents_access = AgentsAccess(
             ingest_key(kept), path.prover, Backoff(time.monotonic), trusted_proxies=settings.trusted_proxies
         )
-        self._sessions = Sessions(root_of(kept), clock=self._clock)
+        self._sessions = Sessions(
+            root_of(kept),
+            EndedSessions(state.store, keep_seconds=LONGEST_SECONDS + 3600),
+            clock=self._clock,
+            new_id=lambda: secrets.token_urlsafe(12),
+        )
         self._access = AdminAccess(
             kept.admin_key.get_secret_value(),
             state.admin_keys,

@@ -30,6 +30,8 @@ used by one script.
 | `audit:{chain}:records` | stream | records of a chain; an id is the number after the last | `GATEWAY_RETENTION` |
 | `audit:{chain}:head` | hash | the newest checkpoint of a chain: size, root, note, time | `GATEWAY_RETENTION` |
 | `admin_keys` | hash | what is known of each admin key, and a keyed hash of it | until it is deleted |
+| `ended_session:{id}` | string | nothing; that somebody signed out of a session of the page | 13 h |
+| `session_generation:{id}` | string | in which the sessions of an admin key begin; those of others are over | 13 h |
 | `events` | stream | what happened, for operators who watch | the last 1,000 or so |
 | `{control}:log` | stream | which fields of the control state changed; an entry's id is its epoch | the last 10,000 |
 | `{control}:state` | hash | the newest change of everything that operators switch, by kind and id | for ever |
@@ -177,6 +179,12 @@ class Keys:
     @property
     def admin_keys(self) -> str:
         return f"{self.prefix}admin_keys"
+
+    def ended_session(self, session_id: str) -> str:
+        return f"{self.prefix}ended_session:{{{session_id}}}"
+
+    def session_generation(self, key_id: str) -> str:
+        return f"{self.prefix}session_generation:{{{key_id}}}"
 
     @property
     def events(self) -> str:

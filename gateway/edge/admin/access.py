@@ -1,9 +1,10 @@
 """Who may use the admin API, and for what: viewer < operator < admin."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from fastapi import Depends
@@ -11,22 +12,27 @@ from starlette.requests import Request
 
 from gateway.edge.admin.backoff import Backoff
 from gateway.edge.admin.problems import Problem
-from gateway.edge.dashboard.sessions import COOKIE, PAGE_HEADER, Session, Sessions
+from gateway.edge.dashboard.sessions import COOKIE, PAGE_HEADER, PAGE_QUERY, Session, Sessions
 from gateway.identity.address import Network, caller_address
+from gateway.store.errors import StoreUnavailable
 
 Role = Literal["viewer", "operator", "admin"]
 ROOT = "root"
 _RANK: dict[str, int] = {"viewer": 0, "operator": 1, "admin": 2}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PLAIN = frozenset({"/api/gateway/docs", "/api/gateway/openapi.json"})
+"""What a browser may be sent to by hand: the same everywhere, and nothing of this deployment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `key_id` is `root` for the key of the settings; `session` where a browser's cookie says so."""
+    """Who asks. `key_id` is `root` for the key of the settings, `digest` says which one that was; `session` where a
+    browser's cookie says so."""
 
     key_id: str
     role: Role
     session: Session | None = None
+    digest: bytes = field(default=b"", repr=False)
 
     def may(self, role: Role) -> bool:
         return _RANK[self.role] >= _RANK[role]
@@ -91,37 +97,61 @@ class AdminAccess:
         request.state.principal = found
 
     async def still(self, known: Principal) -> bool:
-        """Whether a key that was right is so now, for answers that go on and on. Raises StoreUnavailable."""
-        if known.session is not None and self._sessions is not None and self._sessions.clock() >= known.session.ends:
-            return False
-        if known.key_id == ROOT or self._keys is None:
-            return True
-        return await self._keys.get(known.key_id) is not None
+        """Whether who was let in would be so now, for answers that go on and on. Raises StoreUnavailable."""
+        if known.session is not None:
+            over = self._sessions is None or self._sessions.clock() >= known.session.ends
+            return not over and await self._holder(known.session, changes=False) is not None
+        if known.key_id == ROOT:
+            return hmac.compare_digest(known.digest, self._digest)
+        return self._keys is None or await self._keys.get(known.key_id) is not None
 
-    def session_of(self, who: Principal) -> Session:
+    async def session_of(self, who: Principal) -> Session:
         """A new session for who showed a key; that of the settings ends with it. Raises Problem 409 without a page."""
         if self._sessions is None:
             raise Problem(409, "There is no page to sign in at.")
-        return self._sessions.begin(who.key_id, self._digest if who.key_id == ROOT else b"")
+        return await self._sessions.begin(who.key_id, who.digest)
 
     async def _of_session(self, request: Request) -> Principal | None:
         sessions = self._sessions
         session = sessions.open(request.cookies.get(COOKIE, "")) if sessions is not None else None
         if sessions is None or session is None:
             return None
-        if request.method not in _SAFE and request.headers.get(PAGE_HEADER) is None:
-            raise Problem(403, f"A change by session needs the header `{PAGE_HEADER}`, which the page's script sends.")
+        changes = request.method not in _SAFE
+        word = request.headers.get(PAGE_HEADER)
+        if word is None and not changes:
+            word = request.query_params.get(PAGE_QUERY)
+        if not sessions.is_word(session, word or "") and (changes or request.scope["path"] not in _PLAIN):
+            raise Problem(401, f"A session needs what the page was told at sign-in, in the header `{PAGE_HEADER}`.")
+        return await self._holder(session, changes=changes)
+
+    async def _holder(self, session: Session, *, changes: bool) -> Principal | None:
+        """Whose session that is; None if its key or somebody ended it. One round trip.
+
+        Raises StoreUnavailable. Without Redis the key of the settings can still look around, but change nothing.
+        """
+        assert self._sessions is not None
         if session.key_id == ROOT:
-            return Principal(ROOT, "admin", session) if sessions.holds(session, self._digest) else None
-        known = None if self._keys is None else await self._keys.get(session.key_id)
-        if known is None or known.role not in _RANK:
+            if not self._sessions.holds(session, self._digest):
+                return None
+            try:
+                over = await self._sessions.is_over(session)
+            except StoreUnavailable:
+                if changes:
+                    raise
+                over = False
+            return None if over else Principal(ROOT, "admin", session)
+        if self._keys is None:
+            return None
+        known, over = await asyncio.gather(self._keys.get(session.key_id), self._sessions.is_over(session))
+        if over or known is None or known.role not in _RANK:
             return None
         return Principal(known.key_id, known.role, session)  # type: ignore[arg-type]  # it is one of `_RANK`
 
     async def _principal(self, shown: str) -> Principal | None:
         # Digests have one length, so that the comparison says nothing about the key's.
-        if hmac.compare_digest(hashlib.sha256(shown.encode()).digest(), self._digest):
-            return Principal(ROOT, "admin")
+        digest = hashlib.sha256(shown.encode()).digest()
+        if hmac.compare_digest(digest, self._digest):
+            return Principal(ROOT, "admin", digest=digest)
         known = None if self._keys is None else await self._keys.find(shown)
         if known is None or known.role not in _RANK:
             return None

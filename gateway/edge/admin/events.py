@@ -1,7 +1,7 @@
 """`/events`: what happens, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -17,6 +17,7 @@ from gateway.store.events import Event, Events, is_event_id
 _POLL_SECONDS = 0.5
 _SILENT_POLLS = 30  # polls without an event after which a comment keeps proxies from closing the stream
 _WATCHERS = 100
+_WATCHERS_OF_A_KEY = 40  # so that one key leaves room for others
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events without end", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -30,7 +31,7 @@ def router(events: Events, access: AdminAccess, *, stopping: Callable[[], bool])
         stopping: whether the gateway is about to stop.
     """
     routes = APIRouter(tags=["events"], dependencies=[needs("viewer")])
-    watching: set[object] = set()
+    watching: list[str] = []
 
     @routes.get("/events", response_class=StreamingResponse, responses=_STREAM)
     async def watch_events(
@@ -39,10 +40,10 @@ def router(events: Events, access: AdminAccess, *, stopping: Callable[[], bool])
         """Events from now on, or behind `Last-Event-ID` as far as they are kept (the last 1,000)."""
         if last_event_id is not None and not is_event_id(last_event_id):
             raise invalid("header.last-event-id", "is not the id of an event")
-        if len(watching) >= _WATCHERS:
-            raise Problem(503, f"{_WATCHERS} watch already on this worker.", retry_after=30)
-        start = last_event_id or await events.last()
         who = principal(request)
+        if not is_room(watching, who.key_id):
+            raise Problem(503, "As many as may watch already, on this worker.", retry_after=30)
+        start = last_event_id or await events.last()
 
         async def goes_on() -> bool:
             if stopping():
@@ -52,25 +53,33 @@ def router(events: Events, access: AdminAccess, *, stopping: Callable[[], bool])
             except StoreUnavailable:
                 return True  # there is nothing to see while it lasts
 
-        stream = Watch(events, start, goes_on, watching)
+        stream = Watch(events, start, goes_on, watching, who.key_id)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     return routes
+
+
+def is_room(watching: Sequence[str], key_id: str) -> bool:
+    """Whether one more may watch with a key; `watching` are the keys of those who do."""
+    return len(watching) < _WATCHERS and watching.count(key_id) < _WATCHERS_OF_A_KEY
 
 
 class Watch:
     """One who watches, for as long as `goes_on` says so."""
 
     def __init__(
-        self, events: Events, last: str, goes_on: Callable[[], Awaitable[bool]], watching: set[object]
+        self, events: Events, last: str, goes_on: Callable[[], Awaitable[bool]], watching: list[str], key_id: str
     ) -> None:
         self._events = events
         self._last = last
         self._goes_on = goes_on
         self._watching = watching
+        self._key_id = key_id
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._watching.add(self)
+        if not is_room(self._watching, self._key_id):  # many asked at the same moment
+            return
+        self._watching.append(self._key_id)
         try:
             yield b": events follow\n\n"
             silent = 0
@@ -84,7 +93,7 @@ class Watch:
                 if not found:
                     await asyncio.sleep(_POLL_SECONDS)
         finally:
-            self._watching.discard(self)
+            self._watching.remove(self._key_id)
 
     async def _more(self) -> list[Event]:
         try:

@@ -8,6 +8,7 @@ from gateway.edge.admin.access import AdminAccess, principal
 from gateway.edge.admin.changes import Changes
 from gateway.edge.admin.problems import Problem, answer_to, bounded
 from gateway.edge.asgi import App, Message, Receive, Scope, Send
+from gateway.edge.browser import private
 from gateway.store.errors import StoreUnavailable
 
 
@@ -29,7 +30,7 @@ class Frame:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        request = Request(scope)
+        request, send = Request(scope), private(send)
         try:
             await self._access(request)
             path = scope["path"].removeprefix(self._base)

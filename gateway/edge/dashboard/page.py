@@ -55,12 +55,20 @@ class Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
             return await respond(send, 405, [(b"allow", b"GET, HEAD"), *_HEADERS], b"")
+        head_only = scope["method"] == "HEAD"
         name = scope["path"].removeprefix(BASE).strip("/") or "index.html"
         if name not in self._files:
-            return await respond(send, 404, [(b"content-type", b"text/plain"), *_HEADERS], b"There is no such page.\n")
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
+            return await respond(send, 404, headers, b"There is no such page.\n", head_only=head_only)
         content, tag = self._files[name]
         headers = [(b"etag", tag), *_HEADERS]
-        if header_value(scope["headers"], b"if-none-match") == tag:
+        if _has(scope["headers"], tag):
             return await respond(send, 304, headers, b"")
         headers = [(b"content-type", _TYPES[Path(name).suffix]), *headers]
-        await respond(send, 200, headers, content, head_only=scope["method"] == "HEAD")
+        await respond(send, 200, headers, content, head_only=head_only)
+
+
+def _has(headers: Headers, tag: bytes) -> bool:
+    """Whether the browser has the file (RFC 9110 section 13.1.2). Proxies that compress make tags weak."""
+    known = (header_value(headers, b"if-none-match") or b"").split(b",")
+    return any(one.strip().removeprefix(b"W/") in (tag, b"*") for one in known)

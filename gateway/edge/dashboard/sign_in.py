@@ -16,11 +16,13 @@ PATH: Literal["/api/gateway"] = "/api/gateway"
 
 
 class ShownSession(BaseModel):
-    """Who is signed in. `expires_at`: when it ends unless the page asks for it again."""
+    """Who is signed in. `expires_at`: when it ends unless the page asks for it again; `page`: what requests by session
+    carry as `x-leuko-page`."""
 
     key_id: str
     role: Role
     expires_at: Timestamp | None
+    page: str | None
 
 
 def router(access: AdminAccess, sessions: Sessions) -> APIRouter:
@@ -33,30 +35,35 @@ def router(access: AdminAccess, sessions: Sessions) -> APIRouter:
         who = principal(request)
         if who.session is not None:
             raise Problem(409, "Show a key: a session cannot be begun with another one.")
-        session = access.session_of(who)
-        _keep(request, response, sessions, session)
-        return ShownSession(key_id=who.key_id, role=who.role, expires_at=rfc3339(session.ends))
+        return _kept(request, response, sessions, await access.session_of(who), who.role)
 
     @routes.get("/session", response_model=ShownSession)
     async def get_session(request: Request, response: Response) -> ShownSession:
         """Who asks; a session goes on from here, twelve hours at most."""
         who = principal(request)
-        response.headers["cache-control"] = "no-store"
         if who.session is None:
-            return ShownSession(key_id=who.key_id, role=who.role, expires_at=None)
-        session = sessions.renewed(who.session)
-        _keep(request, response, sessions, session)
-        return ShownSession(key_id=who.key_id, role=who.role, expires_at=rfc3339(session.ends))
+            return ShownSession(key_id=who.key_id, role=who.role, expires_at=None, page=None)
+        return _kept(request, response, sessions, sessions.renewed(who.session), who.role)
 
     @routes.delete("/session", status_code=204)
     async def sign_out(request: Request, response: Response) -> None:
-        """The browser forgets it."""
-        response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict", secure=_secure(request))
+        """The session is over, on every replica; whoever has a copy of its cookie has nothing."""
+        who = principal(request)
+        if who.session is not None:
+            await sessions.end(who.session)
+        _forget(request, response)
+
+    @routes.delete("/sessions", status_code=204)
+    async def sign_out_everywhere(request: Request, response: Response) -> None:
+        """All sessions of the key are over, in whatever browser they are; that of who asks too."""
+        await sessions.end_all(principal(request).key_id)
+        _forget(request, response)
 
     return routes
 
 
-def _keep(request: Request, response: Response, sessions: Sessions, session: Session) -> None:
+def _kept(request: Request, response: Response, sessions: Sessions, session: Session, role: Role) -> ShownSession:
+    """The session in a cookie, and what is told of it."""
     response.set_cookie(
         COOKIE,
         sessions.seal(session),
@@ -66,6 +73,11 @@ def _keep(request: Request, response: Response, sessions: Sessions, session: Ses
         samesite="strict",
         secure=_secure(request),
     )
+    return ShownSession(key_id=session.key_id, role=role, expires_at=rfc3339(session.ends), page=sessions.word(session))
+
+
+def _forget(request: Request, response: Response) -> None:
+    response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict", secure=_secure(request))
 
 
 def _secure(request: Request) -> bool:

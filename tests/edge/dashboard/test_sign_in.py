@@ -2,19 +2,28 @@
 
 import secrets
 from collections.abc import Iterator
+from itertools import count
 
 import httpx
 import pytest
 
 from gateway.edge.dashboard.sessions import COOKIE
-from tests.support.gateway import ADMIN_KEY, GatewayProcess, running_gateway
+from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 
-CHANGE = {"x-leuko-page": "1"}
+WORD = "x-leuko-page"
+BACK = {"mode": None, "reason": "back"}
 
 
 @pytest.fixture(scope="module")
 def gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
+    env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": f"page{secrets.token_hex(4)}:"}
+    with running_gateway("--stub", env=env) as one:
+        yield one
+
+
+@pytest.fixture
+def own(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
     env = {"GATEWAY_REDIS_URL": shared_redis.url, "GATEWAY_REDIS_PREFIX": f"page{secrets.token_hex(4)}:"}
     with running_gateway("--stub", env=env) as one:
         yield one
@@ -27,7 +36,11 @@ def browser(gateway: GatewayProcess) -> Iterator[httpx.Client]:
 
 
 def sign_in(browser: httpx.Client, key: str = ADMIN_KEY) -> httpx.Response:
-    return browser.post("/session", headers={"x-admin-key": key})
+    """What the page does: its word goes with everything from then on."""
+    answer = browser.post("/session", headers={"x-admin-key": key})
+    if answer.status_code == 200:
+        browser.headers[WORD] = answer.json()["page"]
+    return answer
 
 
 def test_a_key_that_is_shown_once_gives_a_session(browser: httpx.Client) -> None:
@@ -51,18 +64,40 @@ def test_a_wrong_key_gives_none(browser: httpx.Client) -> None:
     assert browser.get("/stats").status_code == 401
 
 
-def test_a_session_changes_something_only_with_the_header_of_the_page(browser: httpx.Client) -> None:
-    sign_in(browser)
-    change = {"mode": None, "reason": "back"}
-    assert browser.put("/mode", json=change).status_code == 403
-    assert browser.put("/mode", json=change, headers=CHANGE).status_code in (200, 202)
+def test_the_cookie_is_worth_nothing_without_what_the_page_keeps(browser: httpx.Client) -> None:
+    """A server on another port of the host is sent the cookie as well (RFC 6265 section 8.5)."""
+    word = sign_in(browser).json()["page"]
+    for shown in ({}, {WORD: "1"}, {WORD: word[:-1]}):
+        browser.headers.pop(WORD, None)
+        browser.headers.update(shown)
+        assert browser.put("/mode", json=BACK).status_code == 401
+        assert [browser.get(path).status_code for path in ("/stats", "/session", "/audit/export", "/events")] == [
+            401
+        ] * 4
+    assert browser.get("/docs").status_code == 200
+    browser.headers[WORD] = word
+    assert browser.put("/mode", json=BACK).status_code in (200, 202)
+
+
+def test_what_the_page_keeps_may_stand_in_the_query_of_what_only_reads(browser: httpx.Client) -> None:
+    word = sign_in(browser).json()["page"]
+    del browser.headers[WORD]
+    assert browser.get("/audit/export", params={"page": word}).status_code == 200
+    assert browser.put("/mode", params={"page": word}, json=BACK).status_code == 401
+
+
+def test_nobody_can_slip_a_session_of_his_own_to_a_page(browser: httpx.Client) -> None:
+    word = sign_in(browser).json()["page"]
+    sign_in(browser)  # somebody else's cookie is there now
+    browser.headers[WORD] = word
+    assert browser.get("/stats").status_code == 401
 
 
 def test_a_session_has_the_role_that_its_key_has_now(gateway: GatewayProcess, browser: httpx.Client) -> None:
     made = gateway.ask("POST", "/admin-keys", json={"role": "viewer", "name": "on call"}).json()
     assert sign_in(browser, made["api_key"]).json()["role"] == "viewer"
     assert browser.get("/agents").status_code == 200
-    assert browser.put("/mode", json={"mode": None, "reason": "x"}, headers=CHANGE).status_code == 403
+    assert browser.put("/mode", json=BACK).status_code == 403
     gateway.ask("DELETE", f"/admin-keys/{made['key_id']}")
     assert browser.get("/agents").status_code == 401
 
@@ -74,32 +109,67 @@ def test_a_key_that_is_shown_counts_and_not_the_session_beside_it(browser: httpx
 
 def test_a_session_does_not_make_another_one(browser: httpx.Client) -> None:
     sign_in(browser)
-    assert browser.post("/session", headers=CHANGE).status_code == 409
+    assert browser.post("/session").status_code == 409
 
 
-def test_who_signs_out_is_out(browser: httpx.Client) -> None:
+def test_who_signs_out_is_out_even_with_a_copy_of_everything(browser: httpx.Client) -> None:
     sign_in(browser)
-    assert browser.delete("/session", headers=CHANGE).status_code == 204
+    copy = dict(browser.cookies)
+    assert browser.delete("/session").status_code == 204
     assert COOKIE not in browser.cookies
     assert browser.get("/stats").status_code == 401
+    browser.cookies.update(copy)
+    assert browser.get("/stats").status_code == browser.get("/session").status_code == 401
 
 
-def test_signing_in_is_on_the_record(gateway: GatewayProcess, browser: httpx.Client) -> None:
+def test_what_is_pressed_is_on_the_record_with_the_key_of_who_pressed(
+    gateway: GatewayProcess, browser: httpx.Client
+) -> None:
+    made = gateway.ask("POST", "/admin-keys", json={"role": "operator"}).json()
+    sign_in(browser, made["api_key"])
+    assert browser.put("/mode", json=BACK).status_code in (200, 202)
+    browser.delete("/session")
+    eventually(lambda: {"create:session", "replace:mode", "delete:session"} <= actions_of(gateway, made["key_id"]))
+
+
+def actions_of(gateway: GatewayProcess, key_id: str) -> set[str]:
+    return {one["action"] for one in gateway.admin(f"/audit?source=admin:{key_id}").json()["items"]}
+
+
+def test_wrong_keys_at_the_sign_in_wait_like_those_anywhere_else(own: GatewayProcess) -> None:
+    """Whatever a header says of where they come from."""
+    numbers = count()
+
+    def tried() -> httpx.Response:
+        number = next(numbers)
+        headers = {"x-admin-key": f"adm-wrong-{number}", "x-forwarded-for": f"203.0.113.{number % 250}"}
+        return httpx.post(f"{own.url}/api/gateway/session", headers=headers, timeout=20)
+
+    assert [tried().status_code for _ in range(10)] == [401] * 10
+    eventually(lambda: "retry-after" in (answer := tried()).headers and answer.status_code == 429)
+    assert own.ask("POST", "/session").status_code == 200
+
+
+def test_every_answer_is_kept_by_nobody_and_is_no_page(gateway: GatewayProcess, browser: httpx.Client) -> None:
+    answers = [sign_in(browser), browser.get("/session"), browser.get("/stats"), browser.get("/audit/export")]
+    answers += [browser.get("/nothing"), browser.get("/docs"), httpx.get(f"{gateway.url}/api/gateway/stats")]
+    assert [one.status_code for one in answers] == [200, 200, 200, 200, 404, 200, 401]
+    for one in answers:
+        assert (one.headers["cache-control"], one.headers["x-content-type-options"]) == ("no-store", "nosniff")
+        assert one.headers["content-security-policy"].startswith("default-src 'none'")
+        assert "frame-ancestors 'none'" in one.headers["content-security-policy"]
+        assert one.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_no_page_of_another_origin_may_even_ask(gateway: GatewayProcess, browser: httpx.Client) -> None:
     sign_in(browser)
-    items = gateway.admin("/audit?action=create:session").json()["items"]
-    assert items and {one["source"] for one in items} >= {"admin:root"}
+    question = {"origin": "http://127.0.0.1:3000", "access-control-request-method": "PUT"}
+    answer = httpx.options(
+        f"{gateway.url}/api/gateway/mode", headers=question | {"access-control-request-headers": WORD}
+    )
+    assert answer.status_code == 401 and "access-control-allow-origin" not in answer.headers
 
 
 def test_the_page_answers_only_to_the_names_of_the_gateway(gateway: GatewayProcess) -> None:
     assert httpx.get(f"{gateway.url}/dashboard").status_code == 200
     assert httpx.get(f"{gateway.url}/dashboard", headers={"host": "evil.example"}).status_code == 421
-
-
-def test_where_operators_have_a_port_of_their_own_the_page_is_there_alone(shared_redis: RedisServer) -> None:
-    env = {
-        "GATEWAY_REDIS_URL": shared_redis.url,
-        "GATEWAY_REDIS_PREFIX": f"page{secrets.token_hex(4)}:",
-        "GATEWAY_ADMIN_PORT": "0",
-    }
-    with running_gateway("--stub", env=env) as one:
-        assert httpx.get(f"{one.url}/dashboard").status_code == 404

@@ -1,4 +1,4 @@
-// The admin API, asked with the session's cookie. No key is kept here.
+// The admin API, asked with the two halves of a session: the browser keeps the cookie, the page its word. No key is kept here.
 
 const BASE = "/api/gateway";
 const LONGEST = 20_000; // milliseconds
@@ -10,12 +10,25 @@ export class Failure extends Error {
   }
 }
 
+let word = "";
+
+/** The page's half of the session; `keep` a new one. All tabs of one browser share it, as they do the cookie. */
+function half(keep) {
+  try {
+    if (keep !== undefined) localStorage.setItem("leuko-page", keep);
+    word = localStorage.getItem("leuko-page") ?? "";
+  } catch {
+    word = keep ?? word; // a browser that keeps nothing is signed in until the page is loaded again
+  }
+  return word;
+}
+
 /** Told of every answer: `heard()` when there was one, `out()` when nobody is signed in any more. */
 export const listeners = { heard() {}, out() {} };
 
 async function ask(method, path, { body, headers } = {}) {
   const given = { accept: "application/json", ...headers };
-  if (method !== "GET") given["x-leuko-page"] = "1";
+  if (half()) given["x-leuko-page"] = word;
   if (body !== undefined) given["content-type"] = "application/json";
   let answer;
   try {
@@ -51,8 +64,21 @@ export const get = (path, query) => ask("GET", withQuery(path, query));
 export const post = (path, body) => ask("POST", path, { body });
 export const put = (path, body, headers) => ask("PUT", path, { body, headers });
 export const drop = (path, body) => ask("DELETE", path, { body });
-export const signIn = (key) => ask("POST", "/session", { headers: { "x-admin-key": key } });
-export const exportOf = (query) => withQuery(`${BASE}/audit/export`, query);
+export const exportOf = (query) => withQuery(`${BASE}/audit/export`, { ...query, page: half() });
+export const events = () => withQuery(`${BASE}/events`, { page: half() });
+
+export async function signIn(key) {
+  const who = await ask("POST", "/session", { headers: { "x-admin-key": key } });
+  half(who.page);
+  return who;
+}
+
+/** The session is over on the gateway, or everywhere all of this key; without the word none goes on here in any case. */
+export function signOut(everywhere) {
+  const told = drop(everywhere ? "/sessions" : "/session");
+  half("");
+  return told;
+}
 
 /** An id as a part of a path. */
 export const id = encodeURIComponent;

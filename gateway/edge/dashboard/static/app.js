@@ -1,9 +1,9 @@
 // Who is signed in, which view is shown, and when it is asked to look again.
 
 import * as api from "/dashboard/api.js";
-import { fill, h, say } from "/dashboard/dom.js";
+import { fill, h, plain, say } from "/dashboard/dom.js";
 import { Live } from "/dashboard/live.js";
-import { announce, attempt, field, oneAtATime } from "/dashboard/ui.js";
+import { announce, field, oneAtATime } from "/dashboard/ui.js";
 
 const VIEWS = [
   ["", "Overview", "overview"],
@@ -15,7 +15,7 @@ const VIEWS = [
   ["audit", "Audit", "audit"],
   ["providers", "Providers", "providers"],
 ];
-const BELOW = { agent: ["agent", "agents"], incident: ["incident", "healing"] };
+const BELOW = new Map([["agent", ["agent", "agents"]], ["incident", ["incident", "healing"]]]);
 const RANK = { viewer: 0, operator: 1, admin: 2 };
 const LEAST_PAUSE = 5_000; // milliseconds between two looks
 const SHARE = 20; // a look may take one part in so many of the time
@@ -109,9 +109,18 @@ function signedIn(who) {
 }
 
 $("out").addEventListener("click", async () => {
-  await attempt(() => api.drop("/session"));
-  signedOut("You are signed out.");
+  await signOut(false);
 });
+$("out-all").addEventListener("click", () => signOut(true));
+
+async function signOut(everywhere) {
+  try {
+    await api.signOut(everywhere);
+    signedOut(everywhere ? "You are signed out everywhere." : "You are signed out.");
+  } catch (error) {
+    signedOut(error.status === 401 ? OVER : `You are signed out in this browser only. ${error.message}`);
+  }
+}
 
 /** Remember until when there is a session, so that nobody is asked for one that is over. It says nothing else. */
 const until = (who) => stored("until", who.expires_at ?? "");
@@ -183,7 +192,7 @@ async function route() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
   const query = new URLSearchParams(location.hash.split("?")[1] ?? "");
   const found = VIEWS.find(([path]) => path === name);
-  const [file, under] = found ? [found[2], name] : BELOW[name] ?? ["overview", ""];
+  const [file, under] = found ? [found[2], name] : BELOW.get(name) ?? ["overview", ""];
   let argument = "";
   try {
     argument = decodeURIComponent(rest.join("/"));
@@ -204,7 +213,7 @@ async function route() {
   const context = {
     session, live, argument, query, pending, showMode, again() {},
     may: (role) => RANK[session.role] >= RANK[role],
-    title: (text) => (document.title = `${text} – Leuko`),
+    title: (text) => (document.title = `${plain(text)} – Leuko`),
   };
   const { show } = await import(`/dashboard/${file}.js`);
   if (context.session !== session || turn !== turns) return;

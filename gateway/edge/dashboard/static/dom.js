@@ -1,8 +1,11 @@
 // Elements from values. Text only ever becomes text nodes: there is no way from here to markup.
 
 const SVG = "http://www.w3.org/2000/svg";
-// Controls, and what turns the direction of text after it (Unicode TR9): shown as what they are.
-const UNSHOWN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+// Controls, what turns the direction of text after it (Unicode TR9), and what nobody sees (so that two names look the
+// same): shown as what they are. Emoji may be joined.
+const JOINED = String.raw`(?<=\p{Extended_Pictographic})\ufe0f|(?<=\p{Extended_Pictographic}\ufe0f?)\u200d(?=\p{Extended_Pictographic})`;
+const UNSHOWN = new RegExp(String.raw`(?!${JOINED}|[\t\n])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`, "gu");
+const READ = new Set(["title", "aria-label", "data-label", "placeholder"]);
 
 /** Text that others chose, with nothing in it that is not to be seen. */
 export function plain(text) {
@@ -14,7 +17,7 @@ function put(node, props) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "value") node.value = value;
-    else node.setAttribute(name, value === true ? "" : String(value));
+    else node.setAttribute(name, value === true ? "" : READ.has(name) ? plain(value) : String(value));
   }
 }
 

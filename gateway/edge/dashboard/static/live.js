@@ -1,5 +1,6 @@
 // What happens, as it happens: the gateway's events, and how old what is shown is.
 
+import { events } from "/dashboard/api.js";
 import { timeOf } from "/dashboard/format.js";
 import { fill, say } from "/dashboard/dom.js";
 
@@ -61,7 +62,7 @@ export class Live {
   }
 
   connect() {
-    const source = new EventSource("/api/gateway/events");
+    const source = new EventSource(events());
     this.source = source;
     source.onopen = () => {
       this.open = true;
