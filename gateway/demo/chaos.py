@@ -14,8 +14,9 @@ from typing import TypeVar
 import httpx
 
 from gateway.demo.chaos_faults import Fault
-from gateway.demo.chaos_watch import Ask, Watch
-from gateway.demo.simulated_agent import WELL, Answer, SimulatedAgent, simulated_agents
+from gateway.demo.chaos_watch import Ask, Watch, approve_healing
+from gateway.demo.simulated_agent import Answer, SimulatedAgent, at_work, simulated_agents
+from gateway.demo.simulated_behaviour import WELL
 
 T = TypeVar("T")
 
@@ -67,7 +68,8 @@ class Chaos:
 
     async def run(self) -> list[str]:
         """What was expected and did not happen. Raises ChaosFailure."""
-        async with self._working():
+        await self._check_stub()
+        async with at_work(agent.work(self._trial.rate) for agent in self.agents):
             await self._warm()
             await self._watch.begin()
             async with self._denied():
@@ -82,22 +84,10 @@ class Chaos:
 
     # The steps
 
-    @contextlib.asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
-        await self._check_stub()
-        work = [asyncio.create_task(agent.work(self._trial.rate)) for agent in self.agents]
-        try:
-            yield
-        finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-
     async def _check_stub(self) -> None:
         answer = await self.agents[0].ask()
         if not answer.ok:
-            why = answer.message or answer.code or "no answer"
-            raise ChaosFailure(f"a simulated agent is not served (start the gateway with --stub): {why}")
+            raise ChaosFailure(f"a simulated agent is not served (start the gateway with --stub): {answer.why}")
 
     async def _warm(self) -> None:
         """Until the gateway knows all of them well enough."""
@@ -160,7 +150,8 @@ class Chaos:
             await self._watch.look()
             await self._hide()
             if self._trial.approve:
-                await self._approve()
+                for _, approval_id in await approve_healing(self._ask, self.agents, "chaos"):
+                    self._tell(f"approved {approval_id}")
             left = of()
             if not left or self._clock() >= until:
                 return left
@@ -174,14 +165,6 @@ class Chaos:
         other = first.disguised()
         self._hidden = await other.ask()
         self._tell(f"{other.name}  {self._hidden.code or 'was served'}: {self._hidden.message}")
-
-    async def _approve(self) -> None:
-        ours = {agent.agent_id for agent in self.agents}
-        page = await self._ask("GET", "/approvals", {"status": "pending", "limit": 1000})
-        for one in page["items"]:
-            if one["kind"] == "healing" and one["agent_id"] in ours:
-                await self._ask("POST", f"/approvals/{one['approval_id']}/approve", None, {"reason": "chaos"})
-                self._tell(f"approved {one['approval_id']}")
 
     # What is expected
 

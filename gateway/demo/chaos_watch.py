@@ -10,8 +10,17 @@ Ask = Callable[..., Awaitable[Any]]
 """The admin API: a method, a path, perhaps a query and a body; the answer's document. Raises what ends the trial."""
 
 _OPEN = {"open": "true", "limit": 1000}
-
 _SHARED = "external_cause"
+
+
+async def approve_healing(ask: Ask, agents: Sequence[SimulatedAgent], reason: str) -> list[tuple[str, str]]:
+    """Approve what waits for a person; the names of the agents that it is about, and the approvals' ids."""
+    names = {agent.agent_id: agent.name for agent in agents}
+    page = await ask("GET", "/approvals", {"status": "pending", "limit": 1000})
+    ours = [one for one in page["items"] if one["kind"] == "healing" and one["agent_id"] in names]
+    for one in ours:
+        await ask("POST", f"/approvals/{one['approval_id']}/approve", None, {"reason": reason})
+    return [(names[one["agent_id"]], one["approval_id"]) for one in ours]
 
 
 class Watch:
@@ -55,9 +64,8 @@ class Watch:
             if incident["agent_id"] is None and incident["incident_id"] not in (self._old or ()):
                 self.external.add(incident["incident_id"])
                 detail = incident["detail"]
-                self._news(
-                    "provider", "external", f"{_SHARED}: {detail.get('provider')} {detail.get('model')}", incident
-                )
+                text = f"{_SHARED}: {detail.get('provider')} {detail.get('model')}"
+                self._news("provider", "external", text, incident["incident_id"])
 
     def blocked(self, agent: SimulatedAgent) -> bool:
         """Whether it ever was."""
@@ -95,17 +103,15 @@ class Watch:
         if ranked:
             self._news(name, "diagnosis", f"diagnosis {ranked}", ranked)
         for action in incident["actions"]:
-            self._news(
-                name, "action", f"{action['action']}: {action['outcome']}", action["at"] + str(action["outcome"])
-            )
+            text = f"{action['action']}: {action['outcome']}"
+            self._news(name, "action", text, f"{action['at']} {text}")
         self.waiting.discard(name)
         if incident["approval"] == "pending":
             self.waiting.add(name)
             self._news(name, "approval", "healing waits for a person's approval: leuko approvals", "")
 
-    def _news(self, name: str, kind: str, text: str, key: object) -> None:
-        place = key["incident_id"] if isinstance(key, dict) else key
-        if self._is_news(name, kind, place, text if kind == "action" else ""):
+    def _news(self, name: str, kind: str, text: str, key: str) -> None:
+        if self._is_news(name, kind, key):
             self._tell(f"{name}  {text}")
 
     def _is_news(self, *key: object) -> bool:

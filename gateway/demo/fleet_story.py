@@ -4,16 +4,15 @@ Nobody helps but an operator who approves what the gateway asks for; the story p
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 
-from gateway.demo.chaos_watch import Ask, Watch
+from gateway.demo.chaos_watch import Ask, Watch, approve_healing
 from gateway.demo.fleet_cases import OUTAGE, STORY, Case, Row
-from gateway.demo.simulated_agent import SimulatedAgent, simulated_agents
+from gateway.demo.simulated_agent import SimulatedAgent, at_work, simulated_agents
 from gateway.demo.simulated_behaviour import WELL
 from gateway.model.lifecycle import BLOCKED
 
@@ -69,7 +68,8 @@ class FleetStory:
 
     async def run(self) -> list[str]:
         """What was expected and did not happen. Raises StoryFailure."""
-        async with self._working():
+        await self._check_served()
+        async with at_work(map(self._work, self.agents)):
             await self._warm()
             await self._watch.begin()
             await self._deny()
@@ -84,18 +84,10 @@ class FleetStory:
 
     # The acts
 
-    @contextlib.asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
+    async def _check_served(self) -> None:
         answer = await self.agents[0].ask()
         if not answer.ok:
-            raise StoryFailure(f"the first agent is not served: {answer.message or answer.code or 'no answer'}")
-        work = [asyncio.create_task(self._work(agent)) for agent in self.agents]
-        try:
-            yield
-        finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            raise StoryFailure(f"the first agent is not served: {answer.why}")
 
     async def _work(self, agent: SimulatedAgent) -> None:
         """As the agent itself would; but one that was refused sees what it was given before it asks again."""
@@ -188,13 +180,9 @@ class FleetStory:
                 self._tell(f"{agent.name}  {one['state']}, though it is well")
 
     async def _approve(self) -> None:
-        ours = {agent.agent_id: agent.name for agent in self.agents}
-        for one in await self._items("/approvals", status="pending", limit=100):
-            if one["kind"] == "healing" and one["agent_id"] in ours:
-                approval_id = one["approval_id"]
-                self._tell(f"{ours[one['agent_id']]}  its healing needs a person: this demo approves {approval_id}")
-                await self._ask("POST", f"/approvals/{approval_id}/approve", None, {"reason": "approved by the demo"})
-                self._approved.add(ours[one["agent_id"]])
+        for name, approval_id in await approve_healing(self._ask, self.agents, "approved by the demo"):
+            self._tell(f"{name}  its healing needs a person: this demo approves {approval_id}")
+            self._approved.add(name)
 
     async def _hide(self, agent: SimulatedAgent) -> None:
         """Come again as somebody else, with the same credential."""

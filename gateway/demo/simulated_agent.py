@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,6 @@ import httpx
 
 from gateway.demo.simulated_behaviour import WELL, Behaviour
 from gateway.demo.simulated_roles import RISKY, ROLES, Role
-
-__all__ = ["WELL", "Answer", "Behaviour", "SimulatedAgent", "simulated_agents"]
 
 _SDK = "2.9.0"
 _DELAY_MS = 30.0
@@ -42,6 +41,11 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def why(self) -> str:
+        """Why there is no better one."""
+        return self.message or self.code or "no answer"
 
 
 class SimulatedAgent:
@@ -199,3 +203,15 @@ def simulated_agents(
         )
         for number, role in ((number, ROLES[number % len(ROLES)]) for number in range(count))
     ]
+
+
+@contextlib.asynccontextmanager
+async def at_work(work: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """All of it goes on meanwhile, and ends then."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

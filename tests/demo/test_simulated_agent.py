@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway.demo.simulated_agent import WELL, Behaviour, SimulatedAgent, simulated_agents
+from gateway.demo.simulated_agent import SimulatedAgent, simulated_agents
+from gateway.demo.simulated_behaviour import WELL, Behaviour
 from gateway.demo.simulated_roles import RISKY, ROLES
 from tests.support.path import Path, running_path
 
