@@ -207,10 +207,12 @@ class WatchAgents:
         seen = await self._watch(mine, entries)
         groups = await self._fleet.seen(groups_of(seen))
         for one in seen:
-            shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
             mine.unsaved[one.record.agent_id] = one.record
-            with self._passing_over(one.record.agent_id):
-                urgent |= await self._judge(one, shared) or one.entry.vitals is None
+            urgent |= one.entry.vitals is None
+            if one.found or not self._is_well(one.record):
+                shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
+                with self._passing_over(one.record.agent_id):
+                    urgent |= await self._judge(one, shared)
         return urgent
 
     @contextmanager
@@ -220,10 +222,13 @@ class WatchAgents:
         except StoreError:
             raise
         except Exception:  # broad: whatever an agent or a provider has left here, the others are watched
-            self.passed_over += 1
-            if self._monotonic() - self._complained_at >= _COMPLAIN_EVERY:
-                self._complained_at = self._monotonic()
-                log.exception("Agent %s is not understood; %d things were passed over", agent_id, self.passed_over)
+            self._pass_over(agent_id)
+
+    def _pass_over(self, agent_id: str) -> None:
+        self.passed_over += 1
+        if self._monotonic() - self._complained_at >= _COMPLAIN_EVERY:
+            self._complained_at = self._monotonic()
+            log.exception("Agent %s is not understood; %d things were passed over", agent_id, self.passed_over)
 
     async def _save(self, place: int) -> None:
         mine = self._mine[place]
@@ -251,28 +256,41 @@ class WatchAgents:
 
     async def _watch(self, mine: _Partition, entries: Sequence[Entry]) -> list[Seen]:
         seen: list[Seen] = []
+        asked: dict[str, tuple[Agent, Immune, bool]] = {}
         now = self._clock()
         await asyncio.sleep(0)
         for entry in entries:
-            with self._passing_over(entry.agent_id):
-                seen += await self._watch_one(mine, entry, now)
+            try:
+                whose = asked.get(entry.agent_id)
+                if whose is None:
+                    whose = asked[entry.agent_id] = await self._whose(entry.agent_id)
+                record = self._record(mine, entry, now, exists=whose[2])
+                if record is None:
+                    continue
+                if entry.order is not None:
+                    await self._act.obey(record, entry.order)
+                seen.append(self._watch_one(entry, record, Subject(whose[0], whose[1], False, entry.id), now))
+            except StoreError:
+                raise
+            except Exception:  # broad: see `_passing_over`, which would take longer than all that is asked here
+                self._pass_over(entry.agent_id)
         return seen
 
-    async def _watch_one(self, mine: _Partition, entry: Entry, now: float) -> list[Seen]:
-        agent, settings, exists = await self._whose(entry.agent_id)
+    def _record(self, mine: _Partition, entry: Entry, now: float, *, exists: bool) -> Record | None:
+        """What is known of an entry's agent; None: there is no such agent, and it has not come to exist either."""
         record = mine.records.get(entry.agent_id)
         if record is None:
             if not (exists if entry.vitals is None else answered(entry.vitals)):
-                return []
+                return None
             record = mine.records[entry.agent_id] = new_record(entry.agent_id, now)
         record.life = self._act.life(record)
-        subject = Subject(agent, settings, entry=entry.id)
-        if entry.vitals is not None:
-            self._numbers.watched(max(0.0, now - entry.vitals.time))
-            return [self._exchange(entry, record, subject, entry.vitals)]
-        if entry.order is not None:
-            await self._act.obey(record, entry.order)
-        return [Seen(entry, record, subject, () if entry.finding is None else (entry.finding,), None)]
+        return record
+
+    def _watch_one(self, entry: Entry, record: Record, subject: Subject, now: float) -> Seen:
+        if entry.vitals is None:
+            return Seen(entry, record, subject, () if entry.finding is None else (entry.finding,), None)
+        self._numbers.watched(now - entry.vitals.time)
+        return self._exchange(entry, record, subject, entry.vitals)
 
     def _exchange(self, entry: Entry, record: Record, subject: Subject, vitals: Vitals) -> Seen:
         if vitals.tools_hash is not None and self._act.gives_tools(record.agent_id):
@@ -290,6 +308,11 @@ class WatchAgents:
         group = (vitals.provider or "", vitals.model or "") if vitals.model is not None else None
         return Seen(entry, record, subject, found, group)
 
+    def _is_well(self, record: Record) -> bool:
+        """Whether one more call without a finding changes nothing."""
+        idle = record.life.state == "HEALTHY" and record.course.idle
+        return idle and not (record.busy or self._act.is_left_over(record))
+
     async def _judge(self, one: Seen, shared: Shared) -> bool:
         """Whether something came of it."""
         vitals = one.entry.vitals
@@ -298,9 +321,6 @@ class WatchAgents:
         subject = one.subject
         if shared.external:
             subject = Subject(subject.agent, subject.settings, True, subject.entry)
-        idle = record.life.state == "HEALTHY" and record.course.idle
-        if idle and not (one.found or record.busy or self._act.is_left_over(record)):
-            return False
         if self._act.life(record).state == "PROBATION" and one.at < record.life.since:
             return False  # from before its treatment, of which it says nothing
         done = await self._decide(record, subject, one.found, shared, call=call)
