@@ -1,114 +1,46 @@
 """The client for coroutines."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from gateway.sdk import calls, intents
-from gateway.sdk.calls import Answer, Ask, Call, Failure, Pause, Rule, Time
+from gateway.sdk import calls
+from gateway.sdk.calls import Answer, Ask, Call, Failure, Pause
+from gateway.sdk.client import GatewayClient
 from gateway.sdk.client_base import Base, answer_of, failure_of
-from gateway.sdk.intents import Execution
-from gateway.sdk.shapes import CallToken, CreatedAgent, Decision, Intent
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _awaited(
+    method: Callable[Concatenate[GatewayClient, P], T],
+) -> Callable[Concatenate["AsyncGatewayClient", P], Coroutine[Any, Any, T]]:
+    """The same call, awaited. All that a call of the other client does with itself is to have it run."""
+    run: Callable[..., Any] = method
+
+    @functools.wraps(method)
+    async def call(self: "AsyncGatewayClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = await run(self, *args, **kwargs)
+        return result
+
+    return call
 
 
 class AsyncGatewayClient(Base):
     """Asks the gateway without blocking the event loop; belongs to one loop. Arguments as of GatewayClient."""
 
-    async def create_agent(
-        self, name: str, *, owner_team: str | None = None, environment: str | None = None
-    ) -> CreatedAgent:
-        """As GatewayClient.create_agent."""
-        return await self._run(calls.create_agent(name, owner_team, environment, as_admin=self._as_admin()))
-
-    async def set_policy(
-        self, agent_id: str, *, allow: Sequence[Rule] = (), deny: Sequence[Rule] = ()
-    ) -> dict[str, Any]:
-        """As GatewayClient.set_policy."""
-        return await self._run(calls.set_policy(agent_id, allow, deny))
-
-    async def enforce(
-        self,
-        action: str,
-        resource: str = "",
-        *,
-        context: Mapping[str, Any] | None = None,
-        tool: str | None = None,
-        arguments: Any = None,
-        intent_token: str | None = None,
-        session: str | None = None,
-    ) -> Decision:
-        """As GatewayClient.enforce."""
-        return await self._run(calls.enforce(action, resource, context, tool, arguments, intent_token, session))
-
-    async def log_action(
-        self,
-        action: str,
-        resource: str,
-        *,
-        allowed: bool = True,
-        result: str = "success",
-        context: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> str:
-        """As GatewayClient.log_action."""
-        return await self._run(calls.log_action(action, resource, allowed, result, context, metadata))
-
-    async def logs(
-        self,
-        agent_id: str | None = None,
-        *,
-        action: str | None = None,
-        allowed: bool | None = None,
-        start_time: Time | None = None,
-        end_time: Time | None = None,
-        limit: int = 100,
-    ) -> list[dict[str, Any]]:
-        """As GatewayClient.logs."""
-        return await self._run(calls.logs(agent_id, action, allowed, start_time, end_time, limit))
-
-    async def plan_intent(
-        self,
-        goal: str,
-        steps: Sequence[Mapping[str, Any]],
-        *,
-        ttl_seconds: int | None = None,
-        execution: Execution | None = None,
-        principal: str | None = None,
-        session: str | None = None,
-    ) -> Intent:
-        """As GatewayClient.plan_intent."""
-        return await self._run(intents.plan(goal, steps, ttl_seconds, execution, principal, session))
-
-    async def get_intent(self, intent_id: str) -> dict[str, Any]:
-        """As GatewayClient.get_intent."""
-        return await self._run(intents.get(intent_id))
-
-    async def delegate_intent(
-        self,
-        intent_id: str,
-        *,
-        agent_id: str | None = None,
-        steps: Sequence[Mapping[str, Any]] | None = None,
-        goal: str | None = None,
-        ttl_seconds: int | None = None,
-        execution: Execution | None = None,
-        session: str | None = None,
-    ) -> Intent:
-        """As GatewayClient.delegate_intent."""
-        return await self._run(intents.delegate(intent_id, agent_id, steps, goal, ttl_seconds, execution, session))
-
-    async def revoke_intent(self, intent_id: str) -> list[str]:
-        """As GatewayClient.revoke_intent."""
-        return await self._run(intents.revoke(intent_id))
-
-    async def introspect_intent(self, token: str) -> dict[str, Any]:
-        """As GatewayClient.introspect_intent."""
-        return await self._run(intents.introspect(token))
-
-    async def call_token(self, tool_call_id: str) -> CallToken:
-        """As GatewayClient.call_token."""
-        return await self._run(intents.call_token(tool_call_id))
+    create_agent = _awaited(GatewayClient.create_agent)
+    set_policy = _awaited(GatewayClient.set_policy)
+    enforce = _awaited(GatewayClient.enforce)
+    log_action = _awaited(GatewayClient.log_action)
+    logs = _awaited(GatewayClient.logs)
+    plan_intent = _awaited(GatewayClient.plan_intent)
+    get_intent = _awaited(GatewayClient.get_intent)
+    delegate_intent = _awaited(GatewayClient.delegate_intent)
+    revoke_intent = _awaited(GatewayClient.revoke_intent)
+    introspect_intent = _awaited(GatewayClient.introspect_intent)
+    call_token = _awaited(GatewayClient.call_token)
 
     async def close(self) -> None:
         """Close the connections; whoever asks again opens new ones."""

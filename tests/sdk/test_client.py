@@ -188,6 +188,7 @@ def test_both_clients_have_the_same_calls() -> None:
         }
 
     assert calls(GatewayClient) == calls(AsyncGatewayClient)
+    assert all(inspect.iscoroutinefunction(getattr(AsyncGatewayClient, name)) for name in calls(GatewayClient))
 
 
 def test_importing_it_is_light() -> None:
