@@ -2,13 +2,16 @@
 
 import { drop, get, id, post } from "/dashboard/api.js";
 import { vitalsChart } from "/dashboard/charts.js";
-import { entries } from "/dashboard/entries.js";
+import { Declared } from "/dashboard/declared.js";
 import { fill, given, h, say } from "/dashboard/dom.js";
-import { ago, BLOCKED, chip, count, MEANING, measure, sigma, usd, when } from "/dashboard/format.js";
+import { entries } from "/dashboard/entries.js";
+import { ago, BLOCKED, chip, count, inUnit, MEANING, measure, sigma, usd, when, words } from "/dashboard/format.js";
 import { incidentRow } from "/dashboard/incident.js";
+import { learn } from "/dashboard/names.js";
 import { ask, attempt, empty, facts, part, table } from "/dashboard/ui.js";
 
 const CALLS = 100;
+const DECISIONS = 30; // on the page; the audit record has all
 const [COLUMN, GAP] = [320, 16]; // of the charts' grid, in pixels; the style sheet has the same
 const CHARTS = [
   ["latency", "Latency", "ms", (v) => v.latency_ms],
@@ -41,7 +44,8 @@ class AgentView {
     this.charts = h("div", { class: "charts" });
     this.moves = h("ol", { class: "timeline" });
     this.incidents = h("ul", { class: "rows" });
-    this.calls = entries("Recent calls and what was decided", { agent: false });
+    this.calls = entries("Recent calls and what was decided", { agent: false, none: "No call is on the record." });
+    this.declared = new Declared(argument, { may, again: () => context.again() });
     this.evidence = h("div");
     this.keys = h("div");
     this.policy = h("div");
@@ -52,8 +56,10 @@ class AgentView {
       h("div", { class: "part" }, this.facts, this.actions),
       part("Vitals", this.charts),
       h("div", { class: "two" }, part("Lifecycle", this.moves), part("Incidents", this.incidents)),
-      part("Recent calls", this.calls.node),
-      h("div", { class: "two" }, part("Who it is", this.evidence, this.keys), part("Policy in effect", this.policy)));
+      part("Recent calls", this.calls.node,
+        h("p", {}, h("a", { href: `#/audit?agent_id=${id(argument)}` }, "All of it in the audit record"))),
+      h("div", { class: "two" }, h("div", {}, part("Who it is", this.evidence, this.keys), part("Declared and pinned", this.declared.node)),
+        part("Policy in effect", this.policy)));
   }
 
   wants(kind, data) {
@@ -64,16 +70,17 @@ class AgentView {
     const [agent, life, baseline, vitals, incidents, audit] = await Promise.all([
       get(this.path), get(`/lifecycle/${id(this.agent)}`), get(`${this.path}/baseline`),
       get(`${this.path}/vitals`, { limit: CALLS }), get("/incidents", { agent_id: this.agent, limit: 20 }),
-      get("/audit", { agent_id: this.agent, limit: 60 }),
+      get("/audit", { agent_id: this.agent, limit: 2 * DECISIONS }),
     ]);
+    learn([agent]);
     this.head(agent, life);
     this.draw(baseline, vitals.items.reverse());
     fill(this.moves, life.history.length ? [...life.history].reverse().map(move)
       : h("li", {}, chip(life.state), " since ", ago(life.since)));
-    fill(this.incidents, incidents.items.length ? incidents.items.map(incidentRow) : h("li", { class: "empty" }, "None."));
-    this.calls.show(audit.items);
+    fill(this.incidents, incidents.items.length ? incidents.items.map((one) => incidentRow(one, false)) : h("li", { class: "empty" }, "None."));
+    this.calls.show(audit.items.filter((one) => ["decision", "outcome", "agent"].includes(one.kind)).slice(0, 2 * DECISIONS));
     fill(this.evidence, evidence(agent));
-    await Promise.all([this.showPolicy(), this.may("admin") && this.showKeys(agent)]);
+    await Promise.all([this.showPolicy(), this.may("admin") && this.showKeys(agent), this.declared.update(agent.mcp_servers)]);
   }
 
   head(agent, life) {
@@ -86,17 +93,17 @@ class AgentView {
       say(this.meaning, MEANING[agent.state]);
     }
     fill(this.facts, facts([
-      ["In this state since", ago(life.since)],
-      ["Because", life.history.length > 0 && given(life.history.at(-1).cause)],
+      ["In this state since", [ago(life.since), h("span", { class: "sub" }, when(life.since))]],
+      ["Because", life.history.length > 0 && given(words(life.history.at(-1).cause))],
       ["Deviation", sigma(agent.deviation)],
       ["Throttled", agent.throttled && "one request at a time"],
-      ["Treated with", agent.remedies.length > 0 && given(agent.remedies.join(", "))],
+      ["Treated with", agent.remedies.length > 0 && given(agent.remedies.map(words).join(", "))],
       ["Id", h("code", {}, agent.agent_id)],
       ["Team", agent.owner_team && given(agent.owner_team)],
       ["Environment", agent.environment && given(agent.environment)],
       ["Models", given(agent.models.join(", "))],
-      ["MCP servers", given(agent.mcp_servers.join(", ") || "–")],
-      ["Tools", given(agent.tools.slice(0, 12).join(", ") || "–")],
+      ["MCP servers", agent.mcp_servers.length > 0 && given(agent.mcp_servers.join(", "))],
+      ["Tools", agent.tools.length > 0 && given(agent.tools.slice(0, 12).join(", ") + (agent.tools.length > 12 ? ", …" : ""))],
       ["Requests", count(agent.requests)],
       ["Tokens in / out", `${count(agent.input_tokens)} / ${count(agent.output_tokens)}`],
       ["Cost", usd(agent.cost_usd)],
@@ -127,7 +134,7 @@ class AgentView {
   }
 
   heal() {
-    return attempt(() => post(`${this.path}/heal`), (life) => `${this.agent} is ${life.state}.`);
+    return attempt(() => post(`${this.path}/heal`), (life) => `It is ${life.state}.`);
   }
 
   async quarantine() {
@@ -167,14 +174,14 @@ class AgentView {
     const drawn = CHARTS.map(([metric, label, unit, valueOf]) => {
       const points = rows.filter((v) => valueOf(v) !== null)
         .map((v) => ({ at: new Date(v.time), value: valueOf(v), bad: bad(v) }));
-      if (!points.length) return null;
-      const band = baseline.metrics.find((one) => one.model === model && one.metric === metric) ?? null;
+      if (!points.some((p) => p.value)) return null; // it calls no tools, or what it costs is not known
+      const band = baseline.metrics.findLast((one) => one.model === model && one.metric === metric) ?? null;
       const known = band && band.usual !== null;
-      return h("div", {}, h("h3", {}, label, " ", h("span", { class: "muted" }, `${measure(points.at(-1).value)} ${unit}`)),
+      return h("div", {}, h("h3", {}, label, " ", h("span", { class: "muted" }, inUnit(points.at(-1).value, unit))),
         vitalsChart(points, band, { label, unit, width }),
         h("p", { class: "hint" }, known
-          ? `usual ${measure(band.usual)} (${measure(band.low)} to ${measure(band.high)}), latest ${sigma(band.deviation)}`
-          : "usual values are not known yet"));
+          ? `usual ${inUnit(band.usual, unit)} (${measure(band.low)} to ${measure(band.high)}), latest ${sigma(band.deviation)}`
+          : "What is usual is not known yet."));
     }).filter(Boolean);
     fill(this.charts, drawn.length ? drawn : empty("No calls are kept of this agent."));
   }
@@ -189,17 +196,19 @@ class AgentView {
       tools("Blocked tools", policy.blocked_tools), tools("Its own allow list", policy.allow),
       tools("Its own deny list", policy.deny),
       policy.limits.length > 0 && [h("h3", {}, "Limits"), h("ul", {}, policy.limits.map((one) =>
-        h("li", {}, given(one.limit), `: ${measure(one.most)} (`, given(one.policy), ")")))],
+        h("li", {}, given(words(one.limit)), `: ${one.limit.startsWith("usd") ? usd(one.most) : count(one.most)} (`, given(one.policy), ")")))],
       policy.warnings.map((text) => h("p", { class: "note" }, text)));
   }
 
   async showKeys(agent) {
     if (!agent.verified) return fill(this.keys);
     const { items } = await get(`${this.path}/keys`);
+    const told = JSON.stringify(items);
+    if (told === this.told) return; // who is about to press a button keeps it
+    this.told = told;
     const rows = table("Keys", [["Key"], ["Made"], ["Ends"], [""]]);
-    fill(rows.body, items.map((key) => h("tr", {}, h("td", {}, h("code", {}, key.key_id)),
-      h("td", {}, when(key.created_at)), h("td", {}, key.expires_at ? when(key.expires_at) : "never"),
-      h("td", {}, h("button", { type: "button", onclick: () => this.revoke(key) }, "Revoke")))));
+    rows.show(items.map((key) => rows.row([h("code", {}, key.key_id), when(key.created_at), key.expires_at ? when(key.expires_at) : "never",
+      h("button", { type: "button", "aria-label": `Revoke ${key.key_id}`, onclick: () => this.revoke(key) }, "Revoke")])), "");
     fill(this.keys, h("h3", {}, "Keys"), items.length ? rows.node : empty("It has no key."),
       h("button", { type: "button", onclick: () => this.makeKey() }, "Make a key"));
   }
@@ -223,14 +232,14 @@ const bad = (v) =>
   v.error_type ?? (v.status >= 400 ? `status ${v.status}` : v.denied_calls ? `${v.denied_calls} calls denied` : null);
 
 const move = (one) => h("li", {}, chip(one.state), " ", when(one.at),
-  h("div", { class: "muted" }, given(one.cause), " · by ", given(one.by)));
+  h("div", { class: "muted" }, given(words(one.cause)), " · by ", given(one.by)));
 
 function evidence(agent) {
   return [
-    facts([["Proved by a key", agent.verified ? "yes" : "no"], ["Client", agent.client && given(agent.client)],
+    facts([["Proved by a key", agent.verified ? "yes" : "no: likeness only"], ["Client", agent.client && given(agent.client)],
       ["Address", agent.address && given(agent.address)], ["Credential", agent.credential && given(agent.credential)],
       ["Merged into", agent.merged_into && given(agent.merged_into)]]),
     agent.evidence.length > 0 && [h("h3", {}, "Evidence"), h("ul", {}, agent.evidence.map((one) =>
-      h("li", {}, given(one.kind), ` ${Math.round(one.score * 100)} %`, one.detail && [" · ", given(one.detail)])))],
+      h("li", {}, given(words(one.kind)), ` ${Math.round(one.score * 100)} %`, one.detail && [" · ", given(one.detail)])))],
   ];
 }

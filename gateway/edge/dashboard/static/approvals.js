@@ -2,11 +2,12 @@
 
 import { get, id, post } from "/dashboard/api.js";
 import { fill, given, h, keyed, say } from "/dashboard/dom.js";
-import { ago, chip, count, sigma, when } from "/dashboard/format.js";
+import { ago, ahead, count, sigma, when, words } from "/dashboard/format.js";
+import { agentLink } from "/dashboard/names.js";
 import { ask, attempt, heading, part, table } from "/dashboard/ui.js";
 
 const SHOWN = 200;
-const VERBS = { approve: ["Approve", "approved", "primary"], reject: ["Reject", "rejected", "danger"] };
+const VERBS = { approve: ["Approve", "approved", "primary"], reject: ["Reject", "rejected", "danger line"] };
 
 export async function show(main, context) {
   context.title("Approvals");
@@ -49,11 +50,10 @@ class Approvals {
     say(this.shown, `${count(this.items.length)}${waiting.next_cursor ? " or more" : ""} pending`);
     this.pending(this.items.length);
     keyed(this.list, this.items, (one) => one.approval_id, (one) => this.card(one), (node, one) =>
-      fill(node.querySelector(".times"), "asked ", ago(one.created_at), " · ends ", when(one.expires_at)));
+      fill(node.querySelector(".times"), "asked ", ago(one.created_at), " · ends ", ahead(one.expires_at)));
     this.mark();
     const decided = past.items.filter((one) => one.status !== "pending").slice(0, 50);
-    fill(this.past.body, decided.length ? decided.map(decision)
-      : h("tr", {}, h("td", { colspan: 6, class: "muted" }, "Nothing.")));
+    this.past.show(decided.map((one) => this.past.row(decision(one))), "Nothing was decided within a day.");
   }
 
   card(one) {
@@ -70,9 +70,9 @@ class Approvals {
       h("div", {},
         h("h2", { id: title }, { healing: "Heal with ", tool_call: "Call ", intent: "Intent ", tool_definition: "Use tool " }[one.kind] ?? "",
           given(one.tool)),
-        h("p", {}, "for ", h("a", { href: `#/agent/${id(one.agent_id)}` }, given(one.agent_id)),
+        h("p", {}, "for ", agentLink(one.agent_id),
           Boolean(one.deviation) && ` · ${sigma(one.deviation)}`, " · rule ", h("code", {}, one.rule)),
-        one.reason && h("p", {}, given(one.reason)),
+        one.reason && h("p", { class: "reason" }, given(words(one.reason))),
         args === null ? h("p", { class: "muted" }, "Arguments are not shown.") : h("details", { open: args.length < 400 },
           h("summary", {}, "Arguments"), h("pre", {}, args)),
         h("p", { class: "muted times" }),
@@ -100,9 +100,9 @@ class Approvals {
   }
 
   async decide(ids, verb) {
-    const [text, done, kind] = VERBS[verb];
+    const [text, done] = VERBS[verb];
     const one = ids.length === 1;
-    const said = await ask({ title: one ? `${text} this?` : `${text} ${ids.length}?`, confirm: text, danger: kind === "danger",
+    const said = await ask({ title: one ? `${text} this?` : `${text} ${ids.length}?`, confirm: text, danger: verb === "reject",
       fields: [{ name: "reason", label: "Reason (may be left out)", maxlength: 200 }] });
     if (!said) return;
     if (one) await attempt(() => post(`/approvals/${id(ids[0])}/${verb}`, said), `It is ${done}.`);
@@ -118,8 +118,10 @@ class Approvals {
   }
 }
 
-const decision = (one) => h("tr", {}, h("td", {}, when(one.created_at)),
-  h("td", {}, h("a", { href: `#/agent/${id(one.agent_id)}` }, given(one.agent_id))),
-  h("td", {}, given(one.kind.replaceAll("_", " ")), h("span", { class: "sub" }, given(one.tool))),
-  h("td", {}, h("span", { class: "chip", "data-state": { approved: "ALLOWED", rejected: "DENIED" }[one.status] ?? "" }, one.status)),
-  h("td", {}, given(one.decided_by ?? "–")), h("td", {}, given(one.decision_reason || "–")));
+const STATES = { approved: "ALLOWED", rejected: "DENIED" };
+
+const decision = (one) => [
+  when(one.created_at), agentLink(one.agent_id), [given(words(one.kind)), h("span", { class: "sub" }, given(one.tool))],
+  [h("span", { class: "chip", "data-state": STATES[one.status] ?? "" }, one.status),
+    one.kind === "healing" && one.status === "rejected" && h("a", { class: "sub", href: "#/healing" }, "heal it after all")],
+  given(one.decided_by ?? "–"), given(one.decision_reason || "–")];

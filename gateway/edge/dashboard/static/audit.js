@@ -3,10 +3,10 @@
 import { exportOf, get } from "/dashboard/api.js";
 import { entries } from "/dashboard/entries.js";
 import { fill, given, h, say } from "/dashboard/dom.js";
-import { count, timeOf, when } from "/dashboard/format.js";
+import { count, many, timeOf, when } from "/dashboard/format.js";
 import { ask, attempt, facts, field, heading, part, values } from "/dashboard/ui.js";
 
-const PAGE = 100;
+const PAGE = 50;
 const MOST = 2000; // rows on the page
 
 export async function show(main, context) {
@@ -32,11 +32,11 @@ class Audit {
       field({ name: "end_time", label: "Until", kind: "datetime-local", step: 1 }),
       h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Search")));
     this.found = h("p", { class: "muted", role: "status" });
-    this.table = entries("Entries", { open: (entry) => this.open(entry) });
+    this.table = entries("Entries", { open: (entry) => this.open(entry), none: "Nothing is on the record that fits." });
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.next() }, "More");
     this.export = h("a", { class: "button", download: "audit.ndjson" }, "Export");
     this.verifies = h("button", { type: "button", onclick: () => this.verify() }, "Verify");
-    this.verdict = h("div", { role: "status" });
+    this.verdict = h("div", { role: "status", class: "answer" });
     fill(main, heading("Audit"), part("Is the record whole?",
       h("p", {}, "Checks the chains of the machine that answers, byte by byte, against what was signed."),
       h("div", { class: "buttons" }, this.verifies, this.export), this.verdict),
@@ -79,7 +79,7 @@ class Audit {
   turned(page) {
     this.cursor = page.next_cursor;
     this.more.hidden = !this.cursor || this.rows >= MOST;
-    say(this.found, `${count(this.rows)} entries as of ${timeOf(new Date())}${this.cursor ? ", and there are more" : ""}`
+    say(this.found, `${many(this.rows, "entry", "entries")} as of ${timeOf(new Date())}${this.cursor ? ", and there are more" : ""}`
       + (this.rows >= MOST ? "; narrow the search, or export" : ""));
   }
 
@@ -111,7 +111,7 @@ function verification(told) {
     ...told.missing.map((name) => `${name} is missing`), ...told.unreadable.map((name) => `${name} cannot be read`)];
   return [
     h("p", { class: told.valid ? "good" : "problem" }, told.valid
-      ? `Valid: ${count(size)} entries in ${told.chains.length} chains, ${count(anchored)} of them signed for.`
+      ? `Valid: ${many(size, "entry", "entries")} in ${many(told.chains.length, "chain")}, ${count(anchored)} of them signed for.`
       : `Not valid. The first bad entry is ${told.first_bad ?? "not known"}.`),
     problems.length > 0 && h("ul", {}, problems.map((text) => h("li", {}, given(text)))),
   ];

@@ -13,6 +13,9 @@ const dated = new Intl.DateTimeFormat("en-GB", {
 
 export const count = (n) => (Math.abs(n) >= 100_000 ? short.format(n) : whole.format(n));
 export const usd = (n) => (n !== 0 && Math.abs(n) < 1 ? cents.format(n) : dollars.format(n));
+export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
+/** A name of the gateway's own as words. */
+export const words = (name) => String(name ?? "").replaceAll("_", " ");
 export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`);
 export const sigma = (n) => (n === null || n === undefined ? "–" : `${n.toFixed(1)} σ`);
 
@@ -21,6 +24,15 @@ export function measure(n) {
   if (n === null || n === undefined) return "–";
   if (n === 0) return "0";
   return Math.abs(n) >= 100 ? count(Math.round(n)) : String(Number(n.toPrecision(3)));
+}
+
+/** A measured value in its unit, or in one that is easier to read. */
+export function inUnit(n, unit) {
+  if (n === null || n === undefined) return "–";
+  if (unit === "USD") return usd(n);
+  if (unit === "ms" && Math.abs(n) >= 10_000) return `${measure(n / 1000)} s`;
+  if (["ms", "s"].includes(unit)) return `${measure(n)} ${unit}`;
+  return `${measure(n)} ${n === 1 ? unit.replace(/s$/, "") : unit}`;
 }
 
 export function duration(seconds) {
@@ -39,6 +51,13 @@ export function ago(text) {
   const seconds = (Date.now() - at) / 1000;
   const shown = seconds < 2 ? "now" : `${duration(seconds)} ago`;
   return h("time", { datetime: text, title: dated.format(at) }, shown);
+}
+
+/** How long from now. */
+export function ahead(text) {
+  const at = new Date(text);
+  const seconds = (at - Date.now()) / 1000;
+  return h("time", { datetime: text, title: dated.format(at) }, seconds <= 0 ? "now" : `in ${duration(seconds)}`);
 }
 
 /** The date and time. */

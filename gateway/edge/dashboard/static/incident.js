@@ -2,65 +2,124 @@
 
 import { get, id, post } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { chip, sigma, when } from "/dashboard/format.js";
-import { attempt, empty, facts, field, heading, part, table, values } from "/dashboard/ui.js";
+import { ago, chip, many, percent, sigma, when, words } from "/dashboard/format.js";
+import { agentLink } from "/dashboard/names.js";
+import { attempt, empty, facts, field, part, table, values } from "/dashboard/ui.js";
 
 const CAUSES = ["prompt_drift", "prompt_injection", "infinite_loop", "tool_instability", "memory_corruption",
   "cost_overrun", "external_cause", "unknown"];
+const BLOCKED_NOW = ["QUARANTINED", "EXHAUSTED"];
 
-/** An incident as a line of a list. */
-export function incidentRow(one) {
-  const cause = one.actual_cause ?? one.diagnoses[0]?.cause;
+/** What it most likely was, in words. */
+export const causeOf = (one) => words(one.actual_cause ?? one.diagnoses[0]?.cause ?? "") || one.reason;
+
+/** What was done last, in words. */
+export function doneLast(one) {
+  const last = one.actions.at(-1);
+  return last ? deed(last) : "nothing done yet";
+}
+
+const deed = (action) => `${words(action.action).replace("ask:", "asked to ")}: ${words(action.outcome)}`;
+
+/** An incident as a line of a list; `agent`: whether it says whose it is. */
+export function incidentRow(one, agent = true) {
   return h("li", {}, chip(one.closed_at ? "CLOSED" : one.state),
-    h("a", { href: `#/incident/${id(one.incident_id)}` }, cause ? given(cause.replaceAll("_", " ")) : given(one.reason)),
-    h("span", { class: "muted" }, `${one.findings.length} findings · `,
-      one.actions.length ? given(`${one.actions.at(-1).action}: ${one.actions.at(-1).outcome}`) : "nothing tried"),
-    h("span", { class: "muted" }, when(one.opened_at)));
+    h("a", { href: `#/incident/${id(one.incident_id)}` }, given(causeOf(one))),
+    agent && (one.agent_id ? agentLink(one.agent_id) : h("span", {}, "many agents")),
+    h("span", { class: "muted" }, `${many(one.findings.length, "finding")} · `, given(doneLast(one))),
+    h("span", { class: "muted" }, ago(one.opened_at)));
 }
 
 export async function show(main, context) {
-  const { argument, may, title } = context;
-  title("Incident");
-  const head = h("div");
-  const body = h("div");
-  const choice = field({ name: "actual_cause", label: "What it really was", kind: "select",
-    options: CAUSES.map((cause) => [cause, cause.replaceAll("_", " ")]) });
-  const form = h("form", { class: "filters", onsubmit: async (event) => {
-    event.preventDefault();
-    await attempt(() => post("/feedback", { incident_id: argument, ...values(form) }), "Thank you: it is learned.");
-    context.again();
-  } }, choice, h("div", { class: "buttons" }, h("button", { type: "submit" }, "Say so")));
-  fill(main, h("p", {}, h("a", { href: "#/healing" }, "← Healing")), heading("Incident"), head, body,
-    may("operator") && part("Your word on it", form));
-  return {
-    wants: (kind, data) => data.incident_id === argument,
-    async update() {
-      const one = await get(`/incidents/${id(argument)}`);
-      fill(head, h("div", { class: "part" }, facts([
-        ["State", chip(one.closed_at ? "CLOSED" : one.state)],
-        ["Agent", one.agent_id ? h("a", { href: `#/agent/${id(one.agent_id)}` }, given(one.agent_id)) : "many"],
-        ["Why", given(one.reason)], ["Opened", when(one.opened_at)], ["Closed", one.closed_at && when(one.closed_at)],
-        ["Treated by", one.trigger && given(one.trigger)], ["Approval", one.approval && given(one.approval)],
-        ["A person says", one.actual_cause && given(one.actual_cause)]])));
-      fill(body, findings(one), h("div", { class: "two" }, diagnoses(one), actions(one)));
-    },
-  };
+  context.title("Incident");
+  return new IncidentView(main, context);
 }
+
+class IncidentView {
+  constructor(main, context) {
+    const { argument, may } = context;
+    this.again = () => context.again();
+    this.incident = argument;
+    this.title = context.title;
+    this.may = may("operator");
+    this.name = h("h1", { class: "reason" }, "Incident");
+    this.state = h("span");
+    this.facts = h("div");
+    this.next = h("div", { class: "buttons" });
+    this.body = h("div");
+    this.choice = field({ name: "actual_cause", label: "What it really was", kind: "select",
+      hint: "Diagnoses of such findings follow what people say.", options: CAUSES.map((cause) => [cause, words(cause)]) });
+    const form = h("form", { class: "filters", onsubmit: (event) => {
+      event.preventDefault();
+      this.say(values(form));
+    } }, this.choice, h("div", { class: "buttons" }, h("button", { type: "submit" }, "Say so")));
+    fill(main, h("p", {}, h("a", { href: "#/healing" }, "← Healing")), h("div", { class: "title" }, this.name, this.state),
+      h("div", { class: "part" }, this.facts, this.next), this.body, this.may && part("Your word on it", form));
+  }
+
+  wants(kind, data) {
+    return data.incident_id === this.incident || (kind === "lifecycle" && data.agent_id === this.agent);
+  }
+
+  async say(given) {
+    await attempt(() => post("/feedback", { incident_id: this.incident, ...given }), "Thank you: it is learned.");
+    this.again();
+  }
+
+  async update() {
+    const one = await get(`/incidents/${id(this.incident)}`);
+    this.agent = one.agent_id;
+    fill(this.name, given(causeOf(one)));
+    this.title(`Incident: ${causeOf(one)}`);
+    fill(this.state, chip(one.closed_at ? "CLOSED" : one.state));
+    fill(this.facts, about(one));
+    const told = JSON.stringify(one);
+    if (this.told === told) return; // what somebody reads, or is about to press, stays
+    this.told = told;
+    this.offer(one);
+    fill(this.body, findings(one), h("div", { class: "two" }, diagnoses(one), actions(one)));
+    const likely = one.actual_cause ?? one.diagnoses[0]?.cause;
+    if (likely && this.offered !== likely) this.choice.querySelector("select").value = this.offered = likely;
+  }
+
+  /** What can be pressed now. */
+  offer(one) {
+    const over = Boolean(one.closed_at) || !one.agent_id;
+    this.next.hidden = over;
+    fill(this.next, !over && [
+      one.approval === "pending" && h("a", { class: "button primary", href: "#/approvals" }, "Decide on its healing"),
+      this.may && BLOCKED_NOW.includes(one.state) && h("button", { type: "button", onclick: () => this.heal(one.agent_id) }, "Heal now"),
+      h("a", { class: "button", href: `#/agent/${id(one.agent_id)}` }, "See the agent")]);
+  }
+
+  async heal(agentId) {
+    await attempt(() => post(`/agents/${id(agentId)}/heal`), (life) => `It is ${life.state}.`);
+    this.again();
+  }
+}
+
+const about = (one) => facts([
+  ["Agent", one.agent_id ? agentLink(one.agent_id) : "many"], ["Why", given(words(one.reason))],
+  ["Since", [ago(one.opened_at), h("span", { class: "sub" }, when(one.opened_at))]],
+  ["Over", one.closed_at && [ago(one.closed_at), h("span", { class: "sub" }, when(one.closed_at))]],
+  ["What was done", given(doneLast(one))], ["Treatment begun by", one.trigger && given(words(one.trigger))],
+  ["Approval", one.approval && given(one.approval)], ["A person says", one.actual_cause && given(words(one.actual_cause))],
+  ["Id", h("code", {}, one.incident_id)]]);
 
 function findings(one) {
   const rows = table("Findings", [["Time"], ["Type"], ["Metric"], ["σ", "number"], ["Model"], ["Request"]]);
-  fill(rows.body, one.findings.map((f) => h("tr", {}, h("td", {}, when(f.at)),
-    h("td", {}, given(f.type.replaceAll("_", " ")), f.hard && h("span", { class: "tag" }, "hard")), h("td", {}, given(f.metric)),
-    h("td", { class: "number" }, sigma(f.deviation)), h("td", {}, given(f.model ?? "–")),
-    h("td", {}, h("code", {}, f.request_id)))));
-  return part("Findings", one.findings.length ? rows.node : empty("None: a person did it."));
+  rows.show(one.findings.map((f) => rows.row([when(f.at),
+    [given(words(f.type)), f.hard && h("span", { class: "tag", title: "Evidence by itself" }, "hard")], given(words(f.metric)),
+    sigma(f.deviation), given(f.model ?? "–"), h("code", {}, f.request_id)])), "None: a person did it.");
+  return part("Findings", rows.node);
 }
 
 const diagnoses = (one) => part("Diagnoses", one.diagnoses.length
-  ? h("ol", {}, one.diagnoses.map((d) => h("li", {}, given(d.cause.replaceAll("_", " ")), ` ${Math.round(d.confidence * 100)} %`)))
+  ? h("ol", { class: "shares" }, one.diagnoses.map((d) => h("li", {}, given(words(d.cause)), h("span", { class: "number" }, percent(d.confidence)),
+      h("meter", { min: 0, max: 1, value: String(d.confidence), "aria-label": `${words(d.cause)}: confidence` }))))
   : empty("None."));
 
 const actions = (one) => part("What was done", one.actions.length
-  ? h("ol", { class: "timeline" }, one.actions.map((a) => h("li", {}, given(`${a.action}: ${a.outcome}`), " ",
+  ? h("ol", { class: "timeline" }, one.actions.map((a) => h("li", {}, given(deed(a)), " ",
       h("span", { class: "muted" }, when(a.at)))))
   : empty("Nothing yet."));

@@ -2,8 +2,8 @@
 
 import { get, put } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { ago, when } from "/dashboard/format.js";
-import { ask, attempt, field, heading, part, row, table, values } from "/dashboard/ui.js";
+import { ago, ahead, when } from "/dashboard/format.js";
+import { ask, attempt, field, heading, part, table, values } from "/dashboard/ui.js";
 
 const TTLS = [["", "until it is changed"], ["900", "15 minutes"], ["3600", "1 hour"], ["14400", "4 hours"], ["86400", "1 day"]];
 const START = "~start";
@@ -14,7 +14,7 @@ export async function show(main, context) {
   title("Mode");
   const operator = may("operator");
   const now = h("p", { class: "note" });
-  const set = table("Modes that are set", COLUMNS, { class: "cards" });
+  const set = table("Modes that are set", COLUMNS);
   const documents = table("Modes that policies have", [["Policy"], ["Modes, the start mode first"]]);
   const choice = field({ name: "mode", label: "Mode", kind: "select", required: true });
   const select = choice.querySelector("select");
@@ -52,15 +52,14 @@ export async function show(main, context) {
       fill(now, found.mode ? ["Everyone is in mode ", h("strong", {}, given(found.mode)), "."]
         : "No mode is set for everyone: each policy is in its start mode.");
       now.className = found.mode ? "note" : "muted";
-      fill(set.body, found.items.length ? found.items.map((one) => row(COLUMNS, [given(one.scope),
-        h("strong", {}, given(one.mode ?? "start mode")), given(one.reason), given(one.by), ago(one.since),
-        one.expires_at ? when(one.expires_at) : "when it is changed",
-        operator && h("button", { type: "button", "aria-label": `End ${one.mode} of ${one.scope}`,
-          onclick: () => end(one) }, "End")]))
-        : h("tr", {}, h("td", { colspan: 7, class: "muted" }, "Nothing.")));
-      fill(documents.body, names.length ? names.map(([name, modes]) => h("tr", {},
-        h("td", {}, h("a", { href: `#/policies/${encodeURIComponent(name)}` }, given(name))), h("td", {}, given(modes.join(", ")))))
-        : h("tr", {}, h("td", { colspan: 2, class: "muted" }, "No policy has modes, so there is nothing to switch.")));
+      set.show(found.items.map((one) => set.row([given(one.scope), h("strong", {}, given(one.mode ?? "start mode")),
+        given(one.reason), given(one.by), ago(one.since),
+        one.expires_at ? [ahead(one.expires_at), h("span", { class: "sub" }, when(one.expires_at))] : "when it is changed",
+        operator && h("button", { type: "button", "aria-label": `End ${one.mode} of ${one.scope}`, onclick: () => end(one) }, "End")])),
+      "No mode is set: every policy is in its start mode.");
+      documents.show(names.map(([name, modes]) => documents.row([
+        h("a", { href: `#/policies/${encodeURIComponent(name)}` }, given(name)), given(modes.join(", "))])),
+      "No policy has modes, so there is nothing to switch.");
       const all = [...new Set(names.flatMap(([, modes]) => modes))];
       if (select.dataset.modes !== all.join()) {
         select.dataset.modes = all.join();

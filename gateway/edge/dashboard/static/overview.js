@@ -1,52 +1,62 @@
-// What is wrong, since when, and what waits for a person; then the numbers.
+// What is wrong, since when, what was done, and what waits for a person; then the numbers.
 
-import { get } from "/dashboard/api.js";
+import { get, id } from "/dashboard/api.js";
 import { fill, given, h, keyed, say } from "/dashboard/dom.js";
-import { ago, chip, count, duration, percent, usd } from "/dashboard/format.js";
+import { ago, chip, count, duration, many, percent, STATES, usd, words } from "/dashboard/format.js";
+import { causeOf, doneLast, incidentRow } from "/dashboard/incident.js";
+import { agentLink } from "/dashboard/names.js";
 import { heading, part } from "/dashboard/ui.js";
 
 const SHOWN = 12;
+const LATEST = 6;
 
 const TILES = [
-  ["Agents", (s) => count(s.agents), "#/agents"],
-  ["Quarantined", (s) => count(s.quarantined), "#/agents?state=blocked", (s) => s.quarantined > 0],
-  ["Waiting for you", (s) => count(s.pending_approvals), "#/approvals", (s) => s.pending_approvals > 0],
-  ["Healed", (s) => `${count(s.healed)} (${percent(s.success_rate)})`, "#/healing"],
-  ["Executions", (s) => count(s.executions)],
-  ["Findings", (s) => count(s.findings)],
-  ["Infections", (s) => count(s.infections)],
-  ["Denied", (s) => count(s.denied), "#/audit?allowed=false"],
-  ["Errors", (s) => count(s.errors)],
-  ["Tokens", (s) => count(s.tokens)],
-  ["Cost", (s) => usd(s.cost_usd)],
-  ["Running for", (s) => duration(s.runtime_seconds)],
+  ["Agents", (s) => count(s.agents), "that were ever seen", "#/agents"],
+  ["Blocked now", (s) => count(s.quarantined), "nothing of them passes", "#/agents?state=blocked", (s) => s.quarantined > 0],
+  ["Waiting for you", (s) => count(s.pending_approvals), "approvals", "#/approvals", (s) => s.pending_approvals > 0],
+  ["Healed", (s) => count(s.healed), (s) => (s.success_rate === null ? "treatments" : `${percent(s.success_rate)} of treatments`), "#/healing"],
+  ["Infections", (s) => count(s.infections), "quarantines by the gateway", "#/healing"],
+  ["Findings", (s) => count(s.findings), "of the immune system"],
+  ["Executions", (s) => count(s.executions), "calls of agents"],
+  ["Denied", (s) => count(s.denied), "calls that policy refused", "#/audit?allowed=false"],
+  ["Errors", (s) => count(s.errors), (s) => (s.executions ? `${percent(s.errors / s.executions)} of calls` : "of calls")],
+  ["Tokens", (s) => count(s.tokens), (s) => `${count(s.input_tokens)} in, ${count(s.output_tokens)} out`],
+  ["Cost", (s) => usd(s.cost_usd), "of models with a price"],
+  ["Running for", (s) => duration(s.runtime_seconds), "since the first start"],
 ];
 
 export async function show(main, { live, pending, title }) {
   title("Overview");
-  const attention = h("ul", { class: "rows" });
+  const attention = h("ul", { class: "rows needs" });
   const tiles = h("ul", { class: "tiles" });
   const events = h("ol", { class: "rows events" });
-  const calm = h("p", { class: "empty", hidden: true }, "Nothing needs you now.");
+  const calm = h("p", { class: "good", hidden: true }, "Nothing needs you now.");
+  const lately = h("ul", { class: "rows" });
   const quiet = h("p", { class: "empty" }, "Nothing has happened since you opened this page.");
   fill(main, heading("Overview"), part("Needs attention", calm, attention), part("Totals", tiles),
-    part("Latest events", quiet, events));
-  for (const [name, , href] of TILES) {
-    const body = [h("span", { class: "name" }, name), h("strong", {}, "–")];
+    part("Latest incidents", lately), part("Latest events", quiet, events));
+  for (const [name, , , href] of TILES) {
+    const body = [h("span", { class: "name" }, name), h("strong", {}, "–"), h("span", { class: "of" })];
     tiles.append(h("li", { class: "tile" }, href ? h("a", { href }, body) : h("div", {}, body)));
   }
   return {
     async update() {
-      const [stats, healing, mode] = await Promise.all([get("/stats"), get("/healing", { limit: 1 }), get("/mode")]);
+      const [stats, open, latest, mode] = await Promise.all([get("/stats"), get("/incidents", { open: true, limit: 50 }),
+        get("/incidents", { limit: LATEST }), get("/mode")]);
       pending(stats.pending_approvals);
-      TILES.forEach(([, shown, , alarming], i) => {
+      TILES.forEach(([, shown, of, , alarming], i) => {
         const tile = tiles.children[i];
         say(tile.querySelector("strong"), shown(stats));
+        say(tile.querySelector(".of"), typeof of === "function" ? of(stats) : of);
         tile.toggleAttribute("data-alarm", Boolean(alarming?.(stats)));
       });
-      const wanted = needs(stats, healing.agents, mode);
+      const wanted = needs(stats, open, mode);
       calm.hidden = wanted.length > 0;
-      keyed(attention, wanted, (one) => one.key, () => h("li"), (node, one) => fill(node, one.shown()));
+      keyed(attention, wanted, (one) => one.key, () => h("li"), (node, one) => {
+        if (node.contains(document.activeElement)) return; // who is about to press something keeps it
+        fill(node, one.shown());
+      });
+      fill(lately, latest.items.length ? latest.items.map((one) => incidentRow(one)) : h("li", { class: "empty" }, "There was none."));
       quiet.hidden = live.recent.length > 0;
       keyed(events, live.recent.slice(0, SHOWN), (one) => one.id, event, (node, one) =>
         fill(node.lastElementChild, ago(one.time)));
@@ -54,43 +64,52 @@ export async function show(main, { live, pending, title }) {
   };
 }
 
-function needs(stats, patients, mode) {
+function needs(stats, open, mode) {
   const found = [];
   if (stats.pending_approvals) {
     found.push({ key: "approvals", shown: () => [
       h("span", { class: "chip", "data-state": "SUSPECTED" }, "WAITING"),
-      h("a", { href: "#/approvals" }, `${count(stats.pending_approvals)} approvals wait for a person`)] });
+      h("span", { class: "what" }, `${many(stats.pending_approvals, "approval")} for a person`),
+      act("#/approvals", "Decide", "Decide on what waits", "primary")] });
   }
   for (const one of stats.external) {
     found.push({ key: `external ${one.provider} ${one.model}`, shown: () => [
       h("span", { class: "chip", "data-state": "DRAINING" }, "EXTERNAL"),
-      h("a", { href: "#/providers" }, given(one.provider), " with ", given(one.model)),
-      h("span", {}, "troubles many agents at once, since ", ago(one.since))] });
+      h("span", { class: "what" }, given(one.provider), " with ", given(one.model), h("span", { class: "sub" },
+        "many agents suffer at once, so none of them is blamed")),
+      h("span", { class: "muted" }, "since ", ago(one.since)), act("#/providers", "See", "See the providers")] });
   }
   if (mode.mode) {
     const set = mode.items.find((one) => one.scope === "everyone");
     found.push({ key: `mode ${mode.mode}`, shown: () => [
       h("span", { class: "chip", "data-state": "SUSPECTED" }, "MODE"),
-      h("a", { href: "#/mode" }, `Everyone is in mode ${mode.mode}`),
-      h("span", {}, "since ", ago(set.since), ": ", given(set.reason))] });
+      h("span", { class: "what" }, "Everyone is in mode ", given(mode.mode), h("span", { class: "sub" },
+        given(set.reason), " · by ", given(set.by))),
+      h("span", { class: "muted" }, ago(set.since)), act("#/mode", "Change", "Change the mode")] });
   }
-  const ill = patients.filter((one) => one.state !== "PROBATION");
+  const ill = open.items.filter((one) => one.agent_id !== null && one.state !== "PROBATION")
+    .sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state));
   for (const one of ill.slice(0, SHOWN)) {
-    found.push({ key: one.agent_id, shown: () => [
-      chip(one.state), h("a", { href: `#/agent/${encodeURIComponent(one.agent_id)}` }, given(one.agent_id)),
-      h("span", {}, given(one.reason)), one.approval === "pending" && h("span", { class: "muted" }, "waits for approval"),
-      h("span", { class: "muted" }, ago(one.since))] });
+    const waits = one.approval === "pending";
+    found.push({ key: one.incident_id, shown: () => [
+      chip(one.state), h("span", { class: "what" }, agentLink(one.agent_id), " ", given(causeOf(one)),
+        h("span", { class: "sub" }, causeOf(one) !== one.reason && [given(words(one.reason)), " · "], given(doneLast(one)))),
+      h("span", { class: "muted" }, ago(one.opened_at)),
+      waits ? act("#/approvals", "Decide", `Decide on ${one.incident_id}`, "primary")
+        : act(`#/incident/${id(one.incident_id)}`, "Look", `Look at ${one.incident_id}`)] });
   }
-  if (ill.length > SHOWN) {
-    found.push({ key: "more", shown: () => h("a", { href: "#/healing" }, `and ${ill.length - SHOWN} more`) });
+  if (ill.length > SHOWN || open.next_cursor) {
+    found.push({ key: "more", shown: () => h("a", { href: "#/healing" }, "and more") });
   }
   return found;
 }
 
+const act = (href, text, label, kind = "") => h("a", { class: `button ${kind}`, href, "aria-label": label }, text);
+
 function event(one) {
   const { agent_id: agent, ...rest } = one.data ?? {};
-  const told = Object.entries(rest).filter(([, v]) => ["string", "number"].includes(typeof v)).slice(0, 5);
-  return h("li", {}, h("span", { class: "kind" }, one.kind),
-    agent && h("a", { href: `#/agent/${encodeURIComponent(agent)}` }, given(agent)),
-    h("span", { class: "muted" }, told.map(([k, v]) => [`${k} `, given(v), "  "])), h("span", { class: "muted" }));
+  const told = Object.entries(rest).filter(([k, v]) => ["string", "number"].includes(typeof v) && !k.endsWith("_id")).slice(0, 5);
+  return h("li", {}, h("span", { class: "kind" }, one.kind), agent && agentLink(agent),
+    h("span", { class: "muted" }, told.map(([k, v], i) => [i > 0 && " · ", `${words(k)}: `, given(words(v))])),
+    h("span", { class: "muted" }));
 }

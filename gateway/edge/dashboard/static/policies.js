@@ -1,10 +1,12 @@
 // The documents in force; what they say about a call, and what another document would have said about recorded ones.
 
 import { get, id, post } from "/dashboard/api.js";
+import { difference } from "/dashboard/diff.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { count, when } from "/dashboard/format.js";
-import { attempt, empty, facts, field, heading, part, table, values } from "/dashboard/ui.js";
 import { verdict } from "/dashboard/entries.js";
+import { count, many, when } from "/dashboard/format.js";
+import { agentLink } from "/dashboard/names.js";
+import { attempt, empty, facts, field, heading, part, table, values } from "/dashboard/ui.js";
 
 const SPANS = [["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last week"], ["", "all that is kept"]];
 
@@ -15,7 +17,7 @@ export async function show(main, context) {
 
 class Policies {
   constructor(main) {
-    this.list = table("Policies", [["Name"], ["Version", "number"], ["From"], ["In force"], ["Changed"]]);
+    this.list = table("Policies", [["Name"], ["In force"], ["Version", "number"], ["From"], ["Changed"]]);
     fill(main, heading("Policies"), part("Documents", this.list.node), explain(), replay());
   }
 
@@ -25,24 +27,31 @@ class Policies {
 
   async update() {
     const { items } = await get("/policies");
-    fill(this.list.body, items.map((one) => h("tr", {},
-      h("td", {}, h("a", { href: `#/policies/${id(one.name)}` }, given(one.name))), h("td", { class: "number" }, one.version),
-      h("td", {}, one.source, h("span", { class: "sub" }, one.where ?? "")),
-      h("td", {}, one.in_force ? one.enforcement : "no"),
-      h("td", {}, one.updated_at ? [when(one.updated_at), h("span", { class: "sub" }, one.updated_by)] : "–"))));
+    this.list.show(items.map((one) => this.list.row([h("a", { href: `#/policies/${id(one.name)}` }, given(one.name)), force(one),
+      one.version, [one.source, one.where && h("span", { class: "sub", title: one.where }, one.where)],
+      one.updated_at ? [when(one.updated_at), h("span", { class: "sub" }, "by ", given(one.updated_by))] : "–"])),
+    "No document is in force: everything is allowed.");
   }
 }
+
+const force = (one) => h("span", { class: "chip", "data-state": !one.in_force ? "" : one.enforcement === "shadow" ? "SUSPECTED" : "ALLOWED",
+  title: one.enforcement === "shadow" ? "It judges and records, and blocks nothing." : undefined },
+!one.in_force ? "not in force" : one.enforcement === "shadow" ? "shadow" : "enforced");
+
+const textOf = (whole) => whole.text ?? JSON.stringify(whole.document, null, 2);
 
 class Document {
   constructor(main, name) {
     this.name = name;
+    this.force = h("span");
     this.head = h("div");
     this.text = h("pre", { tabindex: "0", role: "region", "aria-label": "The document" });
-    this.versions = table("Versions", [["Version", "number"], ["Made"], ["By"], [""]]);
-    this.past = h("div");
+    this.versions = table("Versions", [["Version"], ["Made"], ["By"], [""]]);
+    this.past = h("div", { "aria-live": "polite" });
     this.replay = h("div");
-    fill(main, h("p", {}, h("a", { href: "#/policies" }, "← Policies")), h("div", { class: "title" }, h("h1", {}, given(name))),
-      h("div", { class: "part" }, this.head, this.text), part("Versions", this.versions.node), this.replay);
+    fill(main, h("p", {}, h("a", { href: "#/policies" }, "← Policies")),
+      h("div", { class: "title" }, h("h1", {}, given(name)), this.force),
+      h("div", { class: "part" }, this.head, this.text), part("Versions", this.versions.node, this.past), explain(), this.replay);
   }
 
   wants(kind) {
@@ -51,16 +60,33 @@ class Document {
 
   async update() {
     const [whole, { items }] = await Promise.all([get(`/policies/${id(this.name)}`), get(`/policies/${id(this.name)}/versions`)]);
-    if (this.tag === whole.etag) return; // what is being read or written stays
-    this.tag = whole.etag;
+    const tag = `${whole.etag} ${whole.in_force}`;
+    if (this.tag === tag) return; // what is being read or written stays
+    this.tag = tag;
+    this.now = whole;
+    fill(this.force, force(whole));
     fill(this.head, facts([["Version", whole.version], ["From", given([whole.source, whole.where].filter(Boolean).join(": "))],
-      ["In force", whole.in_force ? "yes" : "no"], ["Enforcement", whole.enforcement],
       ["Changed", whole.updated_at && when(whole.updated_at)], ["By", whole.updated_by && given(whole.updated_by)]]));
-    fill(this.text, whole.text ?? JSON.stringify(whole.document, null, 2));
-    fill(this.versions.body, items.length ? items.map((one) => h("tr", {}, h("td", { class: "number" }, one.version),
-      h("td", {}, when(one.updated_at)), h("td", {}, given(one.updated_by)), h("td", {}, one.deleted && "deleted")))
-      : h("tr", {}, h("td", { colspan: 4, class: "muted" }, "It was not made over the API, so no versions are kept.")));
+    fill(this.text, textOf(whole));
+    this.versions.show(items.map((one) => this.versions.row([one.version, when(one.updated_at), given(one.updated_by),
+      one.deleted ? "deleted" : one.version === whole.version && whole.source === "api" ? "shown above"
+        : h("button", { type: "button", "aria-label": `Show version ${one.version}`, onclick: () => this.open(one.version) }, "Show")])),
+    "It was not made over the API, so no versions are kept.");
+    fill(this.past);
     fill(this.replay, replay(whole.document));
+  }
+
+  /** An earlier version, and what was changed since. */
+  async open(version) {
+    const earlier = await attempt(() => get(`/policies/${id(this.name)}`, { version }));
+    if (!earlier) return;
+    const lines = difference(textOf(earlier), textOf(this.now));
+    const [gone, come] = ["-", "+"].map((sign) => lines.filter(([one]) => one === sign).length);
+    fill(this.past, h("h3", {}, `Version ${version}, and what was changed since`),
+      h("p", { class: "muted" }, gone || come ? `${many(gone, "line")} gone, ${many(come, "line")} new.` : "Nothing: it says the same."),
+      h("pre", { tabindex: "0", role: "region", "aria-label": `Version ${version}`, class: "lines" },
+        lines.map(([sign, line]) => h("span", { "data-sign": sign }, `${sign} ${line}\n`))));
+    this.past.scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -83,18 +109,28 @@ function explain() {
   return part("What would be decided about a call", form, told);
 }
 
+const RULES = [["Rule"], ["Effect"], ["Matched"], ["Why", "wide"]];
+
 function explanation(answer) {
-  const rules = table("Rules that were looked at", [["Rule"], ["Effect"], ["Matched"], ["Why"]]);
-  fill(rules.body, answer.looked_at.map((one) => h("tr", {}, h("td", {}, h("code", {}, one.rule)), h("td", {}, one.effect),
-    h("td", {}, one.matched ? h("strong", {}, "yes") : "no"), h("td", {}, given(one.why)))));
+  const [matched, others] = [true, false].map((yes) => answer.looked_at.filter((one) => one.matched === yes));
   return [
-    h("p", {}, answer.approval ? h("span", { class: "chip", "data-state": "SUSPECTED" }, "needs approval") : verdict(answer.allowed),
+    h("p", { class: "answer" }, answer.approval ? h("span", { class: "chip", "data-state": "SUSPECTED" }, "needs approval") : verdict(answer.allowed),
       " ", given(answer.reason)),
     facts([["Rule", h("code", {}, answer.rule)], ["Policy", answer.policy && given(answer.policy)],
-      ["Mode", answer.mode && given(answer.mode)], ["Action", given(answer.action)], ["Resource", given(answer.resource)]]),
+      ["Mode", answer.mode && given(answer.mode)], ["Action", answer.action && given(answer.action)],
+      ["Resource", answer.resource && given(answer.resource)]]),
     answer.shadowed.map((one) => h("p", { class: "note" }, "A shadow rule would say: ", given(one.reason), " (", given(one.rule), ")")),
-    answer.looked_at.length ? rules.node : empty("No rule had anything to say."),
+    matched.length ? lookedAt("Rules that matched", matched) : empty("No rule had anything to say."),
+    others.length > 0 && h("details", {}, h("summary", {}, `${many(others.length, "rule")} that did not match`),
+      lookedAt("Rules that did not match", others)),
   ];
+}
+
+function lookedAt(caption, rules) {
+  const shown = table(caption, RULES);
+  shown.show(rules.map((one) => shown.row([h("code", {}, one.rule), one.effect, one.matched ? h("strong", {}, "yes") : "no",
+    given(one.why)])), "");
+  return shown.node;
 }
 
 function replay(document) {
@@ -115,13 +151,11 @@ function replay(document) {
 }
 
 function differences(answer) {
-  const rows = table("What would change", [["Time"], ["Agent"], ["Call"], ["Before"], ["After"], ["Why"]]);
-  fill(rows.body, answer.items.map((one) => h("tr", {}, h("td", {}, when(one.time)),
-    h("td", {}, h("a", { href: `#/agent/${id(one.agent_id)}` }, given(one.agent_id))), h("td", {}, given(one.tool ?? one.model ?? one.kind)),
-    h("td", {}, one.before.said), h("td", {}, one.undecided ? "unknown" : one.after.said),
-    h("td", {}, given(one.undecided ?? one.after.reason)))));
+  const rows = table("What would change", [["Time"], ["Agent"], ["Call"], ["Before"], ["After"], ["Why", "wide"]]);
+  rows.show(answer.items.map((one) => rows.row([when(one.time), agentLink(one.agent_id), given(one.tool ?? one.model ?? one.kind),
+    one.before.said, one.undecided ? "unknown" : one.after.said, given(one.undecided ?? one.after.reason)])), "");
   return [
-    h("p", {}, `${count(answer.judged)} judged, ${count(answer.changed)} would change, ${count(answer.undecided)} cannot be known.`),
+    h("p", { class: "answer" }, `${many(answer.judged, "call")} judged, ${count(answer.changed)} would change, ${count(answer.undecided)} cannot be known.`),
     answer.items.length > 0 && rows.node,
   ];
 }

@@ -72,18 +72,29 @@ export function ask({ title, text, fields: asked = [], body = [], confirm, dange
   });
 }
 
-/** A table that can be scrolled by keyboard; `columns`: [title, class?]. Gives {node, body}. */
+/**
+ * A table that can be scrolled by keyboard, and on a phone is a list of cards; `columns`: [title, class?].
+ * Gives {node, body, row(cells), show(rows, empty)}.
+ */
 export function table(caption, columns, props) {
   const body = h("tbody");
   const node = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", props, h("caption", { class: "hidden" }, caption),
+    h("table", { class: "cards", ...props }, h("caption", { class: "hidden" }, caption),
       h("thead", {}, h("tr", {}, columns.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), body));
-  return { node, body };
+  return {
+    node,
+    body,
+    row: (cells) => row(columns, cells),
+    show: (rows, empty) => fill(body, rows.length ? rows : nothing(columns, empty)),
+  };
 }
 
-/** A row of such a table, which says of each cell what it is: on a phone it is shown as a card. */
+/** A row of such a table, which says of each cell what it is. */
 export const row = (columns, cells) =>
   h("tr", {}, columns.map(([label, kind], i) => h("td", { class: kind, "data-label": label }, cells[i] ?? "")));
+
+/** What stands in a table without rows. */
+export const nothing = (columns, text) => h("tr", { class: "none" }, h("td", { colspan: columns.length, class: "muted" }, text));
 
 /** A part of a page below a heading of its own. */
 export function part(title, ...children) {
