@@ -11,14 +11,13 @@ LONGEST = 45.0
 @dataclass(frozen=True, slots=True)
 class Case:
     """One agent's trouble. `at`: seconds after all agents were well. It ends when a remedy is in force that it does not
-    resist, or by itself after `lasts` seconds. throttled: the gateway is expected to throttle the agent for it.
+    resist, or by itself after `lasts` seconds.
     """
 
     fault: Fault
     at: float
     resists: frozenset[str] = frozenset()
     lasts: float | None = None
-    throttled: bool = False
 
     def ends(self, remedies: frozenset[str], seconds: float) -> bool:
         """Args: the remedies in force for the agent; how long it is ill."""
@@ -35,7 +34,8 @@ STORY = (
     # Asking less often does not mend a request that is wrong: the first remedy fails.
     Case(FAULTS["error"], 9.0, resists=frozenset({"throttle"})),
     Case(FAULTS["latency"], 12.0, lasts=12.0),
-    Case(FAULTS["prompt"], 15.0, lasts=8.0, throttled=True),
+    # It is suspected and told, no more: who begins to use helpers has other prompts too.
+    Case(FAULTS["prompt"], 15.0, lasts=8.0),
 )
 """The fleet's agents fall ill in this order, the first one first; those left over stay well."""
 

@@ -263,8 +263,6 @@ class FleetStory:
                 missing.append(f"{agent.name}: none of {', '.join(sorted(fault.findings))} was found")
             if fault.blocks is not None and blocked != fault.blocks:
                 missing.append(f"{agent.name}: it was {'not ' if fault.blocks else ''}stopped")
-            if case.throttled and agent.name not in self._watch.throttled:
-                missing.append(f"{agent.name}: it was not throttled")
             if self._watch.state(agent) not in _WELL:
                 missing.append(f"{agent.name}: it is {self._watch.state(agent)} at the end")
         if not self._approved:

@@ -156,7 +156,9 @@ class _Decision:
             self._contain(cause)
         elif settings.sigma_action == "approve":
             self._ask(cause)
-        elif all(is_stopped(finding) or finding.type == "latency_spike" for finding in blames):
+        elif all(finding.type in CHANGES for finding in of):
+            self._tell(f"{cause}; who begins to use helpers changes too")
+        elif all(_is_harmless(finding) for finding in blames):
             self._tell(f"{cause}; there is nothing left to stop")
         elif self._health.calls >= settings.second_metric_from and self._signs(_open(blames)) > 1:
             self._contain(cause)
@@ -164,12 +166,12 @@ class _Decision:
             self._throttle(cause)
 
     def _signs(self, blames: Sequence[Finding]) -> int:
-        """How many of these say something of their own. Numbers of calls that came with a change do not: what another
-        prompt asks for is of another size."""
+        """How many of these say something of their own. A change does not, nor do numbers of calls that came with one:
+        what another prompt asks for is of another size."""
         changed = {finding.metric for finding in blames if finding.type in CHANGES}
         alone = self.course.alarmed(self._settings.confirm_of + 1, without=changed)
-        signs = independent(blames)
-        return sum(metric in changed or alone.get(metric, 0) >= self._settings.second_alarms for metric in signs)
+        signs = independent(blames) - changed
+        return sum(alone.get(metric, 0) >= self._settings.second_alarms for metric in signs)
 
     def _contain(self, cause: str) -> None:
         if self._health.has_room(self._settings):
@@ -246,6 +248,10 @@ def named(finding: Finding | None) -> str:
 def _open(findings: Sequence[Finding]) -> list[Finding]:
     """Those about something that has not come to nothing already."""
     return [finding for finding in findings if not is_stopped(finding)]
+
+
+def _is_harmless(finding: Finding) -> bool:
+    return is_stopped(finding) or finding.type == "latency_spike" or finding.type in CHANGES
 
 
 def _only_throttles(finding: Finding) -> bool:

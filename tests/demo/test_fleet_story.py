@@ -128,13 +128,12 @@ async def test_a_remedy_that_does_not_help_leaves_the_agent_ill(path: Path) -> N
 async def test_one_that_sees_nothing_does_not_pass(path: Path) -> None:
     admin = Admin(external=False)
     admin.pending = False
-    cases = (Case(FAULTS["evasion"], 0.0), Case(FAULTS["injection"], 0.0, lasts=0.1, throttled=True))
+    cases = (Case(FAULTS["evasion"], 0.0), Case(FAULTS["injection"], 0.0, lasts=0.1))
     missing, lines, _ = await told(path, admin, *cases)
     assert missing == [
         "fleet-support-0: none of tool_loop was found",
         "fleet-support-0: it was not stopped",
         "fleet-operations-1: none of denied_burst, unsanctioned_call was found",
-        "fleet-operations-1: it was not throttled",
         "nothing was to be approved by a person",
         "the other name was not refused",
         "no incident says that the provider was the cause",

@@ -123,6 +123,46 @@ class Coding:
         )
 
 
+class Joined(Coding):
+    """One that begins to use helpers on the second day, each with answers, inputs, calls and a model of its own."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        draw = random.Random(seed)
+        self.today = 0
+        self.kinds = {
+            kind: (
+                draw.lognormvariate(log(300), 1.3),
+                draw.lognormvariate(log(9_000), 0.8),
+                draw.choice([0, 1, 4]),
+                draw.choice([LARGE, LARGE, SMALL]),
+            )
+            for kind in HELPERS
+        }
+
+    def session(self, tools: str) -> Iterator[Vitals]:
+        self.today += 1
+        for one in self.talk("main", "tools", LARGE, int(self.chance.lognormvariate(log(25), 0.9)) + 2, 18_000):
+            yield one
+            if self.today > 6 and self.chance.random() < 0.1:
+                yield from self.talk("title", None, SMALL, 1, 400)
+            if self.today > 6 and self.chance.random() < 0.1:
+                yield from self.side_by_side(self.chance.choice([1, 2, 3, 5]))
+
+    def talk(self, prompt: str, tools: str | None, model: str, steps: int, size: float) -> Iterator[Vitals]:
+        if prompt not in self.kinds:
+            yield from super().talk(prompt, tools, model, steps, size)
+            return
+        length, held, most, model = self.kinds[prompt]
+        draw = self.chance.lognormvariate
+        self.talks += 1
+        talk = f"talk {self.talks}"
+        for step in range(steps):
+            output, calls = draw(log(length), 0.5), self.chance.choice([most, most, max(0, most - 1), most + 1])
+            yield self.call(prompt, tools, model, talk, step + 1, held, output, calls if step < steps - 1 else 0)
+            held += output + sum(draw(log(900), 1.1) for _ in range(max(1, calls)))
+
+
 def judged(exchanges: Iterable[Vitals]) -> Counter[str]:
     """How often an agent came to be in a state, or something was done about it, and its calls."""
     record, done = new_record("agt_1", 0.0), Counter[str]()
@@ -145,7 +185,19 @@ def test_a_busy_user_is_hardly_ever_slowed_down_and_not_blocked(failing: float) 
     done = sum((judged(Coding(seed, failing=failing).days(6)) for seed in range(6)), Counter())
     print(done)
     assert done["calls"] > 10_000
-    assert done["DRAINING"] <= 1 and done["throttled"] / done["calls"] < 0.03
+    assert done["DRAINING"] == 0 and done["throttled"] / done["calls"] < 0.005
+    if not failing:
+        assert done["SUSPECTED"] / done["calls"] < 0.004
+
+
+def test_one_that_begins_to_use_helpers_is_suspected_and_no_more() -> None:
+    each = [judged(Joined(seed).days(4)) for seed in range(12)]
+    done = sum(each, Counter())
+    print(done)
+    assert done["calls"] > 20_000
+    assert done["DRAINING"] == 0 and done["throttled"] / done["calls"] < 0.01
+    assert done["SUSPECTED"] / done["calls"] < 0.006  # five helpers are five changes, each told
+    assert all(one["tell"] for one in each)
 
 
 _Turn = list[tuple[str, dict[str, Any], Any]]

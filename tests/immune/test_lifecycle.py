@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -150,11 +151,24 @@ def test_a_second_metric_quarantines_an_agent_that_is_known_well() -> None:
 def test_what_follows_from_another_metric_is_no_second_one() -> None:
     changes = [finding(type_, type_) for type_ in ("prompt_change", "tools_change", "model_change")]
     again_later = [finding("error_rate_spike", "tool_errors"), finding("high_retry_rate", "retries")]
-    for findings in ((TOKENS, COST), changes, again_later):
+    for findings in ((TOKENS, COST), again_later, (*changes, TOKENS)):
         patient = Patient(health=Health(calls=500, agents=20))
         for _ in range(8):
             patient.call(*findings)
         assert patient.life.state == "SUSPECTED" and patient.done() == ["throttle"]
+    patient = Patient(health=Health(calls=500, agents=20))
+    for number in range(20):
+        patient.call(*changes, *[TOKENS] * (number % 6 == 1))
+    assert patient.life.state == "SUSPECTED" and patient.done() == ["tell"]
+    assert patient.said[-1].cause == "prompt_change; who begins to use helpers changes too"
+
+
+@pytest.mark.parametrize(("action", "done"), [("approve", ["ask"]), ("quarantine", [])])
+def test_where_an_operator_says_so_a_change_is_more_than_suspicion(action: Any, done: list[str]) -> None:
+    patient = Patient(settings=Immune(sigma_action=action), health=Health(calls=500, agents=20))
+    for _ in range(8):
+        patient.call(finding("prompt_change", "prompt"))
+    assert patient.done() == done and (patient.life.state == "DRAINING") == (action == "quarantine")
 
 
 @pytest.mark.parametrize(

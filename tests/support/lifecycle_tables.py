@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.immune.constants import WARM_ANYWAY, WARM_CALLS, WARM_CONVERSATIONS
 from gateway.immune.diagnosis import RULES
-from gateway.immune.evidence import KINDS
+from gateway.immune.evidence import CHANGES, KINDS
 from gateway.immune.finding import FindingType
 from gateway.immune.ladder import LADDERS
 from gateway.immune.rates import HARD_RUN
@@ -142,6 +142,8 @@ def _finding(name: FindingType) -> tuple[str, str, str, str]:
         does += f"; {_HARD[name]}"
     if kind.stopped:
         does += ", and by itself no more: it came to nothing"
+    if name in CHANGES:
+        does += ", and by itself no more, unless `sigma_action` says so"
     if kind.severe:
         does += "; a person decides on healing"
     if kind.shared:
