@@ -122,13 +122,15 @@ def test_a_document_of_a_file_gives_way_to_one_of_its_name_and_comes_back(
 ) -> None:
     (tmp_path / "own.yaml").write_text("name: own\ndeny: ['delete *']\n")
     env = {"GATEWAY_REDIS_URL": own_redis.url, "GATEWAY_POLICY_DIR": str(tmp_path)}
-    env["GATEWAY_POLICIES"] = '[{"name": "env"}]'
+    env["GATEWAY_POLICIES"] = '[{"name": "env", "default": "allow", "modes": {"SLOW": {}, "FAST": {}}}]'
     with running_gateway("--workers", "2", env=env) as gateway:
         items = {one["name"]: one for one in send(gateway, "GET", "/policies").json()["items"]}
         assert [(one["source"], one["where"]) for one in items.values()] == [
             ("settings", "GATEWAY_POLICIES[0]"),
             ("files", "own.yaml"),
         ]
+        modes = send(gateway, "GET", "/policies/env").json()["document"]["modes"]
+        assert list(modes) == ["SLOW", "FAST"]  # the first is the start mode
         shown = send(gateway, "GET", "/policies/own")
         assert shown.json()["document"] == {"name": "own", "deny": ["delete *"]}
         problem(send(gateway, "DELETE", "/policies/own", if_match="*"), 409)
