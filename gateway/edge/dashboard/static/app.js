@@ -242,7 +242,7 @@ function keepFresh(view, context, main) {
       if (error.status === undefined) console.error(error);
     }
     clearTimeout(timer);
-    timer = setTimeout(look, Math.max(LEAST_PAUSE, SHARE * (performance.now() - began)));
+    if (!over) timer = setTimeout(look, Math.max(LEAST_PAUSE, SHARE * (performance.now() - began)));
   });
   const seen = () => document.hidden || look();
   context.again = look;
