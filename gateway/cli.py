@@ -36,7 +36,7 @@ from gateway.commands import (
     tools,
     top,
 )
-from gateway.commands.session import command
+from gateway.commands.session import authorities, command
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -201,7 +201,7 @@ def health(
     with _plain_errors():
         base = url.rstrip("/") if url is not None else _address(_load(config), connect=True)
     # The address of this very machine is in no certificate; nothing secret is sent, only "it answers" is learned.
-    verify = url is not None
+    verify = authorities() if url is not None else False
     try:
         answer = httpx.get(f"{base}/{'livez' if live else 'readyz'}", timeout=5, verify=verify, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -6,6 +6,8 @@ import re
 import signal
 import ssl
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +272,19 @@ def test_sighup_reaches_every_worker_with_new_keys_and_a_new_certificate(
             assert files.shown(gateway.url) == files.serial
     finally:
         assert gateway.stop() == 0, gateway.output
+
+
+def test_commands_trust_the_authority_that_they_are_told(redis_url: str, tmp_path: Path) -> None:
+    files = CertificateFiles(tmp_path)
+    tls = {"GATEWAY_TLS_CERT_FILE": str(files.cert), "GATEWAY_TLS_KEY_FILE": str(files.key)}
+    with running_gateway("--stub", env={"GATEWAY_REDIS_URL": redis_url, **tls}) as gateway:
+        for command in (["health"], ["agents", "list"]):
+            for told, code in ((str(files.ca), 0), ("", 1)):
+                env = {"GATEWAY_URL": gateway.url, "GATEWAY_ADMIN_KEY": ADMIN_KEY, "SSL_CERT_FILE": told}
+                argv = [sys.executable, "-m", "gateway", *command]
+                ran = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
+                assert ran.returncode == code, ran.stderr
+                assert ("CERTIFICATE_VERIFY_FAILED" in ran.stderr) is bool(code)
 
 
 def test_a_renewed_certificate_is_taken_over_by_itself_and_a_broken_one_is_not(redis_url: str, tmp_path: Path) -> None:

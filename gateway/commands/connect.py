@@ -49,6 +49,13 @@ def connect(
         str | None,
         typer.Option(help="Where Ollama, vLLM or Langfuse is.", callback=_url, show_default="where it usually is"),
     ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The certificate (PEM) of the authority to trust, where it is none that everybody knows.",
+            show_default="those that the client knows",
+        ),
+    ] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print.")] = Output.TABLE,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", exists=True, dir_okay=False, help="A file of settings.")
@@ -61,14 +68,29 @@ def connect(
     if client is None:
         _list(output)
         return
-    place = Place(url or agents_address(config), agent_key, upstream)
+    place = Place(url or agents_address(config), agent_key, upstream, _absolute(ca_file))
     settings = CLIENTS[client].settings(place)
+    if ca_file is not None and not _speaks_tls(client, place):
+        raise typer.BadParameter("there is no TLS: the address begins with http://", param_hint="--ca-file")
     if output is Output.JSON:
         print(json.dumps({"client": client, "title": CLIENTS[client].title, **settings.document()}, indent=2))
     else:
         for note in _notes(client, place, settings):
             print(note, file=sys.stderr)
         print(settings.script(), end="")
+
+
+def _absolute(path: Path | None) -> str | None:
+    """As the client has to be told it, which may run elsewhere."""
+    return None if path is None else str(path.expanduser().absolute())
+
+
+def _speaks_tls(client: Client, place: Place) -> bool:
+    """Whether what the client's settings are about is reached by TLS."""
+    kind = CLIENTS[client]
+    if not kind.behind:
+        return place.url.startswith("https:")
+    return any(value.startswith("https:") for value in kind.settings(place).environment.values())
 
 
 def _list(output: Output) -> None:
@@ -85,4 +107,8 @@ def _notes(client: Client, place: Place, settings: Settings) -> list[str]:
     notes = [f"{CLIENTS[client].title.replace('`', '')}: paste this into a shell.", *settings.notes]
     if place.agent_key == PLACEHOLDER and PLACEHOLDER in settings.environment.values():
         notes.append(f"For {PLACEHOLDER}: leuko agents create NAME, leuko keys create AGENT, then --agent-key here.")
+    if place.ca_file is None and place.url.startswith("https:") and not CLIENTS[client].behind:
+        notes.append("Where the gateway's certificate is of an authority of your own: --ca-file here.")
+    if place.ca_file is not None and not Path(place.ca_file).is_file():
+        notes.append(f"{place.ca_file!a} is not on this machine; it has to be where the client runs.")
     return notes

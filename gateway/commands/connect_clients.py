@@ -5,7 +5,7 @@ environment, that is all there is to do: its code stays as it is.
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,14 +14,22 @@ PLACEHOLDER = "agk_YOUR_AGENT_KEY"
 
 _TESTS, _HAND = "by the tests", "by hand"
 
+_PYTHON, _NODE, _CODEX = "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CODEX_CA_CERTIFICATE"
+_TRUST_NOTES = {
+    _PYTHON: ("SSL_CERT_FILE stands in place of the authorities known otherwise: a program that also speaks to others",)
+    + ("needs a file that has theirs, too.",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the gateway is, without `/v1`; an agent's key; where what lies behind the gateway is, if it was said."""
+    """Where the gateway is, without `/v1`; an agent's key; where what lies behind the gateway is, and the file of the
+    authority to trust, if they were said."""
 
     url: str
     agent_key: str = PLACEHOLDER
     upstream: str | None = None
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,23 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ClientKind:
-    """One kind of client. `settings` makes its settings; tried: how it is known that they work; table: what the
-    README says of them."""
+    """One kind of client. `make` makes its settings; tried: how it is known that they work; table: what the README says
+    of them; trust: the variable for the file of an authority, if there is one; behind: it lies behind the gateway."""
 
     title: str
-    settings: Callable[[Place], Settings]
+    make: Callable[[Place], Settings]
     table: str
     tried: str = _TESTS
+    trust: str | None = _PYTHON
+    behind: bool = False
+
+    def settings(self, place: Place) -> Settings:
+        """With the authority that is to be trusted, if one was said."""
+        made = self.make(place)
+        if place.ca_file is None or self.trust is None:
+            return made
+        notes = (*made.notes, *_TRUST_NOTES.get(self.trust, ()))
+        return replace(made, environment={**made.environment, self.trust: place.ca_file}, notes=notes)
 
 
 def _openai(*notes: str, base: str = "OPENAI_BASE_URL", **more: str) -> Callable[[Place], Settings]:
@@ -101,8 +119,9 @@ def _claude_code(place: Place) -> Settings:
 
 def _curl(place: Place) -> Settings:
     body = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+    trusted = "" if place.ca_file is None else f"--cacert {shlex.quote(place.ca_file)} "
     call = (
-        f'curl -sS {shlex.quote(f"{place.url}/v1/chat/completions")} -H "authorization: Bearer $LEUKO_KEY" '
+        f'curl -sS {trusted}{shlex.quote(f"{place.url}/v1/chat/completions")} -H "authorization: Bearer $LEUKO_KEY" '
         f"-H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
     )
     return Settings(
@@ -169,9 +188,9 @@ _BASE, _ROOT = "`OPENAI_BASE_URL=…/v1`", "`ANTHROPIC_BASE_URL=…`"
 
 CLIENTS: Mapping[Client, ClientKind] = {
     Client.OPENAI_PYTHON: ClientKind("OpenAI SDK, Python", _openai(), _BASE),
-    Client.OPENAI_NODE: ClientKind("OpenAI SDK, Node", _openai(), _BASE),
+    Client.OPENAI_NODE: ClientKind("OpenAI SDK, Node", _openai(), _BASE, trust=_NODE),
     Client.ANTHROPIC_PYTHON: ClientKind("Anthropic SDK, Python", _anthropic, _ROOT),
-    Client.ANTHROPIC_NODE: ClientKind("Anthropic SDK, Node", _anthropic, _ROOT),
+    Client.ANTHROPIC_NODE: ClientKind("Anthropic SDK, Node", _anthropic, _ROOT, trust=_NODE),
     Client.LANGCHAIN: ClientKind("LangChain `ChatOpenAI`", _openai(), _BASE),
     Client.LLAMAINDEX: ClientKind(
         "LlamaIndex `OpenAI`", _openai(base="OPENAI_API_BASE"), "`OPENAI_API_BASE=…/v1`", _HAND
@@ -181,14 +200,18 @@ CLIENTS: Mapping[Client, ClientKind] = {
         "openai-agents", _openai(_TRACES, OPENAI_AGENTS_DISABLE_TRACING="1"), f"{_BASE}, its own tracing off"
     ),
     Client.AUTOGEN: ClientKind("AutoGen `OpenAIChatCompletionClient`", _openai(), _BASE, _HAND),
-    Client.VERCEL_AI: ClientKind("Vercel AI SDK", _vercel, f"{_BASE}, `ANTHROPIC_BASE_URL=…/v1`"),
-    Client.CODEX: ClientKind("Codex CLI", _codex, '`[model_providers.leuko]` with `wire_api = "responses"`'),
-    Client.CLAUDE_CODE: ClientKind("Claude Code", _claude_code, f"{_ROOT}, `ANTHROPIC_AUTH_TOKEN`"),
-    Client.CURL: ClientKind("curl", _curl, "`authorization: Bearer …`"),
+    Client.VERCEL_AI: ClientKind("Vercel AI SDK", _vercel, f"{_BASE}, `ANTHROPIC_BASE_URL=…/v1`", trust=_NODE),
+    Client.CODEX: ClientKind(
+        "Codex CLI", _codex, '`[model_providers.leuko]` with `wire_api = "responses"`', trust=_CODEX
+    ),
+    Client.CLAUDE_CODE: ClientKind("Claude Code", _claude_code, f"{_ROOT}, `ANTHROPIC_AUTH_TOKEN`", trust=_NODE),
+    Client.CURL: ClientKind("curl", _curl, "`authorization: Bearer …`", trust=None),
     Client.OLLAMA: ClientKind(
         "Ollama behind the gateway",
         _served("Ollama", "http://127.0.0.1:11434", "ollama", "Ollama takes any key."),
         "`LLM_UPSTREAM_URL=http://127.0.0.1:11434/v1`",
+        trust="GATEWAY_UPSTREAM_CA_FILE",
+        behind=True,
     ),
     Client.VLLM: ClientKind(
         "vLLM behind the gateway",
@@ -196,8 +219,16 @@ CLIENTS: Mapping[Client, ClientKind] = {
             "vLLM", "http://127.0.0.1:8000", "EMPTY", "The key is the one of vllm serve --api-key, if there is one."
         ),
         "`LLM_UPSTREAM_URL=http://127.0.0.1:8000/v1`",
+        trust="GATEWAY_UPSTREAM_CA_FILE",
+        behind=True,
     ),
-    Client.LANGFUSE: ClientKind("Langfuse behind the gateway", _langfuse, "`OTEL_EXPORTER_OTLP_ENDPOINT`, traces only"),
+    Client.LANGFUSE: ClientKind(
+        "Langfuse behind the gateway",
+        _langfuse,
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`, traces only",
+        trust="OTEL_EXPORTER_OTLP_CERTIFICATE",
+        behind=True,
+    ),
 }
 
 

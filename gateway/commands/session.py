@@ -181,13 +181,13 @@ def agents_address(config: Path | None) -> str:
 def _client(url: str | None, key: str | None, config: Path | None) -> "AdminClient":
     from gateway.commands.client import AdminClient, Failure
 
-    verify: ssl.SSLContext | bool = True
+    verify = authorities()
     if url is None or key is None:
         from gateway.settings import SettingsError
 
         try:
             settings = _settings(config)
-            verify = _trust(settings) if url is None else True
+            verify = _trust(settings) if url is None else verify
             url = url or _address(settings)
             key = key or _admin_key(settings)
         except SettingsError as error:
@@ -200,13 +200,13 @@ def _agent_client(
 ) -> "AdminClient":
     from gateway.commands.client import AdminClient, Failure
 
-    verify: ssl.SSLContext | bool = True
+    verify = authorities()
     if url is None or (as_person and key is None):
         from gateway.settings import SettingsError
 
         try:
             settings = _settings(config)
-            verify = _trust(settings) if url is None else True
+            verify = _trust(settings) if url is None else verify
             url = url or _address(settings, agents=True)
             key = key or (_admin_key(settings) if as_person else None)
         except SettingsError as error:
@@ -226,6 +226,16 @@ def _address(settings: "Settings", *, agents: bool = False) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     port = settings.port if agents or settings.admin_port is None else settings.admin_port
     return f"{'https' if settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def authorities() -> ssl.SSLContext | bool:
+    """Those of SSL_CERT_FILE and SSL_CERT_DIR, for a gateway with a private one; True: those that everybody knows.
+
+    httpx reads them only together with the variables that name proxies.
+    """
+    if not (os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
+        return True
+    return ssl.create_default_context()
 
 
 def _trust(settings: "Settings") -> ssl.SSLContext | bool:

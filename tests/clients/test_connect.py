@@ -6,14 +6,16 @@ import shutil
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.sdk import CreatedAgent, GatewayClient
+from tests.support.certificates import CertificateFiles
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
 from tests.support.upstream import answer, threaded
 
@@ -21,6 +23,7 @@ HERE = Path(__file__).parent
 NODE, CODING = HERE / "node", HERE / "coding_agents"
 WITHIN = 60
 SAID = "Hello, who is there?"
+QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
 HI = json.dumps([{"role": "user", "content": SAID}])
 
 
@@ -113,18 +116,53 @@ def agent(gateway: GatewayProcess, request: pytest.FixtureRequest) -> CreatedAge
         return admin.create_agent(request.node.name[:200])
 
 
-@pytest.mark.parametrize("client", PROGRAMS)
-def test_the_client_works(client: str, gateway: GatewayProcess, agent: CreatedAgent, tmp_path: Path) -> None:
+def skip_without(client: str) -> None:
     if client in NEEDS and (shutil.which("node") is None or not NEEDS[client].exists()):
         where = "coding_agents" if client in ("codex", "claude-code") else "node"
         pytest.skip(f"NOT TESTED: {client} is not installed; run `npm ci --prefix tests/clients/{where}`")
+
+
+@pytest.mark.parametrize("client", PROGRAMS)
+def test_the_client_works(client: str, gateway: GatewayProcess, agent: CreatedAgent, tmp_path: Path) -> None:
+    skip_without(client)
     script = printed(client, "--url", gateway.url, "--agent-key", agent.api_key)
-    quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
-    said = pasted(script + PROGRAMS[client], tmp_path, **quiet)
+    said = pasted(script + PROGRAMS[client], tmp_path, **QUIET)
     assert ("Hello" if client == "curl" else SAID) in said
     shown: Callable[[], Any] = lambda: gateway.admin(f"/agents/{agent.agent_id}").json()  # noqa: E731
     eventually(lambda: shown()["requests"] >= 1)
     assert shown()["verified"], "it came with the key that was printed"
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GatewayProcess, CertificateFiles, str]]:
+    """A gateway with a certificate of an authority that nobody knows, and an agent's key."""
+    files = CertificateFiles(tmp_path_factory.mktemp("private authority"))
+    tls = {"GATEWAY_TLS_CERT_FILE": str(files.cert), "GATEWAY_TLS_KEY_FILE": str(files.key)}
+    data = {"GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
+    with running_gateway("--stub", env={**tls, **data}) as gateway:
+        headers = {"x-admin-key": ADMIN_KEY}
+        with httpx.Client(base_url=f"{gateway.url}/api/gateway", headers=headers, verify=files.trust()) as admin:
+            agent = admin.post("/agents", json={"name": "private"}).raise_for_status().json()["agent_id"]
+            yield gateway, files, admin.post(f"/agents/{agent}/keys").raise_for_status().json()["api_key"]
+
+
+@pytest.mark.parametrize("client", ["curl", "openai-python", "anthropic-python", "openai-node", "codex", "claude-code"])
+def test_the_client_trusts_an_authority_of_ones_own(
+    client: str, private: tuple[GatewayProcess, CertificateFiles, str], tmp_path: Path
+) -> None:
+    skip_without(client)
+    gateway, files, key = private
+    script = printed(client, "--url", gateway.url, "--agent-key", key, "--ca-file", str(files.ca))
+    said = pasted(script + PROGRAMS[client], tmp_path, **QUIET)
+    assert ("Hello" if client == "curl" else SAID) in said
+
+
+def test_without_being_told_no_client_trusts_it(
+    private: tuple[GatewayProcess, CertificateFiles, str], tmp_path: Path
+) -> None:
+    gateway, _, key = private
+    with pytest.raises(AssertionError, match="certificate"):
+        pasted(printed("curl", "--url", gateway.url, "--agent-key", key), tmp_path)
 
 
 def exported(script: str, home: Path, **env: str) -> dict[str, str]:

@@ -102,6 +102,31 @@ def test_what_cannot_be_is_wrong_usage(option: str, value: str) -> None:
     assert option in run("connect", "curl", option, value, code=2).output
 
 
+@ours
+def test_an_authority_of_ones_own_is_told_to_the_client_as_it_takes_it(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "it's a ca.pem").write_text("")
+    at = ("--url", "https://leuko.example", "--upstream", "https://10.0.0.1", "--ca-file", "it's a ca.pem")
+    printed = run("connect", client, *at)
+    path = str(tmp_path / "it's a ca.pem")
+    trusting = {name for name, value in environment(printed.stdout).items() if value == path}
+    assert trusting == ({CLIENTS[client].trust} if client is not Client.CURL else set())
+    assert client is not Client.CURL or shlex.split(printed.stdout.splitlines()[-1])[2:4] == ["--cacert", path]
+    assert not re.search(r"[`$;&|<>]", printed.stderr) and "not on this machine" not in printed.stderr
+    plain = run("connect", client, *at[:4])
+    assert path not in plain.stdout and ("--ca-file" in plain.stderr) is not CLIENTS[client].behind
+
+
+@ours
+def test_an_authority_is_of_no_use_without_tls(client: Client) -> None:
+    at = ("--url", "http://127.0.0.1:4000", "--upstream", "http://127.0.0.1:1", "--ca-file", "ca.pem")
+    assert "--ca-file" in run("connect", client, *at, code=2).output
+
+
+def test_a_file_that_is_elsewhere_is_said_to_be() -> None:
+    said = run("connect", "curl", "--url", "https://leuko.example", "--ca-file", "/etc/no such.pem").stderr
+    assert "'/etc/no such.pem' is not on this machine" in said
+
+
 def test_an_unknown_client_is_told_which_there_are() -> None:
     assert "claude-code" in run("connect", "emacs", code=2).output
 
