@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from gateway.edge.admin.events import is_room
 from tests.edge.admin.conftest import problem
 from tests.support.gateway import ADMIN_KEY, GatewayProcess
 
@@ -56,3 +57,9 @@ def test_the_stream_of_a_deleted_key_ends(gateway: GatewayProcess) -> None:
         next(lines)
         gateway.ask("DELETE", f"/admin-keys/{made['key_id']}")
         assert sum(1 for _ in lines) < 100
+
+
+def test_who_watches_with_one_key_leaves_room_for_others() -> None:
+    assert is_room(["adk_1"] * 39, "adk_1") and not is_room(["adk_1"] * 40, "adk_1")
+    assert is_room(["adk_1"] * 40, "root")
+    assert not is_room([f"adk_{n}" for n in range(100)], "root")

@@ -1,5 +1,6 @@
 """Servers that would like to use the session of an operator whose browser they meet."""
 
+import json
 import secrets
 import threading
 from collections.abc import Iterator
@@ -108,3 +109,38 @@ def test_a_page_that_a_provider_answers_with_is_of_no_origin_and_runs_nothing(
         page.until("document.title === 'fine'")
         assert page.run("self.origin") == "null"
         assert page.run("document.title") == "fine"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("restart\u200b", "restart\\u{200b}"),
+        ("\u202eetad", "\\u{202e}etad"),
+        ("a\u200db\ufe0f", "a\\u{200d}b\\u{fe0f}"),
+        ("\u3164 \U000e0041", "\\u{3164} \\u{e0041}"),
+        ("\x1b[2J\r\x00", "\\u{1b}[2J\\u{d}\\u{0}"),
+        ("tab\there\nGröße 漢字 עברית ❤️ 👨‍👩‍👧", "tab\there\nGröße 漢字 עברית ❤️ 👨‍👩‍👧"),
+    ],
+)
+def test_nothing_in_a_name_is_unseen(gateway: GatewayProcess, chromium: Chromium, text: str, shown: str) -> None:
+    page = chromium.page()
+    page.open(f"{gateway.url}/dashboard")
+    page.reads("Sign in to see")
+    script = "import('/dashboard/dom.js').then(m => [m.plain(TEXT), m.h('i', {title: TEXT, 'aria-label': TEXT}).title])"
+    assert page.run(script.replace("TEXT", json.dumps(text))) == [shown, shown]
+    page.close()
+
+
+def test_who_signs_out_everywhere_is_out_in_other_browsers_too(gateway: GatewayProcess, chromium: Chromium) -> None:
+    with signed_in(chromium, gateway) as here, signed_in(chromium, gateway) as there:
+        here.click("Sign out everywhere")
+        here.reads("You are signed out everywhere.")
+        there.reads("Your session is over.")
+        assert here.run("localStorage.getItem('leuko-page')") == ""
+
+
+def test_a_tab_that_is_loaded_again_stays_signed_in(gateway: GatewayProcess, chromium: Chromium) -> None:
+    with signed_in(chromium, gateway) as page:
+        page.open(f"{gateway.url}/dashboard?again#/constructor")
+        page.reads("Totals")
+        assert page.problems == []
