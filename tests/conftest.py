@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.support.measuring import Measuring
 from tests.support.prepared import end_prepared
 from tests.support.redis import own_redis, redis_url, shared_redis
 from tests.support.redis_sets import own_cluster, sentinels, shared_cluster
@@ -17,6 +18,10 @@ __all__ = ["own_cluster", "own_redis", "redis_url", "sentinels", "shared_cluster
 
 # These rooms need no process and no server: their many short files come last, so that none of the long ones does.
 QUICK = tuple(f"tests/{room}/" for room in ("identity", "ledger", "model", "policy", "pricing", "wire"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Measuring())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ def drawn(count: int, seed: int = 1, mean: float = 5.0, sd: float = 1.0) -> list
     return [draw(mean, sd) for _ in range(count)]
 
 
+@pytest.mark.exhaustive
 def test_a_score_means_what_it_says_however_little_is_known() -> None:
     """P(z > 3) of a normal deviate is 1.35e-3; here right after the warm-up, and later."""
     draw = random.Random(3).gauss

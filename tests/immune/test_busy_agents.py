@@ -180,6 +180,7 @@ def judged(exchanges: Iterable[Vitals]) -> Counter[str]:
     return done
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("failing", [0.0, 0.02])
 def test_a_busy_user_is_hardly_ever_slowed_down_and_not_blocked(failing: float) -> None:
     done = sum((judged(Coding(seed, failing=failing).days(6)) for seed in range(6)), Counter())
@@ -190,6 +191,7 @@ def test_a_busy_user_is_hardly_ever_slowed_down_and_not_blocked(failing: float) 
         assert done["SUSPECTED"] / done["calls"] < 0.004
 
 
+@pytest.mark.exhaustive
 def test_one_that_begins_to_use_helpers_is_suspected_and_no_more() -> None:
     each = [judged(Joined(seed).days(4)) for seed in range(12)]
     done = sum(each, Counter())

@@ -58,6 +58,7 @@ def cusum_chart(slack: float, limit: float) -> Callable[[], Step]:
     return chart
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("chart", "quiet", "shifted"),
     [

@@ -269,6 +269,7 @@ def _found_at(events: Iterable[str]) -> tuple[int | None, int | None]:
     return suspected, blocked
 
 
+@pytest.mark.exhaustive
 def test_real_loops_are_found_by_their_twelfth_call_and_real_work_is_not_flagged() -> None:
     runs = [(end, *_found_at(events)) for end, events in _runs()]
     loops = [suspected for end, suspected, _ in runs if end == "max_steps"]

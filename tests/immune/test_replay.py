@@ -15,6 +15,7 @@ def replayed(agents: Sequence[str], settings: Immune) -> list[Report]:
     return [run(calls(agent, seed), settings) for agent in agents for seed in SEEDS]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("agents", [TUNED, HELD], ids=["tuned on", "held out"])
 def test_normal_runs_are_seldom_suspected_and_hardly_ever_quarantined(agents: Sequence[str]) -> None:
     reports = replayed(agents, STRICT)
@@ -26,6 +27,7 @@ def test_normal_runs_are_seldom_suspected_and_hardly_ever_quarantined(agents: Se
     assert quarantined <= 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("agents", [TUNED, HELD], ids=["tuned on", "held out"])
 @pytest.mark.parametrize(
     ("injection", "finding", "least"),

@@ -60,6 +60,7 @@ def _arguments(chance: random.Random, binary: str, room: Path) -> list[str]:
     return [chance.choice(pieces)() for _ in range(chance.randint(1, 5))]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("binary", _BINARIES)
 def test_what_is_allowed_stays_in_the_jail(binary: str, tmp_path: Path) -> None:
     chance = random.Random(binary)
