@@ -12,11 +12,13 @@ from gateway.model.value import value
 
 @value
 class Caps:
-    """Of one answer; None where there is no limit. `seconds` count from when the request came."""
+    """Of one answer; None where there is no limit. `seconds` count from when the request came. `fleets`: they are what
+    other agents get of the model, of which an answer may honestly be another kind."""
 
     output_tokens: int | None = None
     seconds: float | None = None
     tool_calls: int | None = None
+    fleets: bool = False
 
 
 NONE = Caps()

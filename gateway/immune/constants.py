@@ -93,5 +93,6 @@ NAME_KEPT = 40  # characters; of longer names a hash
 """With these, the state of an agent stays below 16 KiB."""
 
 CAP_Z, CAP_RATIO = 8.0, 4.0  # an answer in flight is cut this many σ above the usual, and not below this many times it
-CAP_TOKENS, CAP_SECONDS, CAP_TOOLS = 2_000, 120.0, 20  # and never below these, which do no harm to anybody
-"""See `caps`: a wrong cut destroys an answer, so it must be further off than anything that is only a finding."""
+CAP_TOKENS, CAP_SECONDS, CAP_TOOLS = 16_384, 600.0, 50
+"""And never below these: one long ordinary answer, a whole file or a report, from a slow model (27 tokens/s). See
+`caps`: a wrong cut destroys an answer, so it must be further off than anything that is only a finding."""

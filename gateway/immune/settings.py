@@ -60,7 +60,8 @@ class Immune:
     throttled agent a quarantined one. Not more than `sigma_share` of all agents, but always one, are quarantined on
     statistical evidence at a time. A suspected agent is healthy again after `quiet_calls` without an alarm, or
     `quiet_seconds` without any; one on probation after `probation_calls`. `latency_quarantines`: latency, which is
-    mostly the provider's, may quarantine by itself.
+    mostly the provider's, may quarantine by itself. `fleet_caps_cut`: answers of an agent that is not known yet are cut
+    where those of all others end, and not only told.
     """
 
     mode: Mode = "enforce"
@@ -76,6 +77,7 @@ class Immune:
     quiet_seconds: float = 900.0
     probation_calls: int = 10
     latency_quarantines: bool = False
+    fleet_caps_cut: bool = False
     metrics: Mapping[str, MetricSettings] = field(default_factory=dict, hash=False)
     loops: LoopLimits = LoopLimits()
     fleet: FleetSettings = FleetSettings()

@@ -2,6 +2,9 @@
 
 What was passed on until then is paid for. An answer that is complete is not cut any more, and only told. Sizes are
 told by characters of what the model has produced, withheld or not, four to a token.
+
+Of an agent that is not known yet only is known what all others get. That its answers are longer proves nothing against
+it: they are told, and cut only where a policy says so (`fleet_caps_cut`).
 """
 
 import sys
@@ -103,15 +106,18 @@ class Capping:
             ("seconds", seconds, caps.seconds),
         ):
             if most is not None and found > most:
-                self.tell(exchange, agent, kind, found, most)
+                self.tell(exchange, agent, caps, kind, found, most)
                 return
 
-    def tell(self, exchange: Exchange, agent: Agent, kind: str, found: float, most: float) -> bool:
+    def tell(self, exchange: Exchange, agent: Agent, caps: Caps, kind: str, found: float, most: float) -> bool:
         """Tell that an answer has more than it may have; whether it is to be cut."""
         where = (self._wall_clock(), agent.agent_id, exchange.id, exchange.model, exchange.conversation)
         detail = {"measure": kind, "value": round(found), "cap": round(most)}
+        if caps.fleets:
+            detail["of"] = "the fleet"
         self._told(Finding("output_token_spike", METRIC, None, *where, detail=detail))
-        return self._settings(agent).mode == "enforce"
+        settings = self._settings(agent)
+        return settings.mode == "enforce" and (settings.fleet_caps_cut or not caps.fleets)
 
 
 class _Capped(Cap):
@@ -162,7 +168,7 @@ class _Capped(Cap):
         if self._over or agent is None:
             return None
         self._over, self.chars, self._until = True, sys.maxsize, sys.maxsize
-        if not self._capping.tell(self._exchange, agent, kind, found, most) or not where:
+        if not self._capping.tell(self._exchange, agent, self._caps, kind, found, most) or not where:
             return None
         self._capping.cut += 1
         return Refusal(

@@ -6,6 +6,7 @@ Redis what was known last holds.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from zlib import crc32
 
 import orjson
@@ -61,16 +62,10 @@ class AgentCaps:
             self._want(agent_id, now, {} if known is None else known[1])
         name = short(model or "")
         own = NONE if known is None else known[1].get(name, NONE)
-        fleet, agents = self._fleet.get(name, _NOBODY)
-        if agents.bit_count() < _ENOUGH:
+        if own is not NONE:
             return own
-        if own is NONE or fleet is NONE:
-            return fleet if own is NONE else own
-        return Caps(
-            fleet.output_tokens if own.output_tokens is None else own.output_tokens,
-            fleet.seconds if own.seconds is None else own.seconds,
-            fleet.tool_calls if own.tool_calls is None else own.tool_calls,
-        )
+        fleet, agents = self._fleet.get(name, _NOBODY)
+        return NONE if agents.bit_count() < _ENOUGH else fleet
 
     async def run(self) -> None:
         """Read what is asked for, until cancelled."""
@@ -94,7 +89,8 @@ class AgentCaps:
                 if known is None or isinstance(reply, StoreError):
                     continue
                 kept = _read(reply[0][0] or b"{}")
-                by_model = {name: _caps(row) for name, row in kept.items()} if isinstance(kept, dict) else {}
+                rows = kept.items() if isinstance(kept, dict) else ()
+                by_model = {name: caps for name, row in rows if (caps := _caps(row)) != NONE}
                 self._own[agent_id] = known[0], by_model
                 kind = 1 << crc32(agent_id.encode("utf-8", "replace")) % _KINDS
                 found += [(name, caps, kind) for name, caps in by_model.items()]
@@ -131,7 +127,8 @@ def _wider(one: tuple[str, Caps, int], fleet: tuple[Caps, int]) -> bool:
 def _fleets(row: object) -> tuple[Caps, int]:
     match row:
         case [*three, int() as agents] if len(three) == 3:
-            return _caps(three), agents
+            caps = _caps(three)
+            return NONE if caps == NONE else replace(caps, fleets=True), agents
     return _NOBODY
 
 

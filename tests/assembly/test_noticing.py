@@ -102,7 +102,7 @@ def test_who_only_looks_something_up_has_done_nothing(redis_url: str) -> None:
 
 
 def test_what_an_agent_usually_gets_caps_its_answers_and_a_spent_budget_is_found(redis_url: str) -> None:
-    policy = {"name": "ops", "budgets": {"tokens_per_day": 40_000}, "immune": {"sigma_action": "throttle"}}
+    policy = {"name": "ops", "budgets": {"tokens_per_day": 200_000}, "immune": {"sigma_action": "throttle"}}
     env = {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_POLICIES": json.dumps([policy])}
     with running_gateway("--stub", env=env) as gateway:
 
@@ -117,10 +117,10 @@ def test_what_an_agent_usually_gets_caps_its_answers_and_a_spent_budget_is_found
         with Redis.from_url(redis_url) as redis:
             eventually(lambda: b"stub-echo" in (redis.hget(Keys().watched(agent_id), "p") or b""))
     with running_gateway("--stub", env=env) as gateway:  # which has not believed anything else for a while
-        long = "So many words. " * 1000
+        long = "So many words. " * 5000  # more than one ordinary answer
 
         def is_cut() -> bool:
-            text = ask(long, stream=True, max_tokens=9000).text
+            text = ask(long, stream=True, max_tokens=30_000).text
             return "runaway answer" in text and "[DONE]" not in text
 
         eventually(is_cut)
@@ -129,4 +129,4 @@ def test_what_an_agent_usually_gets_caps_its_answers_and_a_spent_budget_is_found
         eventually(lambda: ("find:cost_spike", "budget") in found(gateway, agent_id))
         page = gateway.admin(f"/audit?agent_id={agent_id}&limit=200").json()["items"]
         outcome = next(one for one in page if one["reason"] and "runaway answer" in one["reason"])
-        assert outcome["rule"] == "policy_denied" and outcome["metadata"]["output_tokens"] > 2000
+        assert outcome["rule"] == "policy_denied" and outcome["metadata"]["output_tokens"] > 16_000

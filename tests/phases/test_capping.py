@@ -167,6 +167,26 @@ async def test_in_other_modes_it_is_only_told_and_once(mode: Any) -> None:
         assert here.capping.cut == 0
 
 
+async def test_what_only_the_fleet_gets_is_told_of_a_newcomer_and_cut_where_a_policy_says_so() -> None:
+    async def script(request: Request, talk: Conversation) -> None:
+        await talk.start()
+        for _ in range(20):
+            await talk.chunk(STREAMS[CHAT][1])
+            await asyncio.sleep(0.001)
+        await talk.chunk(chunk(part(name="f", id="c", arguments="{}")) + chunk({}, finish="tool_calls") + DONE)
+        await talk.end()
+
+    for caps in (Caps(100, fleets=True), Caps(tool_calls=0, fleets=True)):
+        async with gateway(script, Setting(caps)) as here:
+            assert (await ask(here)).endswith("[DONE]\n\n") and here.capping.cut == 0
+            assert [one.detail["of"] for one in here.found] == ["the fleet"]
+    async with gateway(endless(*STREAMS[CHAT]), Setting(Caps(100, fleets=True), Immune(fleet_caps_cut=True))) as here:
+        assert "runaway answer" in await ask(here)
+        assert [one.detail for one in here.found] == [
+            {"measure": "tokens", "value": 120, "cap": 100, "of": "the fleet"}
+        ]
+
+
 async def test_an_answer_that_is_complete_is_not_cut() -> None:
     body = b"".join([STREAMS[CHAT][1]] * 20 + [chunk({}, finish="stop"), DONE])
     async with gateway(sse_answer([body]), Setting(Caps(100))) as here:

@@ -54,8 +54,8 @@ async def test_what_is_not_known_of_an_agent_is_what_no_other_exceeds(connection
             caps.of(agent, "m")
         await caps.flush()
         clock.now += FRESH_SECONDS
-    assert caps.of("agt_1", "m") == Caps(500, 240.5, 30)
-    assert caps.of("agt_4", "m") == Caps(2000, 240.5, 30)
+    assert caps.of("agt_1", "m") == Caps(500)  # its own are known
+    assert caps.of("agt_4", "m") == Caps(2000, 240.5, 30, fleets=True)
     *row, agents = orjson.loads(await connection.execute("HGET", connection.keys.fleet("caps"), "m"))
     assert row == [2000, 240.5, 30] and agents.bit_count() == 3
     assert caps.of("agt_4", "n") == NONE  # of two agents too little is known
@@ -67,7 +67,7 @@ async def test_of_the_fleet_is_kept_what_another_version_reads(connection: Conne
     await connection.execute("HSET", connection.keys.fleet("caps"), *(part for pair in rows.items() for part in pair))
     caps.of("agt_1", "m")
     await caps.flush()
-    assert [caps.of("agt_1", model) for model in "mnop"] == [Caps(5, 6, 7), NONE, NONE, NONE]
+    assert [caps.of("agt_1", model) for model in "mnop"] == [Caps(5, 6, 7, True), NONE, NONE, NONE]
 
 
 async def test_the_fleets_are_of_a_thousand_models(connection: Connection) -> None:

@@ -79,6 +79,7 @@ _MEMBERS: Mapping[str, Callable[[Place, Any], Any]] = {
     "quiet_seconds": _span(_DAYS),
     "probation_calls": _whole(1, _REMEMBERED_CALLS),
     "latency_quarantines": flag,
+    "fleet_caps_cut": flag,
     "metrics": _metrics,
     "fleet": _fleet,
 }

@@ -27,6 +27,7 @@ EVERYTHING = {
     "quiet_seconds": "30m",
     "probation_calls": 5,
     "latency_quarantines": "on",
+    "fleet_caps_cut": True,
     "metrics": {"latency": {"enabled": False, "z": 5, "cusum": 7.5}, "retries": {"enabled": False}},
     "fleet": {"window_seconds": 30, "alarm_rate": 0.02},
 }
