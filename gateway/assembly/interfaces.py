@@ -260,7 +260,11 @@ class Interfaces:
             usage.router(UsageLog(state.store), clock=self._clock),
             metrics.router(path.telemetry.scrape),
             providers.router(
-                lambda: path.providers, state.made_providers, state.routes, lambda made: path.merge_providers.make(made)
+                lambda: path.providers,
+                state.made_providers,
+                state.routes,
+                lambda made: path.merge_providers.make(made),
+                health=path.provider_health.read,
             ),
             routes.router(state.routes, lambda: path.providers, self._is_agent),
             *self._policies.routers(),

@@ -9,14 +9,19 @@ from gateway.demo.stub import StubModels
 from gateway.demo.stub_turns import read_script
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers
+from gateway.model.vitals import Vitals
 from gateway.phases.forward import Forward
 from gateway.phases.model_list import ModelList
+from gateway.phases.settle import Observer
 from gateway.phases.timeouts import Timeouts
 from gateway.settings import Settings, SettingsError, read_yaml
 from gateway.settings.providers import load_providers, text_of
+from gateway.store.connection import Connection
+from gateway.store.provider_health import ProviderHealth, Seen
 from gateway.store.providers import MadeProvider
-from gateway.upstream.breaker import Breaker
+from gateway.upstream.breaker import Breaker, Outcome, outcome_of
 from gateway.upstream.client import Client
+from gateway.upstream.health import Health
 from gateway.upstream.providers import STUB, Provider
 
 
@@ -42,6 +47,26 @@ def forward_phase(
         propagate_trace=settings.propagate_trace,
         outgoing=outgoing,
     )
+
+
+def watched_health(store: Connection, breaker: Breaker, worker: str) -> tuple[Observer, ProviderHealth]:
+    """What learns from each exchange how its provider does, and what tells it to all workers."""
+    health, clock = Health(), time.monotonic
+
+    def note(exchange: Exchange, vitals: Vitals) -> None:
+        if exchange.breaker_key is None:  # nothing was sent
+            return
+        outcome = outcome_of(exchange.status if exchange.first_byte_at is not None else None, exchange.failure)
+        limited = vitals.status == 429
+        if outcome is Outcome.NOTHING and not limited:  # who left says nothing of the provider
+            return
+        failed = outcome in (Outcome.FAILURE, Outcome.UNREACHABLE)
+        health.add(exchange.breaker_key[0], clock(), vitals.latency_ms, vitals.ttft_ms, failed=failed, limited=limited)
+
+    def seen() -> Seen:
+        return health.read(clock()), breaker.troubled(clock())
+
+    return note, ProviderHealth(store, seen, worker=worker)
 
 
 def builders(settings: Settings) -> tuple[Build, Make]:

@@ -15,7 +15,7 @@ from gateway.assembly.judging import judge, present
 from gateway.assembly.keys import known_secrets, own_keys, root_of
 from gateway.assembly.mcp import MCPPath
 from gateway.assembly.noticing import Noticing
-from gateway.assembly.outgoing import builders, forward_phase
+from gateway.assembly.outgoing import builders, forward_phase, watched_health
 from gateway.assembly.recording import Recording
 from gateway.assembly.state import State
 from gateway.assembly.treating import prescribed, treat, why_throttled
@@ -84,6 +84,7 @@ class Path:
         self._wall_clock = time.time  # noqa: TID251 - sightings are dated
         self._timeouts = Timeouts(**settings.timeouts.model_dump())
         self._breaker = breaker = Breaker(random.random)
+        self._note_health, self.provider_health = watched_health(state.store, breaker, state.control.replica)
         self.client = Client(
             connect=self._timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name)
         )
@@ -134,6 +135,7 @@ class Path:
         return (
             *([] if self.jwks is None else [self.jwks.run()]),
             self._drains().run(),
+            self.provider_health.run(),
             self.process.watch(),
             self.noticing.likeness.run(),
             follow_files("The policy documents", lambda: policy_files_state(self._settings), self._reload_policies),
@@ -281,7 +283,7 @@ class Path:
             self._breaker,
             clock=time.monotonic,
             wall_clock=time.time,  # noqa: TID251 - vitals are dated by the wall clock
-            observers=observers,
+            observers=(*observers, self._note_health),
             price=self.prices.price,
             calibration=Calibration(),
         )

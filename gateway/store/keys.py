@@ -32,6 +32,7 @@ used by one script.
 | `admin_keys` | hash | what is known of each admin key, and a keyed hash of it | until it is deleted |
 | `ended_session:{id}` | string | nothing; that somebody signed out of a session of the page | 13 h |
 | `session_generation:{id}` | string | in which the sessions of an admin key begin; those of others are over | 13 h |
+| `provider_health` | hash | how providers do, as each worker said last, and when, ms | 15 s |
 | `events` | stream | what happened, for operators who watch | the last 1,000 or so |
 | `{control}:log` | stream | which fields of the control state changed; an entry's id is its epoch | the last 10,000 |
 | `{control}:state` | hash | the newest change of everything that operators switch, by kind and id | for ever |
@@ -337,6 +338,10 @@ class Keys:
     @property
     def immune_counted(self) -> str:
         return f"{self.prefix}{{immune}}:counted"
+
+    @property
+    def provider_health(self) -> str:
+        return f"{self.prefix}provider_health"
 
     def fleet(self, part: str, digest: str = "") -> str:
         """`part` is active or alarms, of one group; external, sigma or caps of all."""

@@ -14,6 +14,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Literal, NamedTuple
 
 from gateway.model.errors import Refusal
 from gateway.upstream.reply import Unreachable
@@ -86,6 +87,15 @@ class _Circuit:
         return not self.opened_for
 
 
+class Troubled(NamedTuple):
+    """A circuit that is not closed. `seconds` until the next probe, 0 where one may come or is under way."""
+
+    provider: str
+    model: str | None
+    state: Literal["open", "probing", "ramping"]
+    seconds: float
+
+
 class Breaker:
     """One circuit for each provider and model.
 
@@ -129,6 +139,10 @@ class Breaker:
     def is_open(self, provider: str) -> bool:
         """Whether any circuit of a provider is not closed: nothing is sent to it twice then."""
         return any(key[0] == provider and not circuit.closed for key, circuit in self._circuits.items())
+
+    def troubled(self, now: float) -> list[Troubled]:
+        """The circuits that are not closed."""
+        return [_shown(key, circuit, now) for key, circuit in self._circuits.items() if not circuit.closed]
 
     def _count(self, circuit: _Circuit, agent_id: str, outcome: Outcome, now: float) -> None:
         second = int(now)
@@ -195,6 +209,13 @@ class Breaker:
             del self._circuits[oldest]
         circuit = self._circuits[key] = _Circuit()
         return circuit
+
+
+def _shown(key: Key, circuit: _Circuit, now: float) -> Troubled:
+    if circuit.ramp_since is not None:
+        return Troubled(*key, "ramping", 0.0)
+    seconds = max(0.0, circuit.open_until - now)
+    return Troubled(*key, "open" if seconds else "probing", seconds)
 
 
 def _in_trouble(circuit: _Circuit) -> bool:

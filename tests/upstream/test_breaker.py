@@ -227,3 +227,15 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+def test_circuits_that_are_not_closed_are_told_with_what_comes_next() -> None:
+    breaker = opened(chance=0.5)
+    assert breaker.troubled(10.0) == [(*KEY, "open", 20.0)]
+    assert breaker.troubled(30.0) == [(*KEY, "probing", 0.0)]
+    assert passes(breaker, 30.0)
+    breaker.record(KEY, "a", OK, 31.0)
+    assert breaker.troubled(32.0) == [(*KEY, "ramping", 0.0)]
+    breaker = Breaker(lambda: 0.5)
+    record(breaker, [OK, FAIL])
+    assert breaker.troubled(1.0) == []

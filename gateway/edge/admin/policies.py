@@ -275,7 +275,7 @@ def _of_other(document: Document) -> dict[str, Any]:
 
 
 def _written(document: Document) -> bytes:
-    """What the author of a file wrote, as far as JSON has it; in the author's order, for the first mode is the start."""
+    """What the author of a file wrote, as far as JSON has it. In the author's order: the first mode is the start."""
     return orjson.dumps(document.raw, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 

@@ -1,7 +1,7 @@
 """`/providers`: where requests can go. Those of the settings are shown, those made here can be deleted too."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
@@ -11,6 +11,8 @@ from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body
 from gateway.store.control import ChangeConflict
+from gateway.store.errors import StoreUnavailable
+from gateway.store.provider_health import Doing
 from gateway.store.providers import MOST, MadeProvider, MadeProviders
 from gateway.store.routes import Routes
 from gateway.upstream.addresses import is_public
@@ -31,7 +33,31 @@ class NewProvider(Body):
     ) = None
 
 
+class ShownCircuit(BaseModel):
+    """Requests for this model are not sent (`open`, until a probe in `seconds`), but for one (`probing`) or some
+    (`ramping`). `workers`: how many see it so."""
+
+    model: str | None
+    state: Literal["open", "probing", "ramping"]
+    seconds: float
+    workers: int
+
+
+class ShownHealth(BaseModel):
+    """The last five minutes over all replicas: calls, those that failed (5xx, no or a broken answer), those that were
+    asked to wait (429), and the median times of the others, in milliseconds."""
+
+    calls: int
+    failed: int
+    limited: int
+    latency_ms: float | None
+    first_byte_ms: float | None
+    circuits: list[ShownCircuit]
+
+
 class ShownProvider(BaseModel):
+    """`health` is null where nothing was asked lately, or nobody can say."""
+
     name: str
     url: str
     dialect: str
@@ -39,6 +65,7 @@ class ShownProvider(BaseModel):
     has_key: bool
     api_key_env: str | None
     source: Literal["settings", "api"]
+    health: ShownHealth | None = None
 
 
 class ProviderList(BaseModel):
@@ -51,14 +78,23 @@ def router(
     made: MadeProviders,
     routes_of: Routes,
     make: Callable[[MadeProvider], Provider],
+    *,
+    health: Callable[[], Awaitable[Mapping[str, Doing]]],
 ) -> APIRouter:
-    """`in_force` are all providers, `make` turns a definition into one of them or raises ValueError."""
+    """`in_force` are all providers, `make` turns a definition into one of them or raises ValueError, `health` says how
+    they do or raises StoreUnavailable."""
     routes = APIRouter(tags=["providers"])
 
     @routes.get("/providers", response_model=ProviderList)
     async def list_providers() -> dict[str, Any]:
         """All of them, in the order in which their `models` are tried."""
-        items = [_shown(provider, made) for provider in in_force().by_name.values()]
+        try:
+            doing = await health()
+        except StoreUnavailable:
+            doing = {}
+        items = [
+            {**_shown(provider, made), "health": doing.get(provider.name)} for provider in in_force().by_name.values()
+        ]
         return {"items": items, "next_cursor": None}
 
     _makes(routes, in_force, made, make)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.edge.admin.conftest import problem
-from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.gateway import GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
 from tests.support.upstream import json_answer, threaded
 
@@ -23,6 +23,7 @@ def test_the_providers_of_the_settings_are_shown_and_stay(gateway: GatewayProces
         "has_key": False,
         "api_key_env": "LLM_UPSTREAM_API_KEY",
         "source": "settings",
+        "health": None,
     }
     problem(gateway.ask("DELETE", "/providers/default"), 409)
     problem(gateway.ask("POST", "/providers", json={"name": "default", "url": "https://example.com"}), 409)
@@ -89,3 +90,23 @@ def test_agents_are_routed_to_a_made_provider_on_every_worker_and_after_a_restar
             assert gateway.ask("DELETE", f"/routes/{agent['agent_id']}").status_code == 204
             assert gateway.ask("DELETE", "/providers/mine").status_code == 204
             assert gateway.ask("GET", "/routes").json() == {"items": [], "next_cursor": None}
+
+
+def test_how_a_provider_does_is_the_same_on_every_worker(own_redis: RedisServer) -> None:
+    env = {"GATEWAY_REDIS_URL": own_redis.url}
+    with threaded([json_answer(COMPLETION)] * 3 + [json_answer({}, 503)] * 99) as upstream:
+        env["LLM_UPSTREAM_URL"] = upstream.url
+        with running_gateway("--workers", "2", env=env) as gateway:
+            answers = [gateway.complete(f"sk-agent-{number % 2}-0123456789").status_code for number in range(30)]
+            assert answers[:3] == [200, 200, 200] and answers[-1] == 503
+
+            def told() -> Any:
+                found = gateway.ask("GET", "/providers").json()["items"]
+                return next(one for one in found if one["name"] == "default")["health"]
+
+            eventually(lambda: (told() or {"circuits": []})["circuits"])
+            eventually(lambda: all(told() == told() for _ in range(4)))  # new connections: both workers
+            health = told()
+            assert health["calls"] - health["failed"] == 3 and health["failed"] >= 5 and health["latency_ms"] > 0
+            (circuit,) = health["circuits"]
+            assert (circuit["model"], circuit["state"]) == ("any", "open") and 0 < circuit["seconds"] <= 36

@@ -1,17 +1,18 @@
-// Where requests go, how that went today, and which trouble is not the agents' own.
+// Where requests go, how that goes now and went today, and which trouble is not the agents' own.
 
 import { get } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { ago, count, percent, usd, when } from "/dashboard/format.js";
+import { ago, count, duration, inUnit, many, percent, usd, when } from "/dashboard/format.js";
 import { heading, part, table } from "/dashboard/ui.js";
 
-const TROUBLED = 0.05; // share of errors from which one is told as trouble
+const TROUBLED = 0.05; // share of failures from which one is told as trouble
+const WAITS = { probing: "one call is tried", ramping: "a part of the calls passes" };
 
 export async function show(main, { title }) {
   title("Providers");
   const trouble = h("ul", { class: "rows" });
-  const list = table("Providers", [["Provider"], ["Health"], ["Requests today", "number"], ["Errors today", "number"],
-    ["Tokens", "number"], ["Cost", "number"], ["Models"], ["Key"]]);
+  const list = table("Providers", [["Provider"], ["Health"], ["Last 5 minutes"], ["Median latency", "number"], ["Requests today", "number"],
+    ["Errors today", "number"], ["Cost today", "number"], ["Models"], ["Key"]]);
   const past = h("ul", { class: "rows" });
   fill(main, heading("Providers"), part("External causes now", trouble), part("Providers", list.node),
     part("External incidents lately", past));
@@ -25,7 +26,7 @@ export async function show(main, { title }) {
         h("span", { class: "chip", "data-state": "DRAINING" }, "EXTERNAL"), given(`${one.provider} · ${one.model}`),
         h("span", { class: "muted" }, "since ", ago(one.since)))) : h("li", { class: "empty" }, "None: agents that have trouble have their own."));
       const used = new Map(usage.items.map((one) => [one.name, one]));
-      fill(list.body, providers.items.map((one) => provider(one, used.get(one.name), stats.external)));
+      list.show(providers.items.map((one) => list.row(provider(one, used.get(one.name), stats.external))), "There is none.");
       const outside = incidents.items.filter((one) => one.agent_id === null).slice(0, 10);
       fill(past, outside.length ? outside.map((one) => h("li", {},
         h("a", { href: `#/incident/${encodeURIComponent(one.incident_id)}` }, given(one.reason)), when(one.opened_at),
@@ -34,16 +35,33 @@ export async function show(main, { title }) {
   };
 }
 
+/** [state of the chip, a word, what it means]: the worst that is known. */
+function condition(one, external) {
+  const { health } = one;
+  if (health?.circuits.some((circuit) => circuit.state === "open")) return ["DENIED", "not asked", "It failed repeatedly and is given time to recover."];
+  if (external.some((other) => other.provider === one.name)) return ["DENIED", "troubled", "Many agents suffer at once."];
+  if (health?.circuits.length) return ["PROBATION", "recovering", "It gets its load back step by step."];
+  if (!health?.calls) return ["", "not asked lately", "No call within five minutes."];
+  if (health.failed >= health.calls * TROUBLED) return ["SUSPECTED", "errors", "It fails more often than one call in twenty."];
+  if (health.limited >= health.calls * TROUBLED) return ["SUSPECTED", "limits us", "It asks for patience (429)."];
+  return ["ALLOWED", "well", "It answers."];
+}
+
+const circuitOf = (one) => h("span", { class: "sub" }, given(one.model ?? "any model"), ": ",
+  one.state === "open" ? `tried again in ${duration(one.seconds)}` : WAITS[one.state]);
+
+const lately = (health) => [many(health.calls, "call"), h("span", { class: "sub" },
+  `${count(health.failed)} failed (${percent(health.failed / (health.calls || 1))})`, health.limited > 0 && `, ${count(health.limited)} limited`)];
+
 function provider(one, used, external) {
-  const errors = used?.requests ? used.errors / used.requests : 0;
-  const ill = external.some((other) => other.provider === one.name);
-  const [state, told] = ill ? ["DENIED", "troubled"] : !used?.requests ? ["", "not used today"]
-    : errors >= TROUBLED ? ["SUSPECTED", "errors"] : ["ALLOWED", "well"];
-  return h("tr", {}, h("td", {}, given(one.name), h("span", { class: "sub" }, one.url || one.dialect)),
-    h("td", {}, h("span", { class: "chip", "data-state": state }, told)),
-    h("td", { class: "number" }, count(used?.requests ?? 0)),
-    h("td", { class: "number" }, used ? `${count(used.errors)} (${percent(errors)})` : "0"),
-    h("td", { class: "number" }, count(used?.tokens ?? 0)), h("td", { class: "number" }, usd(used?.cost_usd ?? 0)),
-    h("td", {}, given(one.models.join(", ") || "any other")),
-    h("td", {}, one.has_key ? "its own" : "the caller's"));
+  const { health } = one;
+  const [state, told, means] = condition(one, external);
+  return [
+    [given(one.name), h("span", { class: "sub", title: one.url }, given(one.url || one.dialect))],
+    [h("span", { class: "chip", "data-state": state, title: means }, told), health?.circuits.slice(0, 3).map(circuitOf)],
+    health ? lately(health) : "–",
+    [inUnit(health?.latency_ms, "ms"), health?.first_byte_ms != null && h("span", { class: "sub" }, `first token ${inUnit(health.first_byte_ms, "ms")}`)],
+    count(used?.requests ?? 0), used ? `${count(used.errors)} (${percent(used.errors / (used.requests || 1))})` : "0",
+    usd(used?.cost_usd ?? 0), given(one.models.join(", ") || "any other"), one.has_key ? "its own" : "the caller's",
+  ];
 }

@@ -1,0 +1,58 @@
+"""How providers did lately, as one worker saw it. Pure: time is an argument."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+WINDOW = 300.0
+"""Seconds that count as lately."""
+_CALLS = 500
+_PROVIDERS = 200
+
+
+class _Call(NamedTuple):
+    at: float
+    latency_ms: float
+    first_byte_ms: float | None
+    failed: bool
+    limited: bool
+
+
+class Health:
+    """Takes one line an exchange; the last 500 of each provider are kept."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, deque[_Call]] = {}
+
+    def add(
+        self, provider: str, at: float, latency_ms: float, first_byte_ms: float | None, *, failed: bool, limited: bool
+    ) -> None:
+        """An exchange that was sent to a provider. `at`: seconds of any clock, which `read` uses too."""
+        calls = self._calls.get(provider)
+        if calls is None:
+            if len(self._calls) >= _PROVIDERS:
+                return
+            calls = self._calls[provider] = deque(maxlen=_CALLS)
+        calls.append(_Call(at, latency_ms, first_byte_ms, failed, limited))
+
+    def read(self, now: float) -> dict[str, dict[str, Any]]:
+        """Of each provider that was asked within `WINDOW`: `calls`, how many of them `failed` and were `limited` (429),
+        and the medians `latency_ms` and `first_byte_ms` of those that did not fail, None if all did."""
+        found = {}
+        for provider, calls in self._calls.items():
+            lately = [call for call in calls if call.at > now - WINDOW]
+            if not lately:
+                continue
+            well = [call for call in lately if not call.failed and not call.limited]
+            found[provider] = {
+                "calls": len(lately),
+                "failed": sum(call.failed for call in lately),
+                "limited": sum(call.limited for call in lately),
+                "latency_ms": _median([call.latency_ms for call in well]),
+                "first_byte_ms": _median([call.first_byte_ms for call in well if call.first_byte_ms is not None]),
+            }
+        return found
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return round(sorted(values)[len(values) // 2], 1) if values else None
