@@ -1,4 +1,4 @@
-"""Coverage where it is looked for: in tests and their fixtures, not in pytest, and not in what repeats a test by chance.
+"""Coverage of what counts: in tests and their fixtures; not in pytest, and not in what repeats a test by chance.
 
 Python 3.11 traces every line of every module while it traces at all, which costs more than most tests do themselves.
 Without `--cov` nothing of this happens.

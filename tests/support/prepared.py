@@ -5,6 +5,7 @@ hash seed and what libraries read of the environment at import are those of the 
 """
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -150,8 +151,11 @@ def _serve(control: socket.socket) -> dict[str, Any] | None:
 
 def main() -> None:
     import_module("gateway.app")  # `leuko serve` would import it later
+    import_module("pydantic.v1")  # and FastAPI this, for the first route
     from gateway.cli import main as leuko
 
+    gc.collect()
+    gc.freeze()  # a fork would look at all of it again, and so get copies of its pages
     with contextlib.suppress(KeyboardInterrupt):
         request = _serve(socket.socket(fileno=int(sys.argv[1])))
         if request is not None:
