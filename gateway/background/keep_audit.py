@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -64,6 +65,9 @@ class KeepAudit:
         self._key_file = key_file
         self._clock = clock
         self._life = life
+        # Threads of its own: those of the loop look up the names of providers, and many may ask for proofs at once.
+        self._threads = ThreadPoolExecutor(2, "proofs")
+        self._verifying: asyncio.Task[Report] | None = None
 
     async def begin(self) -> None:
         """Begin a chain.
@@ -95,6 +99,7 @@ class KeepAudit:
     async def end(self) -> None:
         """Close the chain, and ship what is left if that is quickly done."""
         await self.audit.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(StoreError, OSError, TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
                 await self.ship.ship()
@@ -113,21 +118,29 @@ class KeepAudit:
         return gone
 
     async def verify(self) -> Report:
-        """Check the chains of this machine, with the checkpoints that Redis has if it answers."""
+        """Check the chains of this machine, with the checkpoints that Redis has if it answers. It takes a while where
+        much is kept: whoever asks meanwhile, or again, is told what comes of it."""
+        if self._verifying is None or self._verifying.done():
+            self._verifying = asyncio.create_task(self._verified())
+        return await asyncio.shield(self._verifying)
+
+    async def _verified(self) -> Report:
         signer = self.audit.signer
         assert signer is not None, "the record is open"
         kept: list[str] = []
         with contextlib.suppress(StoreUnavailable):  # then the ends of chains are held by less
             kept = [head.note for head in await self.copy.heads()]
-        return await asyncio.to_thread(
-            verify_all, self.audit.root, signer.deployment, signer.public_key, kept, own=self.audit.chain
+        place, own = self.audit.root, self.audit.chain
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: verify_all(place, signer.deployment, signer.public_key, kept, own=own)
         )
 
     async def prove(self, chain: str, seq: int) -> Proof:
         """As `spool.proof.prove`."""
         signer = self.audit.signer
         assert signer is not None, "the record is open"
-        return await asyncio.to_thread(prove, self.audit.root / chain, seq, signer.deployment, signer.public_key)
+        place, name, key = self.audit.root / chain, signer.deployment, signer.public_key
+        return await asyncio.get_running_loop().run_in_executor(self._threads, prove, place, seq, name, key)
 
     async def _say(self, entry: AuditEntry) -> None:
         """Until it is signed: nobody believes an unsigned record that others were let go of."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.background.keep_audit import KeepAudit
+from gateway.spool.check import Report, verify_all
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnfit
 from tests.spool.keeping import NOW, audit_at, entry
@@ -49,6 +51,34 @@ async def test_a_record_is_kept_shipped_verified_and_closed(tmp_path: Path, redi
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await later.end()
+    await connection.close()
+
+
+async def test_many_who_want_the_record_checked_have_it_checked_once(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take no thread from others, and who gave up waiting is told the next time."""
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(*given: Any, **more: Any) -> Report:
+        begun.release()
+        assert go_on.wait(20)
+        return verify_all(*given, **more)
+
+    monkeypatch.setattr("gateway.background.keep_audit.verify_all", slow)
+    connection = Connection(redis_url, op_timeout=5)
+    keep = keeper(tmp_path, connection)
+    await keep.begin()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await keep.verify()
+    asked = [asyncio.create_task(keep.verify()) for _ in range(50)]
+    await asyncio.to_thread(begun.acquire)
+    assert await asyncio.gather(*(asyncio.to_thread(int, "7") for _ in range(50))) == [7] * 50
+    go_on.set()
+    reports = await asyncio.gather(*asked)
+    assert all(one is reports[0] for one in reports) and not begun.acquire(blocking=False)
+    await keep.end()
     await connection.close()
 
 
