@@ -26,6 +26,7 @@ from gateway.immune.finding import Finding
 from gateway.immune.lifecycle import Health, decide, on_sigma
 from gateway.immune.rates import UNCOUNTED
 from gateway.immune.record import Record, new_record
+from gateway.immune.repeated import heard
 from gateway.immune.settings import Immune
 from gateway.immune.watched import watch
 from gateway.model.agent import Agent
@@ -288,7 +289,8 @@ class WatchAgents:
 
     def _watch_one(self, entry: Entry, record: Record, subject: Subject, now: float) -> Seen:
         if entry.vitals is None:
-            return Seen(entry, record, subject, () if entry.finding is None else (entry.finding,), None)
+            told = () if entry.finding is None else heard(record.state, entry.finding)
+            return Seen(entry, record, subject, told, None)
         self._numbers.watched(now - entry.vitals.time)
         return self._exchange(entry, record, subject, entry.vitals)
 

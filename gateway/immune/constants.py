@@ -78,6 +78,7 @@ RATE_KEPT = 1000.0  # calls; when there are more, all counts are halved, so that
 
 FORMS_KEPT = 8  # prompts, tool sets, or models of one agent that are known at a time
 FORMS_WARM = 3  # more than these in the warm-up: `volatile`, the agent has no one form
+LOOPS, LOOPS_OF = 3, 10  # so many of the latest conversations with a loop; at 1 % in normal ones, 1e-4 by chance
 VOICES_KEPT = 8  # prompts of one agent that are clearly others: itself and its helpers
 VOICES_WARM = 6  # more than these in the warm-up: it has no one form in this either
 VOICE_LIKE = (

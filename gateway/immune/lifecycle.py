@@ -12,6 +12,7 @@ from typing import Literal
 from gateway.immune.course import Course
 from gateway.immune.evidence import CHANGES, KINDS, independent, is_shared, is_stopped, leading, own
 from gateway.immune.finding import Finding
+from gateway.immune.repeated import METRIC as LOOPS_AGAIN
 from gateway.immune.settings import DEFAULT, Immune
 from gateway.model.lifecycle import Life, State
 from gateway.model.value import value
@@ -139,15 +140,14 @@ class _Decision:
         if at_once:
             self._throttle(named(leading(at_once)))
         alarmed = self.course.alarmed(settings.confirm_of + 1)
-        confirmed = {
-            metric for metric, count in alarmed.items() if count > settings.confirm
-        }  # the first alarm, and then
+        # The first alarm, and then; or what was counted over many calls already.
+        confirmed = {metric for metric, count in alarmed.items() if count > settings.confirm or metric == LOOPS_AGAIN}
         of = [
             finding for finding in self.course.findings if finding.metric in confirmed and not _only_throttles(finding)
         ]
         if not of or not found:
             return
-        seconds = {metric for metric, count in alarmed.items() if count >= settings.second_alarms}
+        seconds = {metric for metric, count in alarmed.items() if count >= settings.second_alarms} | confirmed
         cause = named(leading(of))
         blames = [finding for finding in self.course.findings if finding.metric in seconds]
         if not settings.latency_quarantines and all(finding.type == "latency_spike" for finding in blames):
@@ -170,7 +170,7 @@ class _Decision:
         what another prompt asks for is of another size."""
         changed = {finding.metric for finding in blames if finding.type in CHANGES}
         alone = self.course.alarmed(self._settings.confirm_of + 1, without=changed)
-        signs = independent(blames) - changed
+        signs = independent(blames) - changed - {LOOPS_AGAIN}  # which are the loops themselves
         return sum(alone.get(metric, 0) >= self._settings.second_alarms for metric in signs)
 
     def _contain(self, cause: str) -> None:

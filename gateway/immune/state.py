@@ -29,7 +29,8 @@ class Watched:
     """One agent. Everything is bounded, so the state stays below 16 KiB; see `constants`.
 
     models: by name and voice (see `spoken`), what was used last at the end. inputs: the input tokens of the latest call
-    of each conversation, by conversation. rates, forms: by metric.
+    of each conversation, by conversation. rates, forms: by metric. looped: the latest conversations that went round in
+    circles, and how many there were by then.
     """
 
     calls: int = 0
@@ -39,6 +40,7 @@ class Watched:
     rates: dict[str, Rate] = field(default_factory=dict)
     forms: dict[str, Forms] = field(default_factory=dict)
     voices: Voices = field(default_factory=Voices)
+    looped: dict[str, int] = field(default_factory=dict)
 
     @property
     def warm(self) -> bool:
@@ -73,6 +75,7 @@ class Watched:
         for forms in self.forms.values():
             forms.rebase()
         self.calls = self.conversations = 0
+        self.looped.clear()
 
     def boost(self) -> None:
         """It was healed: learn faster for a while."""
@@ -123,6 +126,7 @@ def dump(state: Watched) -> bytes:
         "rates": {name: [rate.calls, rate.bad, rate.sum, rate.run] for name, rate in state.rates.items()},
         "forms": {name: [one.known, one.tried, one.warm, one.volatile] for name, one in state.forms.items()},
         "voices": _voices(state.voices),
+        "looped": state.looped,
     }
     return dumps(document)
 
@@ -144,4 +148,5 @@ def load(data: bytes) -> Watched:
         {name: Rate(*numbers) for name, numbers in document["rates"].items()},
         {name: Forms(*members) for name, members in document["forms"].items()},
         Voices(*document["voices"]),
+        document["looped"],
     )

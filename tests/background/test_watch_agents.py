@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 
 from gateway.immune.moves import healing, treated
 from gateway.immune.settings import Immune
@@ -53,6 +54,19 @@ async def test_hard_evidence_blocks_an_agent_and_opens_its_incident(redis_url: s
         assert incident.diagnoses[0].cause == "infinite_loop"
         assert any(entry.action == "find:tool_loop" for entry in one.audit)
         await until(lambda: "agt_1" in one.healing.looked)
+
+
+async def test_loops_that_come_again_in_each_new_conversation_slow_the_agent_down(redis_url: str) -> None:
+    async with watching(redis_url) as one:
+        for place in range(40):
+            one.feed.vitals(call("agt_1", place))
+        await caught_up(one, "agt_1", 40)
+        for talk in range(3):
+            one.feed.finding(replace(loop("agt_1", hard=False), conversation=f"again {talk}"))
+        await one.told()
+        await until(lambda: one.prescriptions.case("agt_1") is not None)
+        assert (one.prescriptions.case("agt_1").throttled or "").startswith("tool_loop")
+        assert one.quarantine.blocked == {}
 
 
 async def test_nobody_is_blocked_in_shadow_and_everything_is_told(redis_url: str) -> None:
