@@ -30,6 +30,7 @@ PUBLIC_KEY = "public_key"
 _TRIM_SECONDS = 3600.0
 _SIGNED_SECONDS = 10.0
 _SIGNED_TRIES = 100
+_UNTOLD_SECONDS = 60.0
 _LAST_WORDS = 1.0  # seconds for shipping what is left at the end; the next start ships what is left of that
 
 
@@ -68,6 +69,7 @@ class KeepAudit:
         # Threads of its own: those of the loop look up the names of providers, and many may ask for proofs at once.
         self._threads = ThreadPoolExecutor(2, "proofs")
         self._verifying: asyncio.Task[Report] | None = None
+        self._untold_until = 0.0
 
     async def begin(self) -> None:
         """Begin a chain.
@@ -119,10 +121,13 @@ class KeepAudit:
 
     async def verify(self) -> Report:
         """Check the chains of this machine, with the checkpoints that Redis has if it answers. It takes a while where
-        much is kept: whoever asks meanwhile, or again, is told what comes of it."""
-        if self._verifying is None or self._verifying.done():
+        much is kept: whoever asks meanwhile, or soon again if nobody waited for it, is told what comes of it."""
+        clock = asyncio.get_running_loop().time
+        if self._verifying is None or (self._verifying.done() and clock() >= self._untold_until):
             self._verifying = asyncio.create_task(self._verified())
-        return await asyncio.shield(self._verifying)
+        report = await asyncio.shield(self._verifying)
+        self._untold_until = 0.0
+        return report
 
     async def _verified(self) -> Report:
         signer = self.audit.signer
@@ -130,10 +135,12 @@ class KeepAudit:
         kept: list[str] = []
         with contextlib.suppress(StoreUnavailable):  # then the ends of chains are held by less
             kept = [head.note for head in await self.copy.heads()]
-        place, own = self.audit.root, self.audit.chain
-        return await asyncio.get_running_loop().run_in_executor(
+        place, own, loop = self.audit.root, self.audit.chain, asyncio.get_running_loop()
+        report = await loop.run_in_executor(
             self._threads, lambda: verify_all(place, signer.deployment, signer.public_key, kept, own=own)
         )
+        self._untold_until = loop.time() + _UNTOLD_SECONDS
+        return report
 
     async def prove(self, chain: str, seq: int) -> Proof:
         """As `spool.proof.prove`."""

@@ -57,7 +57,7 @@ async def test_a_record_is_kept_shipped_verified_and_closed(tmp_path: Path, redi
 async def test_many_who_want_the_record_checked_have_it_checked_once(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They take no thread from others, and who gave up waiting is told the next time."""
+    """They take no thread from others."""
     begun, go_on = threading.Semaphore(0), threading.Event()
 
     def slow(*given: Any, **more: Any) -> Report:
@@ -69,15 +69,29 @@ async def test_many_who_want_the_record_checked_have_it_checked_once(
     connection = Connection(redis_url, op_timeout=5)
     keep = keeper(tmp_path, connection)
     await keep.begin()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await keep.verify()
     asked = [asyncio.create_task(keep.verify()) for _ in range(50)]
     await asyncio.to_thread(begun.acquire)
     assert await asyncio.gather(*(asyncio.to_thread(int, "7") for _ in range(50))) == [7] * 50
     go_on.set()
     reports = await asyncio.gather(*asked)
     assert all(one is reports[0] for one in reports) and not begun.acquire(blocking=False)
+    assert await keep.verify() is not reports[0]
+    await keep.end()
+    await connection.close()
+
+
+async def test_who_gave_up_waiting_is_told_the_next_time(tmp_path: Path, redis_url: str) -> None:
+    connection = Connection(redis_url, op_timeout=5)
+    keep = keeper(tmp_path, connection)
+    await keep.begin()
+    given_up = asyncio.create_task(keep.verify())
+    await asyncio.sleep(0)  # it has begun
+    given_up.cancel()
+    assert keep._verifying is not None
+    await asyncio.wait([keep._verifying])
+    under_way = keep._verifying
+    assert await keep.verify() is under_way.result()
+    assert await keep.verify() is not under_way.result()
     await keep.end()
     await connection.close()
 
