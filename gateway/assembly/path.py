@@ -82,12 +82,13 @@ class Path:
     def __init__(self, settings: Settings, kept: Secrets, state: State, recording: Recording) -> None:
         self._settings, self._state, self._recording = settings, state, recording
         self._wall_clock = time.time  # noqa: TID251 - sightings are dated
-        self._timeouts = Timeouts(**settings.timeouts.model_dump())
+        self.timeouts = Timeouts(**settings.timeouts.model_dump())
         self._breaker = breaker = Breaker(random.random)
         self._note_health, self.provider_health = watched_health(state.store, breaker, state.control.replica)
         self.client = Client(
-            connect=self._timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name)
+            connect=self.timeouts.connect, may_retry=lambda provider: not breaker.is_open(provider.name)
         )
+        self.active: set[Exchange] = set()
         self.noticing = Noticing(kept, state, lambda agent: self.immune_settings.of(agent))
         self.guard = self._guard()
         self.prices = Prices(self._provider_url, clock=time.time, own=load_prices(settings))  # noqa: TID251 - dates
@@ -98,8 +99,8 @@ class Path:
         )
         self.reserve = self._reserving()
         self.policies_refused = 0
-        self.jwks: FollowJWKS | None = None
-        self.prover = Prove(state.identities.verified, self._tokens(kept))
+        tokens, self.jwks = self._tokens(kept)
+        self.prover = Prove(state.identities.verified, tokens)
         self.process = Process(time.monotonic)
         self.presenting = present(settings, state, self._wall_clock)
         unsanctioned = self.noticing.evidence.unsanctioned
@@ -110,19 +111,13 @@ class Path:
         self.bodies = HoldBudget(max(_BODY_BYTES, settings.max_body_bytes))
         self.identify = self._identify(kept)
         self.forward = forward_phase(
-            settings, self.client, self._breaker, self._timeouts, own_keys(kept), self.telemetry.outgoing
+            settings, self.client, self._breaker, self.timeouts, own_keys(kept), self.telemetry.outgoing
         )
-        self.pipeline = self._pipeline(kept)
+        profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
+        self.treating = treat(kept, state, self.policies, profiler, self._goes_to_openai)
+        self.pipeline = self._pipeline(kept, profiler)
         self.mcp = MCPPath(settings, kept, state, recording, self)
         self.merge_providers = MergeProviders(state.made_providers, *builders(settings), self._use_providers)
-
-    @property
-    def active(self) -> set[Exchange]:
-        return self.pipeline.active
-
-    @property
-    def timeouts(self) -> Timeouts:
-        return self._timeouts
 
     def engine_of(self, exchange: Exchange) -> Engine:
         """The policies that an exchange is judged by, from end to end."""
@@ -130,7 +125,7 @@ class Path:
 
     def duties(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What has to go on as long as the process serves."""
-        timeouts = self._timeouts
+        timeouts = self.timeouts
         tick = min(0.25, min(timeouts.first_byte, timeouts.idle, timeouts.whole, timeouts.total) / 8)
         return (
             *([] if self.jwks is None else [self.jwks.run()]),
@@ -171,11 +166,10 @@ class Path:
         )
 
     def _guard(self) -> Guard:
-        self._under_way: set[Exchange] = set()
         return Guard(
             self._state.control,
             self._state.quarantine,
-            self._under_way,
+            self.active,
             strict=self._settings.on_state_loss == "strict",
             audit=self._recording.log.later,
             evaded=self.noticing.evidence.evaded,
@@ -226,13 +220,11 @@ class Path:
         calls = self._state.calls
         return (NoteRequests(calls.note, self._state.modes.of, self._wall_clock),) if calls.on else ()
 
-    def _pipeline(self, kept: Secrets) -> Pipeline:
+    def _pipeline(self, kept: Secrets, profiler: Profiler) -> Pipeline:
         settings, state, record = self._settings, self._state, self._recording.phase
-        profiler = Profiler(root_of(kept), clock=time.monotonic, chains=state.chains)
-        treating = treat(kept, state, self.policies, profiler, self._goes_to_openai)
         refine, owing, earlier = self._refine(), Owing(state.withheld), Earlier(root_of(kept), state.said)
         routes, presenting = RouteAgents(state.routes.provider_of), self.presenting.gate
-        noticing, self.treating = self.noticing, treating
+        noticing, treating = self.noticing, self.treating
         identified: tuple[Gate, ...] = (profiler, refine, routes, self.guard, *noticing.known)
         known: tuple[Gate, ...] = (*identified, treating.gate, *noticing.changed, presenting)
         past = self._past_calls()
@@ -252,7 +244,7 @@ class Path:
             Inspect(
                 self.guard.judging(past.of),
                 HoldBudget(_HELD_BYTES),
-                self._timeouts,
+                self.timeouts,
                 time.monotonic,
                 self.begun,
                 noticing.capping,
@@ -261,7 +253,7 @@ class Path:
                 (*remembered, *noticing.observers, self.reserve.settle, record.outcome, self.telemetry.observe)
             ),
             begin=self.telemetry.begin,
-            active=self._under_way,
+            active=self.active,
             over=self.telemetry.over,
         )
 
@@ -299,13 +291,13 @@ class Path:
             clock=time.monotonic,
         )
 
-    def _tokens(self, kept: Secrets) -> IssuerTokens | None:
+    def _tokens(self, kept: Secrets) -> tuple[IssuerTokens | None, FollowJWKS | None]:
         given, clock = self._settings.jwt, time.time  # noqa: TID251 - tokens expire at a date
         if given is None:
-            return None
+            return None, None
         reader = TokenReader(given.issuer, given.audience, given.claim, root_of(kept), clock=clock)
-        self.jwks = FollowJWKS(given.jwks, reader.use, clock=time.monotonic)
-        return IssuerTokens(reader, self.jwks.refresh)
+        jwks = FollowJWKS(given.jwks, reader.use, clock=time.monotonic)
+        return IssuerTokens(reader, jwks.refresh), jwks
 
     def _telemetry(self, kept: Secrets) -> Telemetry:
         around = Surroundings(
