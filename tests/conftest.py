@@ -1,5 +1,6 @@
 """Fixtures every test may use; each comes from one module of `tests.support`."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,13 @@ QUICK = tuple(f"tests/{room}/" for room in ("identity", "ledger", "model", "poli
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Measuring())
+    gc.disable()  # until everything is collected, nothing is garbage
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests, looked through for cycles again and again, would take longer than most of them."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
