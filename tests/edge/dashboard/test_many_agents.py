@@ -1,5 +1,6 @@
 """A page with a thousand agents, and with agents that choose their names to do harm."""
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -47,10 +48,16 @@ def a_thousand_agents(world: World) -> None:
 
 def first_of(page: Page, name: str) -> None:
     """Waits until this agent is the first row, and the lines of all rows are drawn."""
-    page.until(
-        f"document.querySelector('tbody a').textContent === {json.dumps(name)} && "
-        "!document.querySelector('tbody').textContent.includes('…')"
-    )
+    page.until(f"document.querySelector('tbody a').textContent === {json.dumps(name)}")
+
+    def drawn() -> bool:
+        with contextlib.suppress(AssertionError):
+            page.until("!document.querySelector('tbody').textContent.includes('…')", within=3.0)
+            return True
+        looked(page, 1)  # what a busy Redis refused is asked for at the next look
+        return False
+
+    eventually(drawn)
 
 
 def looked(page: Page, times: int) -> None:
@@ -58,9 +65,11 @@ def looked(page: Page, times: int) -> None:
     for _ in range(times):
         page.run(
             "new Promise(done => {"
-            "new MutationObserver((seen, it) => { it.disconnect(); done(); })"
+            "const look = () => document.dispatchEvent(new Event('visibilitychange'));"
+            "const again = setInterval(look, 2000);"  # a look that a busy Redis refused writes nothing
+            "new MutationObserver((seen, it) => { it.disconnect(); clearInterval(again); done(); })"
             ".observe(document.querySelector('tbody'), {childList: true, subtree: true});"
-            "document.dispatchEvent(new Event('visibilitychange')); })"
+            "look(); })"
         )
 
 
@@ -102,7 +111,7 @@ def test_a_thousand_agents_are_fifty_rows_that_do_not_grow(world: World, signed_
     page.run(COUNT_WORK)
     page.fill("select[name=sort]", "name")
     first_of(page, "agent 0000")
-    looked(page, 2)
+    looked(page, 1)
     before = counted(page)
     page.click("Next")
     first_of(page, "agent 0050")
@@ -110,7 +119,7 @@ def test_a_thousand_agents_are_fifty_rows_that_do_not_grow(world: World, signed_
     first_of(page, "agent 0000")
     assert page.run("work.rows") <= 150  # fifty for each of the three
     page.run("work.rows = 0")
-    looked(page, 10)
+    looked(page, 4)
     assert page.run("work.rows") == 0  # rows that are there stay
     assert page.run("document.querySelectorAll('tbody tr').length") == 50
     after = counted(page)
