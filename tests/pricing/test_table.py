@@ -1,5 +1,7 @@
 """Which price holds."""
 
+import pytest
+
 from gateway.pricing.own import read_prices
 from gateway.pricing.price import FREE
 from gateway.pricing.table import Prices
@@ -37,6 +39,7 @@ def test_the_operators_own_price_goes_first_also_for_the_stub_models() -> None:
     assert prices.price("stub", "stub-echo") is FREE
 
 
+@pytest.mark.exhaustive
 def test_made_up_models_fill_no_memory() -> None:
     prices = _prices()
     for number in range(5000):

@@ -172,6 +172,7 @@ def test_a_stream_closed_while_waiting_fails_and_nothing_leaves() -> None:
     assert budget.used == 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [*names("responses"), *names("messages")])
 @pytest.mark.parametrize("patience", [0, 1, 1000])
 @pytest.mark.parametrize("judge", [allow_all, deny_all], ids=["allowed", "denied"])

@@ -21,6 +21,7 @@ def cuts(data: bytes) -> range:
 RELEASABLE = [name for name in TRANSCRIPTS if name not in CUT_SHORT | ENDED_BY_ERROR]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", RELEASABLE)
 def test_with_nothing_to_deny_the_stream_leaves_as_it_came_wherever_it_is_cut(name: str) -> None:
     data = load(name)
@@ -31,6 +32,7 @@ def test_with_nothing_to_deny_the_stream_leaves_as_it_came_wherever_it_is_cut(na
     assert Run(dialect_of(name), allow_all, (data[i : i + 1] for i in range(len(data)))).out == data
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_no_byte_of_a_denied_call_leaves_wherever_the_stream_ends(name: str) -> None:
     data = load(name)
