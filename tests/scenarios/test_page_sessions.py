@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.edge.dashboard.sessions import COOKIE
+from tests.support.certificates import CertificateFiles
 from tests.support.gateway import ADMIN_KEY, SECRET, GatewayProcess, eventually, running_gateway, spawn_gateway
 from tests.support.redis import RedisServer
 
@@ -149,3 +150,17 @@ def test_where_operators_have_a_port_of_their_own_the_whole_page_is_there_and_no
         shown = {"x-admin-key": ADMIN_KEY}
         assert httpx.post(f"{one.url}/api/gateway/session", headers=shown).status_code == 404
         assert httpx.get(f"{url}/dashboard", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_over_tls_browsers_keep_the_cookie_from_plain_connections(shared_redis: RedisServer, tmp_path: Path) -> None:
+    files = CertificateFiles(tmp_path)
+    env = {
+        "GATEWAY_REDIS_URL": shared_redis.url,
+        "GATEWAY_REDIS_PREFIX": f"tls{secrets.token_hex(4)}:",
+        "GATEWAY_TLS_CERT_FILE": str(files.cert),
+        "GATEWAY_TLS_KEY_FILE": str(files.key),
+    }
+    with running_gateway("--stub", env=env) as one, httpx.Client(verify=files.trust(), timeout=20) as client:
+        shown = {"x-admin-key": ADMIN_KEY, "x-forwarded-proto": "http"}
+        answer = client.post(f"{one.url}/api/gateway/session", headers=shown)
+        assert "; Secure" in answer.headers["set-cookie"]
