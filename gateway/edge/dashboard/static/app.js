@@ -3,6 +3,7 @@
 import * as api from "/dashboard/api.js";
 import { fill, h, plain, say } from "/dashboard/dom.js";
 import { Live } from "/dashboard/live.js";
+import { nameOf } from "/dashboard/names.js";
 import { announce, field, oneAtATime } from "/dashboard/ui.js";
 
 const VIEWS = [
@@ -18,6 +19,7 @@ const VIEWS = [
 const BELOW = new Map([["agent", ["agent", "agents"]], ["incident", ["incident", "healing"]]]);
 const RANK = { viewer: 0, operator: 1, admin: 2 };
 const LEAST_PAUSE = 5_000; // milliseconds between two looks
+const TRY_AGAIN = 2_000; // milliseconds after a look that failed
 const SHARE = 20; // a look may take one part in so many of the time
 const GATHER = 250; // milliseconds in which events are gathered
 const RENEW = 10 * 60_000;
@@ -182,7 +184,7 @@ live.watch((kind, event) => {
   const { data } = event;
   if (kind.startsWith("approval.")) showPending();
   if (kind === "mode") showMode();
-  if (kind === "lifecycle" && WORTH.has(data.state)) announce(`${data.agent_id} is ${data.state} now.`);
+  if (kind === "lifecycle" && WORTH.has(data.state)) announce(`${nameOf(data.agent_id)} is ${data.state} now.`);
   if (kind === "approval.requested") announce("An approval waits for a person.");
   if (kind === "immune.alert") announce("The immune system asks for a person.", "error");
 });
@@ -228,11 +230,13 @@ function keepFresh(view, context, main) {
   let over = false;
   let timer;
   let problem = null;
+  main.setAttribute("aria-busy", "true"); // until there is something to see
   const look = oneAtATime(async () => {
     if (over || document.hidden) return;
     const began = performance.now();
     try {
       await view.update();
+      if (!over) main.removeAttribute("aria-busy");
       problem?.remove();
       problem = null;
     } catch (error) {
@@ -242,7 +246,7 @@ function keepFresh(view, context, main) {
       if (error.status === undefined) console.error(error);
     }
     clearTimeout(timer);
-    if (!over) timer = setTimeout(look, Math.max(LEAST_PAUSE, SHARE * (performance.now() - began)));
+    if (!over) timer = setTimeout(look, Math.max(problem ? TRY_AGAIN : LEAST_PAUSE, SHARE * (performance.now() - began)));
   });
   const seen = () => document.hidden || look();
   context.again = look;
@@ -255,6 +259,7 @@ function keepFresh(view, context, main) {
   look();
   return () => {
     over = true;
+    main.removeAttribute("aria-busy");
     clearTimeout(timer);
     unwatch();
     view.leave?.();

@@ -2,12 +2,13 @@
 
 import { get, id, post } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { ago, chip, many, percent, sigma, when, words } from "/dashboard/format.js";
+import { ago, BLOCKED, chip, many, percent, sigma, when, words } from "/dashboard/format.js";
 import { agentLink } from "/dashboard/names.js";
 import { attempt, empty, facts, field, part, table, values } from "/dashboard/ui.js";
 
 const CAUSES = ["prompt_drift", "prompt_injection", "infinite_loop", "tool_instability", "memory_corruption",
   "cost_overrun", "external_cause", "unknown"];
+const SAID = { approve: "approved", reject: "rejected" };
 const BLOCKED_NOW = ["QUARANTINED", "EXHAUSTED"];
 
 /** What it most likely was, in words. */
@@ -16,17 +17,24 @@ export const causeOf = (one) => words(one.actual_cause ?? one.diagnoses[0]?.caus
 /** What was done last, in words. */
 export function doneLast(one) {
   const last = one.actions.at(-1);
-  return last ? deed(last) : "nothing done yet";
+  if (last) return deed(last);
+  return BLOCKED.has(one.state) ? "blocked; no remedy tried yet" : "nothing done yet";
 }
 
-const deed = (action) => `${words(action.action).replace("ask:", "asked to ")}: ${words(action.outcome)}`;
+/** An action and what became of it, such as `ask:heal` and `pending`, `reject` and `by root`. */
+function deed({ action, outcome }) {
+  const what = SAID[action] ?? words(action).replace("ask:", "asked to ");
+  return outcome.startsWith("by ") ? `${what} ${outcome}` : `${what}: ${words(outcome)}`;
+}
+
+const found = (one) => (one.findings.length ? many(one.findings.length, "finding") : "by a person");
 
 /** An incident as a line of a list; `agent`: whether it says whose it is. */
 export function incidentRow(one, agent = true) {
   return h("li", {}, chip(one.closed_at ? "CLOSED" : one.state),
     h("a", { href: `#/incident/${id(one.incident_id)}` }, given(causeOf(one))),
     agent && (one.agent_id ? agentLink(one.agent_id) : h("span", {}, "many agents")),
-    h("span", { class: "muted" }, `${many(one.findings.length, "finding")} · `, given(doneLast(one))),
+    h("span", { class: "muted" }, `${found(one)} · `, given(doneLast(one))),
     h("span", { class: "muted" }, ago(one.opened_at)));
 }
 

@@ -99,7 +99,7 @@ function explain() {
     if (answer) fill(told, explanation(answer));
   } },
     h("div", { class: "filters" },
-      field({ name: "agent_id", label: "Agent", placeholder: "agt_… (nobody in particular)" }),
+      field({ name: "agent_id", label: "Agent (or nobody)", placeholder: "agt_…" }),
       field({ name: "tool", label: "Tool", placeholder: "restart_service" }),
       field({ name: "action", label: "or action", placeholder: "restart:service" }),
       field({ name: "resource", label: "Resource" }), field({ name: "server", label: "MCP server" }),

@@ -11,8 +11,7 @@ const WAITS = { probing: "one call is tried", ramping: "a part of the calls pass
 export async function show(main, { title }) {
   title("Providers");
   const trouble = h("ul", { class: "rows" });
-  const list = table("Providers", [["Provider"], ["Health"], ["Last 5 minutes"], ["Median latency", "number"], ["Requests today", "number"],
-    ["Errors today", "number"], ["Cost today", "number"], ["Models"], ["Key"]]);
+  const list = table("Providers", [["Provider"], ["Health"], ["Last 5 minutes"], ["Median latency", "number"], ["Today"], ["Models"]]);
   const past = h("ul", { class: "rows" });
   fill(main, heading("Providers"), part("External causes now", trouble), part("Providers", list.node),
     part("External incidents lately", past));
@@ -38,7 +37,8 @@ export async function show(main, { title }) {
 /** [state of the chip, a word, what it means]: the worst that is known. */
 function condition(one, external) {
   const { health } = one;
-  if (health?.circuits.some((circuit) => circuit.state === "open")) return ["DENIED", "not asked", "It failed repeatedly and is given time to recover."];
+  const open = health?.circuits.filter((circuit) => circuit.state === "open").length;
+  if (open) return ["DENIED", `${many(open, "model")} not asked`, "It failed repeatedly and is given time to recover."];
   if (external.some((other) => other.provider === one.name)) return ["DENIED", "troubled", "Many agents suffer at once."];
   if (health?.circuits.length) return ["PROBATION", "recovering", "It gets its load back step by step."];
   if (!health?.calls) return ["", "not asked lately", "No call within five minutes."];
@@ -61,7 +61,8 @@ function provider(one, used, external) {
     [h("span", { class: "chip", "data-state": state, title: means }, told), health?.circuits.slice(0, 3).map(circuitOf)],
     health ? lately(health) : "–",
     [inUnit(health?.latency_ms, "ms"), health?.first_byte_ms != null && h("span", { class: "sub" }, `first token ${inUnit(health.first_byte_ms, "ms")}`)],
-    count(used?.requests ?? 0), used ? `${count(used.errors)} (${percent(used.errors / (used.requests || 1))})` : "0",
-    usd(used?.cost_usd ?? 0), given(one.models.join(", ") || "any other"), one.has_key ? "its own" : "the caller's",
+    used ? [many(used.requests, "call"), h("span", { class: "sub" },
+      `${count(used.errors)} failed or refused · ${count(used.tokens)} tokens · ${usd(used.cost_usd)}`)] : "–",
+    [given(one.models.join(", ") || "any other"), h("span", { class: "sub" }, one.has_key ? "with its own key" : "with the caller's key")],
   ];
 }
