@@ -40,6 +40,8 @@ class Load:
             if answer.status_code == 503:  # Redis was slower than a request may wait, on a machine with other work
                 continue
             assert answer.status_code == 200, answer.text
+            if "x-ratelimit-limit-requests" not in answer.headers:  # likewise: limits are not counted then
+                continue
             bounded = int(answer.headers["x-ratelimit-limit-requests"]) - 1_000_000
             (denied,) = answer.json()["choices"][0]["leuko"]["denied"]
             name, _, rule = denied["rule"].partition("/")
