@@ -28,6 +28,7 @@ from gateway.commands import (
     incidents,
     intents,
     keys,
+    metrics,
     mode,
     policy,
     providers,
@@ -56,6 +57,7 @@ def _with_nouns(made: typer.Typer) -> typer.Typer:
     made.add_typer(immune.commands())
     made.command("chaos")(command(chaos.chaos))
     made.command("top")(command(top.top))
+    made.command("metrics")(command(metrics.metrics))
     made.command("connect")(connect.connect)
     made.add_typer(demo.commands())
     return made

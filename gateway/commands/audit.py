@@ -1,5 +1,6 @@
 """`leuko audit`: what was decided and done, and whether the record of it is whole."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,8 @@ Directory = Annotated[
 ]
 PublicKey = Annotated[str | None, typer.Option("--public-key", help="name+id+key; else the one beside the files.")]
 Checkpoints = Annotated[
-    list[Path] | None, typer.Option("--checkpoint", exists=True, dir_okay=False, help="A checkpoint kept elsewhere.")
+    list[Path] | None,
+    typer.Option("--checkpoint", exists=True, dir_okay=False, help="A file of checkpoints kept elsewhere."),
 ]
 
 _COLUMNS = ("time", "entry", "source", "agent_id", "action", "resource", "tool", "allowed", "rule", "result")
@@ -79,13 +81,28 @@ def _verified(directory: Path, public_key: str | None, checkpoints: list[Path]) 
     try:
         # The key beside the record can be changed with the record: whoever has it from elsewhere should name it.
         name, key = read_verifier_key(public_key or (directory / "public_key").read_text("utf-8"))
-        kept = [path.read_text("utf-8") for path in checkpoints]
+        kept = [note for path in checkpoints for note in _notes(path.read_text("utf-8"))]
         report = verify_all(directory, name, key, kept)
     except (OSError, ValueError) as error:
         raise Failure(f"{directory}: {error}") from None
     if not report.verdicts and report.sound:
         raise Failure(f"{directory}: holds no chain; the record is in the directory `audit` of GATEWAY_DATA_DIR")
     return report.shown()
+
+
+def _notes(text: str) -> list[str]:
+    """The signed notes that `leuko audit checkpoint` printed, or the one of a chain's own file. Raises ValueError."""
+    if not text.startswith("{"):
+        return [text]
+    try:
+        return [item["note"] for item in json.loads(text)["items"]]
+    except (KeyError, TypeError):
+        raise ValueError("this is no answer of /audit/checkpoint") from None
+
+
+def checkpoint(session: Session) -> None:
+    """The newest signed checkpoint of every chain, as JSON: kept elsewhere, it shows a record that was cut."""
+    print(json.dumps(session.client.ask("GET", "/audit/checkpoint"), indent=2))
 
 
 def export(
@@ -103,7 +120,7 @@ def export(
 
 
 def commands() -> typer.Typer:
-    verbs = (("tail", tail), ("verify", verify), ("export", export))
+    verbs = (("tail", tail), ("verify", verify), ("checkpoint", checkpoint), ("export", export))
     return group("audit", "What was decided and done.", verbs)
 
 

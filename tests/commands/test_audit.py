@@ -69,6 +69,14 @@ async def test_files_are_checked_without_a_gateway_or_a_key_to_one(
     (tmp_path / "public_key").write_text(public)
     note = str(tmp_path / audit.chain / "checkpoint")
     assert f"{audit.chain}  3     3         yes" in run(*asked, "--checkpoint", note).stdout
+    document = tmp_path / "checkpoints.json"
+    document.write_text(json.dumps({"items": [{"note": Path(note).read_text("utf-8")}]}))
+    assert "yes" in run(*asked, "--checkpoint", str(document)).stdout
+    document.write_text(json.dumps({"items": [{"note": Path(note).read_text("utf-8").replace("leuko", "other")}]}))
+    assert "kept elsewhere" in run(*asked, "--checkpoint", str(document), code=1).stdout
+    for nothing in ('{"items":[{}]}', "{", '{"items":1}'):
+        document.write_text(nothing)
+        assert "Traceback" not in run(*asked, "--checkpoint", str(document), code=1).output
     log = next((tmp_path / audit.chain).glob("*.log"))
     log.write_bytes(log.read_bytes().replace(b"req_1", b"req_2"))
     assert f"{audit.chain}/1" in run(*asked, "--public-key", public, code=1).stdout

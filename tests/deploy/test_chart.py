@@ -5,6 +5,7 @@ import json
 import shlex
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ def test_the_chart_is_of_this_version() -> None:
         LEAST | {"replicas": 0},
         LEAST | {"policies": {"Not a name": {}}},
         LEAST | {"networkPolicy": {"agents": [{}]}},
+        LEAST | {"networkPolicy": {"moreEgress": [{"from": []}]}},
+        LEAST | {"networkPolicy": {"agentNamespaces": [""]}},
+        LEAST | {"enforcement": {"namespaces": ["a.b"]}},
+        LEAST | {"allowedHosts": ["[fd00::1]"]},
+        LEAST | {"allowedHosts": ["https://leuko.example.com"]},
+        LEAST | {"replicas": "2"},
+        LEAST | {"image": {"repository": ""}},
+        LEAST | {"settings": {"timeouts": {"total": 60}, "GATEWAY_AUDIT": "strict"}},
+        LEAST | {"persistence": {"size": "plenty"}},
+        LEAST | {"service": {"type": "ExternalName"}},
+        LEAST | {"podDisruptionBudget": {"maxUnavailable": -1}},
+        LEAST | {"autoscaling": {"enabled": True, "min": 5, "max": 3}},
+        LEAST | {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}},
     ],
     ids=json.dumps,
 )
@@ -126,7 +140,63 @@ def test_a_pod_has_no_rights() -> None:
         assert written == {"/data", "/tmp"}
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"drain": {"stream": 3600, "whole": 3600, "preStop": 60}, "autoscaling": {"enabled": True}},
+        {"replicas": 1, "podDisruptionBudget": {"maxUnavailable": "50%"}},
+        {"persistence": {"enabled": False}, "networkPolicy": {"enabled": False}, "tls": {"secret": "tls"}},
+        {"networkPolicy": {"moreEgress": [{"to": [{"podSelector": {}}], "ports": [{"port": 26379}]}], "agents": []}},
+        {"networkPolicy": {"operators": [], "egress": [], "agentNamespaces": ["a"]}},
+        {"service": {"type": "LoadBalancer", "port": 443, "adminPort": 443}, "topologySpread": []},
+        {"settings": {}, "podDisruptionBudget": {"enabled": False}, "metrics": {"serviceMonitor": {"enabled": True}}},
+        {"settings": {"timeouts": {"idle": 60}}, "allowedHosts": ["fd00::1"], "resources": {}},
+    ],
+    ids=json.dumps,
+)
+def test_odd_values_make_manifests_that_kubernetes_takes(values: dict[str, Any]) -> None:
+    for name in ("leuko", "a" * 53):
+        assert [problem for one in rendered(LEAST | values, name=name) for problem in problems(one, OLDEST)] == []
+
+
+def test_the_autoscaler_waits_no_longer_than_it_may() -> None:
+    manifests = rendered(LEAST | {"drain": {"stream": 3600}, "autoscaling": {"enabled": True}})
+    (policy,) = one(manifests, "HorizontalPodAutoscaler")["spec"]["behavior"]["scaleDown"]["policies"]
+    assert policy["periodSeconds"] == 1800  # the most that Kubernetes takes
+
+
+def test_one_replica_can_be_moved_to_another_node() -> None:
+    budget = one(rendered(LEAST | {"replicas": 1}), "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1 and "minAvailable" not in budget
+
+
+def test_a_changed_secret_of_the_chart_rolls_the_pods_and_is_not_told() -> None:
+    def annotations(key: str) -> dict[str, str]:
+        given = {"redis-url": "redis://redis:6379/0", "admin-key": key, "gateway-secret": SECRET}
+        template = one(rendered({"secret": {"values": given}}), "StatefulSet")["spec"]["template"]
+        return dict(template["metadata"]["annotations"])
+
+    first, second = annotations(ADMIN_KEY), annotations(ADMIN_KEY[::-1])
+    assert {name for name in first if first[name] != second[name]} == {"leuko.io/secret"}
+    assert ADMIN_KEY not in json.dumps(first)
+
+
+def test_the_gateway_reaches_what_it_needs_and_not_what_clouds_tell_their_machines() -> None:
+    more = {"to": [{"namespaceSelector": {"matchLabels": {"name": "tools"}}}], "ports": [{"port": 8080}]}
+    policy = one_policy(rendered(LEAST | {"networkPolicy": {"moreEgress": [more]}}))
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert ports == {53, 6379, 4318, 443, 8080} and policy["egress"][-1] == more
+    (outside,) = [rule["to"] for rule in policy["egress"] if rule["ports"][0]["port"] == 443]
+    blocks = [(ip_network(peer["ipBlock"]["cidr"]), peer["ipBlock"]["except"]) for peer in outside]
+    for address in ("169.254.169.254", "fd00:ec2::254", "fe80::a9fe:a9fe"):
+        inside = [without for block, without in blocks if ip_address(address) in block]
+        assert inside and all(any(ip_address(address) in ip_network(one) for one in without) for without in inside)
+
+
 def test_a_pod_has_the_time_its_streams_need() -> None:
+    longest = rendered(LEAST | {"drain": {"whole": 900}})
+    assert pod(longest)["terminationGracePeriodSeconds"] >= 5 + 2 + 900 + 5
     for seconds in (300, 1200):
         manifests = rendered(LEAST | {"drain": {"stream": seconds}})
         settings = yaml.safe_load(one(manifests, "ConfigMap")["data"]["gateway.yaml"])

@@ -22,13 +22,21 @@ from tests.test_docs import dead_links
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text("utf-8")
 GUIDE = (DEPLOY / "PRODUCTION.md").read_text("utf-8")
 
-_METRIC = 'metric() { curl -s "$GATEWAY_URL/metrics" -H "authorization: Bearer $GATEWAY_ADMIN_KEY" | grep "^$1"; }'
 _PARTS = ("Meaning", "Look", "Act")
 
 
 def sections() -> dict[str, str]:
     found = re.split(r"^## (.+)$", RUNBOOK, flags=re.M)
     return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def test_each_text_is_one_that_people_can_run() -> None:
+    """What is not run by these tests is of other programs, and shell that can be read."""
+    for page in (RUNBOOK, GUIDE):
+        for block in re.findall(r"^```text\n(.*?)^```", page, flags=re.M | re.S):
+            assert not re.search(r"^leuko ", block, re.M), "this can be run"
+            read = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, timeout=20)
+            assert read.returncode == 0, read.stderr
 
 
 def commands(document: str) -> list[str]:
@@ -60,8 +68,9 @@ class World:
             "GATEWAY_ADMIN_KEY": ADMIN_KEY,
             "AGENT": self.agent,
         }
-        command = ["bash", "-c", f"{_METRIC}\n{line}"]
-        return subprocess.run(command, env=env, cwd=self.directory, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            ["bash", "-c", line], env=env, cwd=self.directory, capture_output=True, text=True, timeout=60
+        )
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +86,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         eventually(lambda: len(gateway.admin("/agents").json()["items"]) == 1)
         agent = gateway.admin("/agents").json()["items"][0]["agent_id"]
         gateway.ask("POST", f"/quarantine/{agent}", json={"reason": "a drill"}).raise_for_status()
+        body = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
+        refused = httpx.post(
+            f"{gateway.url}/v1/chat/completions", json=body, headers={"authorization": "Bearer sk-anybody"}
+        )
+        assert refused.status_code == 403
         yield World(gateway.url, directory, agent)
 
 
@@ -99,17 +113,43 @@ def test_each_alert_links_to_its_section() -> None:
 COMMANDS = list(dict.fromkeys(commands(RUNBOOK) + commands(GUIDE)))
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("metric ")])
-def test_each_command_works(world: World, line: str) -> None:
-    ran = world.run(line)
+ANSWERS = {
+    "leuko health --live": r'"status":"ok"',
+    "leuko health": r'"status":"ok"',
+    "curl -s -o": r"^200$",
+    "leuko providers list": r"^default +https://",
+    "leuko audit verify": r"^valid +yes$",
+    "leuko audit checkpoint": r'"note": "leuko',
+    "leuko audit export": r'"action": ?"call:model"',
+    "leuko audit tail --denied --limit 20": r"AGENT .* no .*agent_quarantined",
+    "leuko audit tail --agent": r"AGENT +call:model +stub-echo",
+    "leuko audit tail --limit 20": r"AGENT +call:model +stub-echo",
+    "leuko top --once": r"^1 agents +1 blocked",
+    "leuko quarantine": r"AGENT +QUARANTINED .* a drill +inc_",
+    "leuko incidents list": r"inc_\w+ +AGENT +QUARANTINED",
+    "leuko agents show": r"^state +QUARANTINED$",
+    "leuko agents vitals": r"stub-error-500 +500",
+    "leuko heal": r"AGENT +QUARANTINED",
+    "leuko approvals list --status pending": r"^APPROVAL_ID",
+    "leuko policy list": r"^NAME +VERSION .*\n\w+ +1 ",
+    "leuko policy lint policies/*.yaml": r"^OK$",
+    "leuko keys list": r"^KEY_ID",
+}
+"""What each command has to say, by its beginning, AGENT for the agent it is about."""
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("leuko metrics ")])
+def test_each_command_answers_what_it_is_asked(world: World, line: str) -> None:
+    ran = world.run(f"{line}\n{'cat ' + line.split('> ')[1] if '> ' in line else ''}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    expected = max((begins for begins in ANSWERS if line.startswith(begins)), key=len)
+    assert re.search(ANSWERS[expected].replace("AGENT", world.agent), ran.stdout, re.M), ran.stdout
 
 
 def test_each_metric_that_is_looked_at_is_there(world: World) -> None:
     """What is looked for in it need not have happened."""
-    assert _METRIC in RUNBOOK
-    exported = world.run('metric ""').stdout.splitlines()
-    for name in (line.split()[1] for line in COMMANDS if line.startswith("metric ")):
+    exported = world.run("leuko metrics").stdout.splitlines()
+    for name in (line.split()[2] for line in COMMANDS if line.startswith("leuko metrics ")):
         assert [line for line in exported if line.startswith(name)], f"no metric begins with {name}"
 
 
@@ -139,7 +179,7 @@ def test_a_command_that_is_not_there_is_found() -> None:
 
 
 def test_every_metric_of_every_alert_is_exported(world: World) -> None:
-    exported = set(re.findall(r"^(\w+)", world.run('metric ""').stdout, flags=re.M))
+    exported = set(re.findall(r"^(\w+)", world.run("leuko metrics").stdout, flags=re.M))
     wanted = {re.split(r"[{\[]", one)[0] for rule in alerts() for one in selectors(rule["expr"])}
     assert wanted - exported <= {"up"}  # Prometheus' own
 

@@ -22,6 +22,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.tls.secret }}HTTPS{{ else }}HTTP{{ end }}
 {{- end }}
 
+{{- /* Seconds that a pod may take to go: what a stop waits for, and 15 to close. */ -}}
+{{- define "leuko.grace" -}}
+{{- with .Values.drain }}{{ add .preStop (max .whole .stream) 15 }}{{ end }}
+{{- end }}
+
 {{- /* gateway.yaml. What other parts of the pod rely on wins over what was set. */ -}}
 {{- define "leuko.settings" -}}
 {{- $given := deepCopy .Values.settings }}
