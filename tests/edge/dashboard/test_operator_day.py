@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.edge.dashboard.conftest import World
+from tests.edge.dashboard.conftest import INGEST_KEY, World
 from tests.support.browser import Page
 from tests.support.gateway import ADMIN_KEY, eventually
 
@@ -206,6 +206,22 @@ def test_an_earlier_version_of_a_policy_is_shown_with_what_was_changed_since(
     signs = "[...document.querySelectorAll('.lines span')].map(n => n.dataset.sign + n.textContent.slice(1).trim())"
     changed = [one for one in page.run(signs) if one[0] != " "]
     assert changed == ['-"delete:*"', '+"drop:*"']
+
+
+def test_what_an_agent_has_declared_is_shown_and_revoked(world: World, signed_in: Callable[..., Page]) -> None:
+    api = f"{world.gateway.url}/api/v1"
+    headers = {"authorization": f"Bearer {INGEST_KEY}"}
+    made = httpx.post(f"{api}/agents/register", json={"name": "planner"}, headers=headers).json()
+    plan = {"goal": "look at the <b>invoices</b>", "steps": [{"tool": "get_invoice", "max_uses": 3}]}
+    asked = httpx.post(f"{api}/intents", json=plan, headers={"authorization": f"Bearer {made['api_key']}"})
+    assert asked.status_code == 201, asked.text
+    page = signed_in()
+    go(page, f"agent/{made['agent_id']}", "look at the <b>invoices</b>")
+    page.reads("get_invoice 0 of 3 used")
+    page.click(f"Revoke {asked.json()['intent_id']}")
+    page.click("Revoke", "document.querySelector('dialog')")
+    page.reads("Revoked.")
+    page.until("!document.querySelector('main').innerText.includes('get_invoice 0 of 3')")
 
 
 def test_the_page_is_used_without_a_mouse(world: World, signed_in: Callable[..., Page]) -> None:
