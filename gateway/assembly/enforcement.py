@@ -56,7 +56,7 @@ def contain_agents(
         ContainedAgents(store),
         holds=holds,
         name_of=name_of,
-        tell=events.notify,
+        notify=events.notify,
         audit=audit,
         alert=alert,
         clock=time.monotonic,

@@ -175,7 +175,7 @@ class State:
             self.store.watch(),
             self.control.run(),
             forget_idle_agents(self.identities.registry, idle_seconds=self._idle_seconds),
-            self._count_agents(),
+            self._keep_sightings(),
             self.forms.run(),
             self.chains.run(),
             self.withheld.run(),
@@ -194,7 +194,7 @@ class State:
             self.known_clients.run(),
         )
 
-    async def _count_agents(self) -> None:
+    async def _keep_sightings(self) -> None:
         agents = asyncio.create_task(self.agents.run())
         try:
             await self.credentials.run()

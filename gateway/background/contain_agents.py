@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+from gateway.background.pausing import pause_after
 from gateway.enforcement.enforcement import Enforcement
 from gateway.enforcement.strategy import EnforcementFailed
 from gateway.model.audit import AuditEntry
@@ -24,7 +25,6 @@ Action = Literal["contain", "release"]
 
 _TICK = 0.5
 _IDLE_TICKS = 60
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _AT_ONCE = 16
 
 
@@ -53,8 +53,8 @@ class ContainAgents:
     Args:
         holds: whether this replica looks after an agent now.
         name_of: what an operator called an agent; raises StoreUnavailable.
-        tell: takes events. audit: takes entries. alert: takes what people are to be told, and its id; none of them
-            waits or raises.
+        notify: tells whoever watches the events. audit: takes a line of the record. alert: webhooks: of a kind, with
+            data, once an id. None of them waits or raises.
         clock: monotonic seconds. wall_clock: seconds since the epoch. jitter: a number in [0, 1).
     """
 
@@ -66,7 +66,7 @@ class ContainAgents:
         *,
         holds: Callable[[str], bool],
         name_of: Callable[[str], Awaitable[str | None]],
-        tell: Callable[[str, dict[str, Any]], None],
+        notify: Callable[[str, dict[str, Any]], None],
         audit: Callable[[AuditEntry], None],
         alert: Callable[[str, Mapping[str, Any], str], None],
         clock: Callable[[], float],
@@ -79,7 +79,7 @@ class ContainAgents:
         self._contained = contained
         self._holds = holds
         self._name_of = name_of
-        self._tell = tell
+        self._notify = notify
         self._audit = audit
         self._alert = alert
         self._clock = clock
@@ -219,8 +219,7 @@ class ContainAgents:
         if trouble is None:
             trouble = self._troubles[agent_id] = _Trouble(action, of.blocked_at)
         trouble.tries += 1
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(trouble.tries - 1, 20))
-        trouble.again_at = self._clock() + pause * (0.5 + self._jitter() / 2)
+        trouble.again_at = self._clock() + pause_after(trouble.tries, self._jitter())
         told = tuple((failure.strategy, failure.reason) for failure in failures)
         if told == trouble.told:  # once is enough: the counter says how often
             return
@@ -235,7 +234,7 @@ class ContainAgents:
         self._alert("immune.alert", data, f"{of.incident_id or agent_id}:{action}:{trouble.tries}")
 
     def _say(self, action: Action, kind: str, agent_id: str, of: Contained, data: Mapping[str, Any]) -> None:
-        self._tell(kind, {"agent_id": agent_id, "incident_id": of.incident_id or None, "action": action, **data})
+        self._notify(kind, {"agent_id": agent_id, "incident_id": of.incident_id or None, "action": action, **data})
         failed = kind == "enforcement.failed"
         self._audit(
             AuditEntry(

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
+from gateway.background.pausing import LONGEST_PAUSE, pause_after
 from gateway.background.webhook import Webhook
 from gateway.model.signature import sign
 from gateway.store.approval_record import Approval
@@ -33,7 +34,6 @@ _POLL_SECONDS = 1.0
 _TRY_SECONDS = 15.0
 _SPARE_SECONDS = 5.0
 _AT_ONCE = 8
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _NEWS_LIFE = 86_400.0
 _PENDING = 1000
 _INTERVAL = 0.05  # seconds
@@ -236,7 +236,7 @@ class SendWebhooks:
                 self._gone.add(webhook.endpoint)
                 await self._give_up(webhook, message, "its receiver is gone for good and is told nothing more")
                 return
-            pause = max(told, self._pause(message.tries))
+            pause = max(told, pause_after(message.tries, self._jitter()))
             log.info("a webhook at %s was not delivered (%s)", _host(webhook), status or "no answer")
             await self._queues.again(webhook.endpoint, message.id, pause)
 
@@ -264,11 +264,6 @@ class SendWebhooks:
         log.error("a webhook at %s is given up: %s", _host(webhook), why)
         await self._queues.done(webhook.endpoint, message.id)
 
-    def _pause(self, tries: int) -> float:
-        """Twice as long each time, less up to a half, so that many messages do not come back at one moment."""
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(tries - 1, 20))
-        return longest * (0.5 + self._jitter() / 2)
-
 
 def _message_id(kind: str, id: str) -> str:
     """It becomes a header, so whatever else an id may be made of is hashed."""
@@ -277,7 +272,7 @@ def _message_id(kind: str, id: str) -> str:
 
 
 def _retry_after(text: str) -> float:
-    return min(float(text), _LONGEST_PAUSE) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
+    return min(float(text), LONGEST_PAUSE) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
 
 
 def _host(webhook: Webhook) -> str:

@@ -17,6 +17,7 @@ import httpx
 from gateway.demo.simulated_behaviour import WELL, Behaviour
 from gateway.demo.simulated_roles import RISKY, ROLES, Role
 
+_MODEL = "stub-script"
 _SDK = "2.9.0"
 _DELAY_MS = 30.0
 _SPREAD = 0.25  # of the logarithm of lengths and times
@@ -71,10 +72,9 @@ class SimulatedAgent:
         chance: random.Random,
         role: Role = ROLES[0],
         user_agent: str = f"OpenAI/Python {_SDK}",
-        model: str = "stub-script",
         delay_ms: float = _DELAY_MS,
     ) -> None:
-        self.name, self.credential, self.role, self.user_agent, self.model = name, credential, role, user_agent, model
+        self.name, self.credential, self.role, self.user_agent = name, credential, role, user_agent
         self.behaviour = WELL
         self.agent_id = ""
         self.answered = 0
@@ -141,7 +141,7 @@ class SimulatedAgent:
         if ill.status is not None:
             stub["status"] = ill.status
         offered = [self._tool(name) for name in (self.role.tool, RISKY)]
-        return {"model": self.model, "messages": self._messages, "tools": offered, "stub": stub}
+        return {"model": _MODEL, "messages": self._messages, "tools": offered, "stub": stub}
 
     async def _send(self, body: dict[str, Any], ill: Behaviour) -> Answer:
         headers = {

@@ -122,7 +122,7 @@ class World:
             Counting(self.connection),
             holds=holds,
             name_of=name_of,
-            tell=lambda kind, data: self.events.append((kind, data)),
+            notify=lambda kind, data: self.events.append((kind, data)),
             audit=self.audit.append,
             alert=lambda kind, data, id: self.alerts.append((kind, dict(data), id)),
             clock=lambda: self.now,

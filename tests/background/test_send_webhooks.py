@@ -120,7 +120,7 @@ async def test_each_receiver_gets_what_it_wants(redis_url: str, receiver: Receiv
 async def test_a_receiver_that_fails_is_tried_again_under_the_same_id(
     redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.background.send_webhooks._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("gateway.background.pausing._FIRST_PAUSE", 0.02)
     answers = iter(["500 Oops", "302 Found\r\nlocation: http://127.0.0.1:1/", None, "429 Slow", "200 OK"])
     receiver.answer = lambda received: next(answers)
     async with replica(redis_url, Webhook(receiver.url, SECRET)) as one:
@@ -159,7 +159,7 @@ async def test_a_receiver_that_is_gone_is_told_nothing_more(redis_url: str, rece
 async def test_what_is_of_no_use_any_more_is_given_up(
     redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.background.send_webhooks._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("gateway.background.pausing._FIRST_PAUSE", 0.02)
     monkeypatch.setattr("gateway.store.approvals.LIFE_SECONDS", 0.5)
     receiver.answer = lambda received: "500 Oops"
     async with replica(redis_url, Webhook(receiver.url, SECRET)) as one:
