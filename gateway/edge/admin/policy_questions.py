@@ -28,6 +28,7 @@ from gateway.policy.verdict import Verdict
 MOST_LISTED = 1_000
 MOST_JUDGED = 10_000
 _AT_ONCE = 20  # records judged while everybody else waits
+_TOGETHER = 2  # documents that viewers have a worker look at; others wait: agents have to be served meanwhile
 NOBODY = Agent("agt_none")
 """An agent that only documents about everyone are about."""
 
@@ -156,8 +157,9 @@ def router(
         clock: seconds since the epoch.
     """
     routes = APIRouter(tags=["policies"], dependencies=[needs("viewer")])
-    _validates(routes, check_document)
-    _replays(routes, in_force, check_document, calls, replay)
+    room = asyncio.Semaphore(_TOGETHER)
+    _validates(routes, check_document, room)
+    _replays(routes, in_force, check_document, calls, replay, room)
 
     @routes.post("/policies/explain", response_model=Explanation, responses={404: {}})
     async def explain(body: Asked) -> dict[str, Any]:
@@ -174,12 +176,13 @@ def router(
     return routes
 
 
-def _validates(routes: APIRouter, check_document: Check) -> None:
+def _validates(routes: APIRouter, check_document: Check, room: asyncio.Semaphore) -> None:
     @routes.post("/policies/validate", response_model=Validity, openapi_extra=ANY_BODY)
     async def validate(request: Request) -> dict[str, Any]:
         """Whether a document could be put in force, its cases included. The first thing that is wrong is said."""
         try:
-            await check_document((await read_body(request)).document)
+            async with room:
+                await check_document((await read_body(request)).document)
         except PolicyError as error:
             return {"valid": False, "problems": [problem_of(error)]}
         return {"valid": True, "problems": []}
@@ -191,11 +194,16 @@ def _replays(
     check_document: Check,
     calls: ReadCalls,
     replay: Callable[[Sequence[Document], Sequence[Document]], Replay],
+    room: asyncio.Semaphore,
 ) -> None:
     @routes.post("/policies/replay", response_model=Replayed)
     async def replay_calls(body: Candidate) -> dict[str, Any]:
         """What recorded requests and calls would have met if this document were in force, in the place of the one of
         its name if there is one, in contrast to what is in force now."""
+        async with room:
+            return await replayed(body)
+
+    async def replayed(body: Candidate) -> dict[str, Any]:
         with refusing("body.document"):
             candidate = await check_document(body.document)
         now = in_force().documents

@@ -1,11 +1,17 @@
 """`/policies/validate`, `/explain` and `/replay`, over a real gateway and Redis."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
 
+from gateway.edge.admin import policy_questions
+from gateway.edge.admin.access import Principal
+from gateway.policy.document import Document, parse
 from tests.edge.admin.conftest import problem, send
 from tests.support.gateway import GatewayProcess, eventually, running_gateway
 from tests.support.redis import RedisServer
@@ -181,3 +187,29 @@ def test_a_candidate_is_tried_on_recorded_calls_and_exactly_what_changes_is_list
     assert (replayed()["changed"], replayed(since=calls[1]["time"])["judged"] < found["judged"]) == (0, True)
     wrong = problem(send(own, "POST", "/policies/replay", {"document": {"name": "x", "alow": []}}), 422)
     assert wrong["errors"][0]["field"] == "body.document.alow"
+
+
+async def test_however_many_documents_viewers_send_two_are_looked_at_together() -> None:
+    """Each may take a thread, or much of the loop, from the agents that are served."""
+    app, going, most = FastAPI(), 0, 0
+
+    @app.middleware("http")
+    async def known(request: Request, following):  # type: ignore[no-untyped-def]
+        request.state.principal = Principal("adk_1", "viewer")
+        return await following(request)
+
+    async def checked(raw: Mapping[str, Any]) -> Document:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        going -= 1
+        return parse(raw, "body")
+
+    unused: dict[str, Any] = dict.fromkeys(("about", "modes", "recall", "calls", "replay", "clock"))
+    app.include_router(policy_questions.router(None, checked, None, **unused))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        asked = [client.post("/policies/validate", json={"name": f"p{n}"}) for n in range(20)]
+        answers = await asyncio.gather(*asked)
+    assert {one.json()["valid"] for one in answers} == {True} and most == 2
