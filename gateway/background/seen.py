@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.background.act_on_agents import Subject
 from gateway.immune.evidence import is_shared
 from gateway.immune.finding import Finding
-from gateway.immune.fleet import Group
+from gateway.immune.fleet import AtWork, Group
 from gateway.immune.record import Record
 from gateway.model.vitals import Vitals
 from gateway.store.watch_feed import Entry
@@ -35,13 +35,17 @@ def answered(vitals: Vitals) -> bool:
     return 200 <= vitals.status < 300 and vitals.error_type is None
 
 
-def groups_of(seen: Iterable[Seen]) -> dict[Group, tuple[set[str], set[str]]]:
+def groups_of(seen: Iterable[Seen]) -> dict[Group, AtWork[set[str]]]:
     """By provider and model, who was at work and who alarmed on what the provider may have caused."""
-    groups: dict[Group, tuple[set[str], set[str]]] = {}
+    groups: dict[Group, AtWork[set[str]]] = {}
     for one in seen:
         if one.group is not None:
-            active, alarming = groups.setdefault(one.group, (set(), set()))
-            active.add(one.record.agent_id)
-            if any(map(is_shared, one.found)):
-                alarming.add(one.record.agent_id)
+            group = groups.get(one.group)
+            if group is None:
+                group = groups[one.group] = AtWork(set(), set(), set())
+            group.active.add(one.record.agent_id)
+            if one.found and any(map(is_shared, one.found)):
+                group.alarming.add(one.record.agent_id)
+                if one.record.state.warm:
+                    group.known.add(one.record.agent_id)
     return groups

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.background.keep_incidents import KeepIncidents
 from gateway.immune.evidence import is_shared
-from gateway.immune.fleet import Group, is_external
+from gateway.immune.fleet import AtWork, Group, is_external
 from gateway.immune.incident import Incident, incident_id_of
 from gateway.immune.record import Record
 from gateway.immune.settings import FleetSettings
@@ -41,7 +41,7 @@ class WatchFleet:
         self._clock = clock
         self._settings = settings
 
-    async def seen(self, groups: Mapping[Group, tuple[set[str], set[str]]]) -> dict[Group, Shared]:
+    async def seen(self, groups: Mapping[Group, AtWork[set[str]]]) -> dict[Group, Shared]:
         """Note which agents were at work and which of them alarmed on what a provider can cause; what follows.
 
         Raises StoreUnavailable.
@@ -49,11 +49,11 @@ class WatchFleet:
         if not groups:
             return {}
         now, found = self._clock(), {}
-        for group, (alarming, active) in (await self._fleet.seen(groups, now)).items():
-            external = is_external(alarming, active, self._settings)
-            found[group] = Shared(external, active >= _COMPANY)
-            if external and groups[group][1]:
-                await self._trouble(group, alarming, active, now)
+        for group, many in (await self._fleet.seen(groups, now)).items():
+            external = is_external(many.alarming, many.active, self._settings, known=many.known)
+            found[group] = Shared(external, many.active >= _COMPANY)
+            if external and groups[group].alarming:
+                await self._trouble(group, many.alarming, many.active, now)
         return found
 
     async def of(self, record: Record) -> Shared:

@@ -2,11 +2,24 @@
 
 from collections.abc import Mapping
 from math import comb
+from typing import Generic, NamedTuple, TypeVar
 
 from gateway.immune.settings import FleetSettings
 
 Group = tuple[str, str]
 """Provider and model."""
+
+
+T = TypeVar("T", covariant=True)
+
+
+class AtWork(NamedTuple, Generic[T]):
+    """The agents of a group, or how many: those at work, those of them that alarmed, those of these that were known
+    before (warm)."""
+
+    active: T
+    alarming: T
+    known: T
 
 
 def tail(alarming: int, agents: int, rate: float) -> float:
@@ -17,9 +30,12 @@ def tail(alarming: int, agents: int, rate: float) -> float:
     return sum(comb(agents, k) * rate**k * (1.0 - rate) ** (agents - k) for k in range(agents, alarming - 1, -1))
 
 
-def is_external(alarming: int, agents: int, settings: FleetSettings | None = None) -> bool:
-    """Whether so many are no coincidence. One or two agents prove nothing about their provider."""
+def is_external(alarming: int, agents: int, settings: FleetSettings | None = None, *, known: int | None = None) -> bool:
+    """Whether so many are no coincidence. One or two agents prove nothing about their provider; nor do newcomers, whom
+    anybody can make up, but as many as there are known ones (all, if None) to say the same."""
     settings = settings or FleetSettings()
+    if known is not None:
+        alarming = min(alarming, 2 * known)
     if alarming < 3 or alarming > agents:
         return False
     # A fleet of thousands alarms by chance every minute; the exact tail of large ones is not needed to see k of n.

@@ -10,7 +10,7 @@ from itertools import islice
 
 import orjson
 
-from gateway.immune.fleet import Group
+from gateway.immune.fleet import AtWork, Group
 from gateway.immune.settings import FleetSettings
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable
@@ -43,28 +43,29 @@ class Fleet:
         self._window_ms = round(window_seconds * 1000)
 
     async def seen(
-        self, groups: Mapping[Group, tuple[Set[str], Set[str]]], now: float | None = None
-    ) -> Mapping[Group, tuple[int, int]]:
-        """How many agents of each group alarmed within the window, and how many were at work.
+        self, groups: Mapping[Group, AtWork[Set[str]]], now: float | None = None
+    ) -> Mapping[Group, AtWork[int]]:
+        """How many agents of each group there were within the window.
 
         Args:
-            groups: the agents that were at work, and those of them that alarmed; of the first two hundred groups.
+            groups: the agents; of the first two hundred groups.
             now: seconds since the epoch.
         """
         at = round((self._clock() if now is None else now) * 1000)
         calls, keys = [], self._connection.keys
         some = dict(islice(groups.items(), _GROUPS))
-        for group, (active, alarming) in some.items():
-            names = [keys.fleet("active", _digest(group)), keys.fleet("alarms", _digest(group))]
-            seen = sorted(active | alarming)[:_AGENTS]
-            bounds = (at, self._window_ms, _AGENTS, math.ceil(self._window_ms / 500))
-            arguments: list[Argument] = [*bounds, len(seen), *seen, *sorted(alarming)[:_AGENTS]]
-            calls.append((names, arguments))
+        for group, one in some.items():
+            digest = _digest(group)
+            arguments: list[Argument] = [at, self._window_ms, _AGENTS, math.ceil(self._window_ms / 500)]
+            for agents in (one.active | one.alarming, one.alarming, one.known):
+                seen = sorted(agents)[:_AGENTS]
+                arguments += [len(seen), *seen]
+            calls.append(([keys.fleet(part, digest) for part in ("active", "alarms", "known")], arguments))
         found = {}
         for group, reply in zip(some, await self._connection.scripts("see_group", calls), strict=True):
             if isinstance(reply, StoreError):
                 raise reply.again()
-            found[group] = (int(reply[0]), int(reply[1]))
+            found[group] = AtWork(*map(int, reply))
         return found
 
     async def reserve_sigma(self, agent_id: str, most: int, known: Iterable[str]) -> bool:

@@ -90,6 +90,7 @@ used by one script.
 | `{immune}:counted` | sorted set | what counts were added for, by the time, ms; the latest 1,000 | for ever |
 | `{fleet}:active:{digest}` | sorted set | agents that asked a model of a provider, by the time, ms | 2 min |
 | `{fleet}:alarms:{digest}` | sorted set | those that alarmed | 2 min |
+| `{fleet}:known:{digest}` | sorted set | those of them that were known before | 2 min |
 | `{fleet}:external` | hash | models of providers that are the cause, since and until when | until it is over |
 | `{fleet}:sigma` | sorted set | agents about to be blocked on statistical evidence, by when, us | 10 s |
 | `{fleet}:caps` | hash | the widest caps of any agent, by model | for ever, 1,000 |
@@ -344,7 +345,7 @@ class Keys:
         return f"{self.prefix}provider_health"
 
     def fleet(self, part: str, digest: str = "") -> str:
-        """`part` is active or alarms, of one group; external, sigma or caps of all."""
+        """`part` is active, alarms or known, of one group; external, sigma or caps of all."""
         return f"{self.prefix}{{fleet}}:{part}" + (f":{digest}" if digest else "")
 
     @property

@@ -6,6 +6,7 @@ from gateway.immune.settings import DEFAULT
 from gateway.model.agent import Agent
 from gateway.store.watch_feed import Entry
 from tests.background.watching import START, call, loop
+from tests.immune.exchanges import watched
 
 GROUP = ("acme", "m-1")
 
@@ -23,7 +24,9 @@ def test_who_was_at_work_and_who_alarmed_is_told_by_provider_and_model() -> None
         seen("agt_2", shared, vitals=call("agt_2", 0)),
         seen("agt_3", loop("agt_3"), finding=loop("agt_3")),
     ]
-    assert groups_of(many) == {GROUP: ({"agt_1", "agt_2"}, {"agt_2"})}
+    assert groups_of(many) == {GROUP: ({"agt_1", "agt_2"}, {"agt_2"}, set())}
+    many[1].record.state = watched(40)
+    assert groups_of(many)[GROUP].known == {"agt_2"}
 
 
 def test_an_entry_is_as_old_as_what_it_tells_of_and_an_order_is_never_too_old() -> None:

@@ -9,6 +9,7 @@ from gateway.immune.finding import Finding
 from gateway.immune.record import new_record
 from gateway.immune.settings import FleetSettings
 from tests.background.watching import Replica, watching
+from tests.store.test_fleet import at_work
 
 GROUP = ("acme", "m-1")
 
@@ -36,8 +37,8 @@ async def test_one_that_alarms_among_many_is_no_provider_in_trouble(one: Replica
     watch = fleet(one, clock)
     agents = {f"agt_{number}" for number in range(10)}
     assert await watch.seen({}) == {}
-    assert await watch.seen({GROUP: (agents, {"agt_0"})}) == {GROUP: Shared(external=False, company=True)}
-    assert await watch.seen({("acme", "m-2"): ({"agt_0"}, {"agt_0"})}) == {("acme", "m-2"): ALONE}
+    assert await watch.seen({GROUP: at_work(agents, {"agt_0"})}) == {GROUP: Shared(external=False, company=True)}
+    assert await watch.seen({("acme", "m-2"): at_work({"agt_0"}, {"agt_0"})}) == {("acme", "m-2"): ALONE}
 
 
 async def test_a_provider_in_trouble_has_one_incident_until_it_is_well_again(one: Replica) -> None:
@@ -45,7 +46,7 @@ async def test_a_provider_in_trouble_has_one_incident_until_it_is_well_again(one
     watch = fleet(one, clock)
     agents = {f"agt_{number}" for number in range(10)}
     for _ in range(3):
-        assert (await watch.seen({GROUP: (agents, agents)}))[GROUP].external
+        assert (await watch.seen({GROUP: at_work(agents, agents)}))[GROUP].external
         await watch.over()
         clock.now += 1
     assert [kind for kind, _ in one.events] == ["incident.opened"]
@@ -60,3 +61,13 @@ async def test_a_provider_in_trouble_has_one_incident_until_it_is_well_again(one
     assert not (await watch.of(record)).external
     found, _ = await one.incidents.page(limit=10)
     assert [(incident.agent_id, incident.state) for incident in found] == [("", "over")]
+
+
+async def test_newcomers_blame_no_provider_without_as_many_that_were_known(one: Replica) -> None:
+    watch, model = fleet(one, Clock()), ("acme", "a model that nobody else uses")
+    puppets = {f"puppet_{number}" for number in range(20)}
+    assert not (await watch.seen({model: at_work(puppets, puppets, set())}))[model].external
+    assert not (await watch.seen({model: at_work({"ill"}, {"ill"})}))[model].external
+    assert (await watch.seen({model: at_work({"one", "two"}, {"one", "two"})}))[model].company
+    mixed, known = {f"agt_{number}" for number in range(10)}, {"agt_0", "agt_1", "agt_2"}
+    assert (await watch.seen({GROUP: at_work(mixed, mixed, known)}))[GROUP].external

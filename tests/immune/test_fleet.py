@@ -22,6 +22,11 @@ def test_the_tail_is_the_binomial_one() -> None:
     assert tail(2, 3, 0.5) == pytest.approx((comb(3, 2) + 1) / 8)
 
 
+@pytest.mark.parametrize(("alarming", "known", "expected"), [(3, 3, True), (3, 2, True), (9, 1, False), (9, 0, False)])
+def test_newcomers_count_as_far_as_known_ones_say_the_same(alarming: int, known: int, expected: bool) -> None:
+    assert is_external(alarming, alarming, known=known) == expected
+
+
 def test_a_large_fleet_is_judged_by_its_share() -> None:
     assert not is_external(100, 10_000)
     assert is_external(1000, 10_000)

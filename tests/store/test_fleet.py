@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from gateway.immune.fleet import Group
+from gateway.immune.fleet import AtWork, Group
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnavailable
 from gateway.store.fleet import Fleet
@@ -19,29 +19,32 @@ def make(connection: Connection) -> Fleet:
     return Fleet(connection, clock=Clock(NOW))
 
 
+def at_work(active: set[str], alarming: set[str], known: set[str] | None = None) -> AtWork[set[str]]:
+    return AtWork(active, alarming, alarming if known is None else known)
+
+
 def agents(count: int, begin: int = 0) -> set[str]:
     return {f"agt_{number}" for number in range(begin, begin + count)}
 
 
 async def test_replicas_see_together_who_was_at_work_and_who_alarmed_in_the_last_minute(connection: Connection) -> None:
     one, other = make(connection), make(connection)
-    assert await one.seen({GPT: (agents(3), agents(1))}) == {GPT: (1, 3)}
-    assert await other.seen({GPT: (agents(3, 2), agents(2)), CLAUDE: (agents(1), set())}, NOW + 30) == {
-        GPT: (2, 5),
-        CLAUDE: (0, 1),
-    }
-    assert await other.seen({GPT: (set(), set())}, NOW + 60) == {GPT: (2, 5)}
-    assert await other.seen({GPT: (set(), set())}, NOW + 61) == {GPT: (2, 5)}
-    assert await other.seen({GPT: (set(), set())}, NOW + 91) == {GPT: (0, 0)}
+    nobody = {GPT: at_work(set(), set())}
+    assert await one.seen({GPT: at_work(agents(3), agents(1), set())}) == {GPT: (3, 1, 0)}
+    both = {GPT: at_work(agents(3, 2), agents(2), {"agt_1"}), CLAUDE: at_work(agents(1), set())}
+    assert await other.seen(both, NOW + 30) == {GPT: (5, 2, 1), CLAUDE: (1, 0, 0)}
+    assert await other.seen(nobody, NOW + 60) == {GPT: (5, 2, 1)}
+    assert await other.seen(nobody, NOW + 61) == {GPT: (5, 2, 1)}
+    assert await other.seen(nobody, NOW + 91) == {GPT: (0, 0, 0)}
     assert await other.seen({}) == {}
 
 
 async def test_what_is_kept_of_a_group_is_bounded_and_goes(connection: Connection) -> None:
     fleet = make(connection)
     for begin in range(0, 6000, 500):
-        counts = await fleet.seen({GPT: (agents(500, begin), agents(500, begin))}, NOW + begin / 1000)
-    assert counts == {GPT: (2000, 2000)}
-    many: dict[Group, tuple[set[str], set[str]]] = {("p", f"m{n}"): (agents(1), set()) for n in range(300)}
+        counts = await fleet.seen({GPT: at_work(agents(500, begin), agents(500, begin))}, NOW + begin / 1000)
+    assert counts == {GPT: (2000, 2000, 2000)}
+    many: dict[Group, AtWork[set[str]]] = {("p", f"m{n}"): at_work(agents(1), set()) for n in range(300)}
     assert len(await fleet.seen(many)) == 200
     keys = await connection.execute("KEYS", "*{fleet}*")
     assert keys and all([0 < await connection.execute("TTL", key) <= 120 for key in keys])
@@ -97,7 +100,7 @@ async def test_without_redis_nobody_is_blocked_on_statistics(own_redis: RedisSer
     own_redis.kill()
     assert not await fleet.reserve_sigma("agt_1", 10, ())
     assert await fleet.reserve_sigma("agt_1", 10, ("agt_1",))
-    for asked in (fleet.external(), fleet.set_external(GPT, 1.0, 2.0), fleet.seen({GPT: (agents(1), set())})):
+    for asked in (fleet.external(), fleet.set_external(GPT, 1.0, 2.0), fleet.seen({GPT: at_work(agents(1), set())})):
         with pytest.raises(StoreUnavailable):
             await asked
     await connection.close()

@@ -85,7 +85,7 @@ def test_the_keys_of_incidents_counts_and_the_fleet_share_their_tags_and_stand_i
     names = [keys.incident("{id}"), keys.incidents_index, keys.incidents_open, keys.incidents_of("{agent}")]
     assert all(name.startswith("{incidents}:") for name in names)
     names += [keys.immune_counts, keys.immune_counted]
-    names += [keys.fleet(part, "{digest}") for part in ("active", "alarms")]
+    names += [keys.fleet(part, "{digest}") for part in ("active", "alarms", "known")]
     names += [keys.fleet(part) for part in ("external", "sigma", "caps")]
     assert len(set(names)) == len(names)
     assert all(f"| `{name}` |" in str(module.__doc__) for name in names)

@@ -1,14 +1,15 @@
 -- Note which agents of one provider and model were at work, and which of them alarmed.
--- KEYS[1]  active (agent by time, ms)     KEYS[2]  alarms (agent by time, ms)
+-- KEYS     active, alarms, known (each agent by time, ms; of those that alarmed, who was known before)
 -- ARGV[1]  now, ms     ARGV[2]  length of the window, ms     ARGV[3]  agents kept     ARGV[4]  life, s
--- ARGV[5]  number n of agents at work, then they     then those that alarmed
--- reply    {KEYS[1], how many alarmed in the window, how many were at work}
-local last = 5 + ARGV[5]
-for place = 1, 2 do
-  local key = KEYS[place]
-  for at = place == 1 and 6 or last + 1, place == 1 and last or #ARGV do
-    redis.call('ZADD', key, ARGV[1], ARGV[at])
+-- then     for each key: number n of agents, then they
+-- reply    {KEYS[1], for each key: how many in the window}
+local at, reply = 5, {KEYS[1]}
+for place, key in ipairs(KEYS) do
+  local last = at + ARGV[at]
+  for agent = at + 1, last do
+    redis.call('ZADD', key, ARGV[1], ARGV[agent])
   end
+  at = last + 1
   redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('(%.0f', ARGV[1] - ARGV[2]))
   local over = redis.call('ZCARD', key) - ARGV[3]
   if over > 0 then
@@ -17,5 +18,6 @@ for place = 1, 2 do
     end
   end
   redis.call('EXPIRE', key, ARGV[4])
+  reply[place + 1] = redis.call('ZCARD', key)
 end
-return {KEYS[1], redis.call('ZCARD', KEYS[2]), redis.call('ZCARD', KEYS[1])}
+return reply
