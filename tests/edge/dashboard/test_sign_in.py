@@ -172,4 +172,7 @@ def test_no_page_of_another_origin_may_even_ask(gateway: GatewayProcess, browser
 
 def test_the_page_answers_only_to_the_names_of_the_gateway(gateway: GatewayProcess) -> None:
     assert httpx.get(f"{gateway.url}/dashboard").status_code == 200
-    assert httpx.get(f"{gateway.url}/dashboard", headers={"host": "evil.example"}).status_code == 421
+    for path in ("/dashboard", "/api/gateway/stats", "/metrics"):
+        answer = httpx.get(gateway.url + path, headers={"host": "evil.example"})
+        assert (answer.status_code, answer.headers["x-content-type-options"]) == (421, "nosniff")
+        assert "content-security-policy" in answer.headers
