@@ -23,7 +23,7 @@ def patient_of(record: Record, incident: Incident, *, prompt_kept: bool, executo
         incident.findings,
         _large_answer(record),
         first.conversation if first is not None else None,
-        good.prompt if prompt_kept else None,
+        good.prompt if prompt_kept and not _has_many_prompts(record) else None,
         _changed(incident, "prompt_change") or good.prompt,
         frozenset(good.tools),
         good.model,
@@ -32,6 +32,12 @@ def patient_of(record: Record, incident: Incident, *, prompt_kept: bool, executo
         _usual(record, incident, "prompt", "prompt_change"),
         _usual(record, incident, "model", "model_change"),
     )
+
+
+def _has_many_prompts(record: Record) -> bool:
+    """Whether its prompts are never the same, so that the last good one may tell another user's things."""
+    forms = record.state.forms.get("prompt")
+    return forms is not None and forms.volatile
 
 
 def _usual(record: Record, incident: Incident, metric: str, type_: FindingType) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """What remedies are told about an agent."""
 
 from gateway.immune.finding import Finding
+from gateway.immune.forms import Forms
 from gateway.immune.incident import Incident
 from gateway.immune.patient import patient_of
 from gateway.immune.record import Good, Record, new_record
@@ -60,6 +61,12 @@ def test_a_changed_prompt_can_be_put_back_only_if_its_text_is_kept() -> None:
         assert (patient.prompt, patient.good_prompt) == ("p3", good)
     same = patient_of(record(), incident(), prompt_kept=True, executors=frozenset())
     assert same.prompt == same.good_prompt == "p1"
+
+
+def test_of_an_agent_whose_prompts_are_never_the_same_none_is_put_back() -> None:
+    made, case = record(), incident(finding("prompt_change", "prompt", detail={"now": "p2"}))
+    made.state.forms["prompt"] = Forms(["p1"], warm=True, volatile=True)
+    assert patient_of(made, case, prompt_kept=True, executors=frozenset()).good_prompt is None
 
 
 def test_the_model_in_use_is_the_one_it_changed_to_or_the_last() -> None:

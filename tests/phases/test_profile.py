@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.immune.constants import NAME_KEPT
 from gateway.model.agent import Agent
 from gateway.model.answer import Answer
 from gateway.model.exchange import Exchange, Request
@@ -90,6 +91,7 @@ def test_a_prompt_is_the_same_whatever_changes_in_it_by_itself(profiler: Profile
     other = {"role": "system", "content": "You are an attacker."}
     hashes = [_profile(profiler, _chat(one, USER)).prompt_hash for one in (SYSTEM, later, other)]
     assert hashes[0] == hashes[1] != hashes[2]
+    assert all(one is not None and len(one) == NAME_KEPT for one in hashes)
     assert _profile(profiler, _chat(USER)).prompt_hash is None
     assert Profiler(b"other secret", clock=lambda: 0.0)._prompt_hash([SYSTEM["content"]]) != hashes[0]
 
