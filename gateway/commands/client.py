@@ -1,20 +1,21 @@
 """The APIs as commands use them. Every failure is one line and an exit code."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ssl import SSLContext
 from typing import Any
 
 import httpx
 
-from gateway.commands.session import given
+from gateway.commands.session import DENIED, FAILED, given
 
-FAILED, DENIED = 1, 3
 _BASE = "/api/gateway"
 _AGENTS_BASE = "/api/v1"
 _PAGE = 1000
 _SECONDS = 30.0
+_TRIES, _PAUSE = 40, 0.25  # seconds
 
 
 class Failure(Exception):
@@ -114,6 +115,21 @@ class AdminClient:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Failure(f"{self.url}: no answer: {error or type(error).__name__}") from None
+
+
+def patient(client: AdminClient) -> Callable[..., Any]:
+    """As `client.ask`, on a machine that is busy: again while Redis is too slow for it."""
+
+    def ask(method: str, path: str, **more: Any) -> Any:
+        for left in reversed(range(_TRIES)):
+            try:
+                return client.ask(method, path, **more)
+            except Failure as failure:
+                if failure.status != 503 or not left:
+                    raise
+            time.sleep(_PAUSE)
+
+    return ask
 
 
 def _check(answer: httpx.Response) -> None:

@@ -3,23 +3,19 @@
 import asyncio
 import os
 import random
-import signal
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.demo.fleet_cases import STORY, Row
 
 if TYPE_CHECKING:
-    from gateway.commands.client import AdminClient
     from gateway.commands.demo_gateway import OwnGateway
 
 _WIDE = 150  # columns of the table where there is no terminal
-_TRIES = 20
 _NARROW = 120  # below it, cells would be a word wide
 _HEADINGS = ("agent", "fault", "found by", "states", "diagnosis", "remedy", "outcome")
 
@@ -38,17 +34,14 @@ def fleet(
     if context.invoked_subcommand is not None:
         return
     from gateway.commands.client import Failure
-    from gateway.commands.demo_gateway import DemoFailure, own_gateway
+    from gateway.commands.demo_gateway import DemoFailure, ended_by_sigterm, own_gateway
     from gateway.demo.fleet_story import StoryFailure
 
-    before = signal.signal(signal.SIGTERM, _end)
     try:
-        with own_gateway(os.environ) as gateway:
+        with ended_by_sigterm(), own_gateway(os.environ) as gateway:
             missing = asyncio.run(_tell(gateway, agents, rate, seed))
     except (DemoFailure, StoryFailure, Failure) as failure:
         missing = [str(failure)]
-    finally:
-        signal.signal(signal.SIGTERM, before)
     for line in missing:
         print(f"leuko: {line}", file=sys.stderr)
     if missing:
@@ -59,7 +52,7 @@ def fleet(
 async def _tell(gateway: "OwnGateway", agents: int, rate: float, seed: int) -> list[str]:
     import httpx
 
-    from gateway.commands.client import AdminClient
+    from gateway.commands.client import AdminClient, patient
     from gateway.demo.fleet_story import FleetStory
 
     settings = " ".join(f"{name}={value}" for name, value in gateway.settings.items())
@@ -68,7 +61,7 @@ async def _tell(gateway: "OwnGateway", agents: int, rate: float, seed: int) -> l
     client = AdminClient(gateway.url, gateway.admin_key)
 
     async def ask(method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
-        return await asyncio.to_thread(_ask, client, method, path, query, body)
+        return await asyncio.to_thread(patient(client), method, path, params=query, body=body)
 
     most = httpx.Limits(max_connections=2 * agents + 10)
     try:
@@ -80,19 +73,6 @@ async def _tell(gateway: "OwnGateway", agents: int, rate: float, seed: int) -> l
     finally:
         client.close()
     return missing
-
-
-def _ask(client: "AdminClient", method: str, path: str, query: dict[str, Any] | None, body: object) -> Any:
-    """Patient with a machine that is busy. Raises Failure."""
-    from gateway.commands.client import Failure
-
-    for attempt in range(_TRIES):
-        try:
-            return client.ask(method, path, params=query, body=body)
-        except Failure as failure:
-            if failure.status != 503 or attempt == _TRIES - 1:
-                raise
-            time.sleep(0.5)
 
 
 def show(rows: Iterable[Row]) -> None:
@@ -120,7 +100,3 @@ def show(rows: Iterable[Row]) -> None:
     for outcome in dict.fromkeys(row.outcome for row in well):
         names = ", ".join(row.agent for row in well if row.outcome == outcome)
         console.print(Text(f"{outcome}: {names}"), soft_wrap=True)
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)

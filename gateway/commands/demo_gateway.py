@@ -82,6 +82,16 @@ def _found_from(environment: Mapping[str, str]) -> str:
 
 
 @contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: nothing of it stays."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def own_gateway(environment: Mapping[str, str], **settings: str) -> Iterator[OwnGateway]:
     """For the length of a block, with these settings besides its own. Raises DemoFailure."""
     with tempfile.TemporaryDirectory(prefix="leuko-demo-", ignore_cleanup_errors=True) as directory:

@@ -1,24 +1,20 @@
 """`leuko demo sysadmin`, `modes`, `ops`, `guard`: stories of one agent each, on a gateway of their own."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from gateway.commands.client import AdminClient
     from gateway.commands.demo_cloud import ServedCloud
     from gateway.commands.demo_gateway import OwnGateway
-    from gateway.demo.walkthrough import Ask, Step, Story
+    from gateway.demo.walkthrough import Step, Story
 
 _ISSUER = "leuko"  # of the tokens of a gateway with the default prefix of its keys
 _SERVER = "cloud"
 _WIDE = 150  # columns of the table where there is no terminal
-_TRIES = 40
-_PAUSE = 0.25  # seconds
 _HEADINGS = ("#", "step", "what came of it", "verdict")
 
 
@@ -57,11 +53,11 @@ def _tell(story: "Story", *, guarded: bool = False) -> None:
     """Exits with 1 if a step did not go as expected. guarded: the cloud executes only what came through the gateway."""
     from gateway.commands.client import Failure
     from gateway.commands.demo_cloud import served_cloud
-    from gateway.commands.demo_gateway import DemoFailure, own_gateway
+    from gateway.commands.demo_gateway import DemoFailure, ended_by_sigterm, own_gateway
 
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         with (
+            ended_by_sigterm(),
             served_cloud() as cloud,
             own_gateway(os.environ, GATEWAY_MCP_SERVERS=f'{{"{_SERVER}": "{cloud.url}"}}') as gateway,
         ):
@@ -71,8 +67,6 @@ def _tell(story: "Story", *, guarded: bool = False) -> None:
     except (DemoFailure, Failure) as failure:
         print(f"leuko: {failure}", file=sys.stderr)
         raise typer.Exit(1) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
     show(steps)
     if not steps or not all(step.ok for step in steps):
         raise typer.Exit(1)
@@ -90,7 +84,7 @@ def _play(story: "Story", cloud: "ServedCloud", gateway: "OwnGateway") -> "list[
     """Raises Failure."""
     import httpx
 
-    from gateway.commands.client import AdminClient, Failure
+    from gateway.commands.client import AdminClient, Failure, patient
     from gateway.demo.walkthrough import Stage
 
     print(f"A gateway of its own, with stub models: {gateway.url}", flush=True)
@@ -98,31 +92,13 @@ def _play(story: "Story", cloud: "ServedCloud", gateway: "OwnGateway") -> "list[
     admin = AdminClient(gateway.url, gateway.admin_key)
     try:
         with httpx.Client(base_url=gateway.url, timeout=60.0, trust_env=False) as http:
-            stage = Stage(http, _patient(admin), cloud.cloud, cloud.url, lambda text: print(text, flush=True))
+            stage = Stage(http, patient(admin), cloud.cloud, cloud.url, lambda text: print(text, flush=True))
             story(stage)
     except httpx.HTTPError as error:
         raise Failure(f"{gateway.url}: no answer: {error or type(error).__name__}") from None
     finally:
         admin.close()
     return stage.steps
-
-
-def _patient(admin: "AdminClient") -> "Ask":
-    """The admin API on a machine that may be busy."""
-    import time
-
-    from gateway.commands.client import Failure
-
-    def ask(method: str, path: str, **more: Any) -> Any:
-        for left in reversed(range(_TRIES)):
-            try:
-                return admin.ask(method, path, **more)
-            except Failure as failure:
-                if failure.status != 503 or not left:
-                    raise
-            time.sleep(_PAUSE)
-
-    return ask
 
 
 def show(steps: "Sequence[Step]") -> None:

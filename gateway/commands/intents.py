@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway.commands.agents import Limit
-from gateway.commands.session import Session, given, group, quoted
+from gateway.commands.session import DENIED, Session, given, group, quoted
 
 _COLUMNS = ("intent_id", "status", "agent_id", "goal", "expires_at", "steps")
-_DENIED = 3
 
 IntentId = Annotated[str, typer.Argument(help="An intent's id, int_….", metavar="INTENT", callback=quoted)]
 AgentKey = Annotated[
@@ -38,7 +37,7 @@ def plan(
     if "approval_id" in answer:
         from gateway.commands.client import Failure
 
-        raise Failure(f"a person has to approve it: leuko approvals approve {answer['approval_id']}", _DENIED)
+        raise Failure(f"a person has to approve it: leuko approvals approve {answer['approval_id']}", DENIED)
 
 
 def show(
@@ -80,10 +79,10 @@ def verify(
     try:
         said = _verified(session, text, wanted)
     except TokenProblem as problem:
-        raise Failure(str(problem), _DENIED) from None
+        raise Failure(str(problem), DENIED) from None
     session.show_one(said)
     if said.get("status", "active") != "active":
-        raise Failure(f"the intent is {said['status']}", _DENIED)
+        raise Failure(f"the intent is {said['status']}", DENIED)
 
 
 def _verified(session: Session, token: str, issuer: str) -> dict[str, Any]:

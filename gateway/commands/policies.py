@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands.session import Output, Session, given, quoted
+from gateway.commands.session import DENIED, Output, Session, given, quoted
 
 _COLUMNS = ("name", "version", "source", "where", "in_force", "enforcement", "updated_at", "updated_by")
 _LOOKED = ("rule", "effect", "matched", "why")
@@ -133,7 +133,7 @@ def explain(
         print()
         session.show(looked, _LOOKED)
     if not found["allowed"]:
-        raise typer.Exit(3)
+        raise typer.Exit(DENIED)
 
 
 def replay(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 
+FAILED, DENIED = 1, 3
+"""Exit codes."""
+
+
 class Output(StrEnum):
     """How answers are printed."""
 

@@ -5,10 +5,10 @@ from contextlib import closing
 import httpx
 import pytest
 
-from gateway.commands.client import AdminClient, Failure
+from gateway.commands.client import AdminClient, Failure, patient
 from tests.commands.conftest import Leuko
 from tests.support.gateway import ADMIN_KEY, GatewayProcess
-from tests.support.upstream import answer, threaded
+from tests.support.upstream import answer, json_answer, threaded
 
 
 def test_each_end_has_its_exit_code(leuko: Leuko, gateway: GatewayProcess) -> None:
@@ -31,6 +31,20 @@ def test_an_answer_that_is_not_the_gateways_is_a_failure_of_one_line(body: bytes
         with pytest.raises(Failure, match="^502 "):
             list(client.lines("/audit/export"))
     assert raised.value.code == 1
+
+
+def test_a_patient_one_asks_again_while_redis_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.commands.client._PAUSE", 0.0)
+    monkeypatch.setattr("gateway.commands.client._TRIES", 2)
+    slow = answer(503, b"{}")
+    script = [slow, json_answer({"items": []}), slow, slow, answer(404, b"{}")]
+    with threaded(script) as other, closing(AdminClient(other.url, "key")) as client:
+        ask = patient(client)
+        assert ask("GET", "/agents") == {"items": []}
+        for status in (503, 404):
+            with pytest.raises(Failure) as raised:
+                ask("GET", "/agents")
+            assert raised.value.status == status
 
 
 def test_lists_are_read_page_by_page(gateway: GatewayProcess) -> None:
