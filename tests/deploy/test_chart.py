@@ -19,9 +19,9 @@ from gateway.settings.names import env_name, in_file
 from gateway.settings.sources import FIELDS
 from tests.deploy.charts import ALL, CHART, LEAST, NEWEST, OLDEST, helm, one, problems, rendered
 from tests.deploy.files import alerts, promtool
+from tests.support.certificates import CertificateFiles
 from tests.support.gateway import ADMIN_KEY, SECRET, eventually, spawn_gateway
 
-POD_IP = "10.1.2.3"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
 
 
@@ -330,16 +330,23 @@ def test_two_installations_in_one_namespace_do_not_meet() -> None:
     assert not first & second
 
 
-def test_the_gateway_starts_with_what_the_chart_makes(tmp_path: Path, redis_url: str) -> None:
+@pytest.mark.parametrize(("tls", "address", "shown"), [("", "10.1.2.3", "10.1.2.3"), ("tls", "fd00::5", "[fd00::5]")])
+def test_the_gateway_starts_with_what_the_chart_makes(
+    tmp_path: Path, redis_url: str, tls: str, address: str, shown: str
+) -> None:
     """The pod's files and variables, at other places and on other ports; Prometheus asks by the pod's address."""
-    manifests = rendered({**LEAST, "policies": {"ops": {"default": "allow"}}, "secret": {"existing": "keys"}})
-    env = pod_here(manifests, tmp_path, {"redis-url": redis_url, "admin-key": ADMIN_KEY, "gateway-secret": SECRET})
+    manifests = rendered({**LEAST, "policies": {"ops": {"default": "allow"}}, "tls": {"secret": tls}})
+    files = CertificateFiles(tmp_path)
+    secrets = {"redis-url": redis_url, "admin-key": ADMIN_KEY, "gateway-secret": SECRET}
+    secrets |= {"tls.crt": files.cert.read_text(), "tls.key": files.key.read_text()}
+    env = pod_here(manifests, tmp_path, secrets, address)
     command = [sys.executable, "-m", "gateway", "check", "--config", str(tmp_path / "etc/leuko/gateway.yaml")]
     checked = subprocess.run(command, env=env, cwd=tmp_path / "etc/leuko", capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0 and "policies: ops" in checked.stdout, checked.stderr
 
     config = str(tmp_path / "etc/leuko/gateway.yaml")
     env |= {"GATEWAY_ADMIN_PORT": "0", "GATEWAY_HOST": "127.0.0.1"}
+    ask = httpx.Client(verify=files.trust(), timeout=20)
     process = spawn_gateway(
         "--config", config, "--stub", env={k: v for k, v in env.items() if k != "PATH"}, secrets=False
     )
@@ -350,19 +357,21 @@ def test_the_gateway_starts_with_what_the_chart_makes(tmp_path: Path, redis_url:
         admin = admin.removesuffix("/api/gateway")
         found = container(manifests)
         for probe in ("startup", "readiness", "liveness"):
-            ask = found[f"{probe}Probe"]["httpGet"]
-            base = {"data": process.url, "admin": admin}[ask["port"]]
-            assert httpx.get(base + ask["path"], headers={"host": f"{POD_IP}:4000"}).status_code == 200
-        scrape = {"host": f"{POD_IP}:4001", "authorization": f"Bearer {ADMIN_KEY}"}
-        assert "leuko_redis_up" in httpx.get(f"{admin}/metrics", headers=scrape).text
-        assert httpx.get(f"{admin}/metrics", headers=scrape | {"host": "elsewhere"}).status_code == 421
-        stats = httpx.get(f"{process.url}/api/gateway/stats", headers={"x-admin-key": ADMIN_KEY})
+            probed = found[f"{probe}Probe"]["httpGet"]
+            base = {"data": process.url, "admin": admin}[probed["port"]]
+            assert base.startswith(f"{probed['scheme'].lower()}://")
+            assert ask.get(base + probed["path"], headers={"host": f"{shown}:4000"}).status_code == 200
+        scrape = {"host": f"{shown}:4001", "authorization": f"Bearer {ADMIN_KEY}"}
+        assert "leuko_redis_up" in ask.get(f"{admin}/metrics", headers=scrape).text
+        assert ask.get(f"{admin}/metrics", headers=scrape | {"host": "elsewhere"}).status_code == 421
+        stats = ask.get(f"{process.url}/api/gateway/stats", headers={"x-admin-key": ADMIN_KEY})
         assert stats.status_code == 404
     finally:
         process.stop()
+        ask.close()
 
 
-def pod_here(manifests: list[dict[str, Any]], root: Path, secrets: dict[str, str]) -> dict[str, str]:
+def pod_here(manifests: list[dict[str, Any]], root: Path, secrets: dict[str, str], address: str) -> dict[str, str]:
     """The environment of the gateway's container, with its volumes below `root`."""
     found = container(manifests)
     volumes = {volume["name"]: volume for volume in pod(manifests)["volumes"]}
@@ -371,15 +380,17 @@ def pod_here(manifests: list[dict[str, Any]], root: Path, secrets: dict[str, str
         place = root / mount["mountPath"].lstrip("/")
         place.mkdir(parents=True, exist_ok=True)
         volume = volumes[mount["name"]]
-        source = volume.get("configMap") or volume.get("secret") or {"items": []}
+        source = volume.get("configMap") or volume.get("secret")
+        if source is None:
+            continue
         data = secrets if "secret" in volume else one(manifests, "ConfigMap")["data"]
-        for item in source["items"]:
+        for item in source.get("items") or [{"key": name, "path": name} for name in ("tls.crt", "tls.key")]:
             (place / item["path"]).parent.mkdir(parents=True, exist_ok=True)
             (place / item["path"]).write_text(data[item["key"]])
-    env = {"PATH": "/usr/bin:/bin", "POD_IP": POD_IP, "POD_NAME": "leuko-0"}
+    env = {"PATH": "/usr/bin:/bin", "POD_IP": address, "POD_NAME": "leuko-0"}
     for variable in found["env"]:
         if "value" in variable:
-            value = variable["value"].replace("$(POD_IP)", POD_IP).replace("$(POD_NAME)", "leuko-0")
+            value = variable["value"].replace("$(POD_IP)", address).replace("$(POD_NAME)", "leuko-0")
             env[variable["name"]] = str(root) + value if value.startswith("/") else value
     return env
 

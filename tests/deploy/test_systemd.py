@@ -4,6 +4,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from gateway.settings import load
 from gateway.settings.model import Timeouts
 from tests.deploy.files import DEPLOY
+from tests.support.gateway import spawn_gateway
 
 UNIT = DEPLOY / "systemd/leuko.service"
 VARIABLES = DEPLOY / "systemd/leuko.env"
@@ -63,6 +65,33 @@ def test_what_it_writes_is_where_it_may() -> None:
     assert service["ProtectSystem"] == "strict"
     assert given["GATEWAY_DATA_DIR"] == f"/var/lib/{service['StateDirectory']}"
     assert service["WorkingDirectory"] == "/etc/leuko" and service["EnvironmentFile"] == "/etc/leuko/leuko.env"
+
+
+def test_commands_find_the_gateway_as_the_unit_says(tmp_path: Path) -> None:
+    """Without another user, and at other places."""
+    (command,) = re.findall(r"^#   runuser -u leuko -- (.+)$", UNIT.read_text("utf-8"), re.M)
+    data = str(tmp_path / "data")
+    gateway = spawn_gateway(env={"GATEWAY_DATA_DIR": data}, secrets=False)
+    try:
+        gateway.wait_until_listening()
+        port = gateway.url.rpartition(":")[2]
+        (tmp_path / "leuko.env").write_text(f"# Where it is.\nGATEWAY_DATA_DIR={data}\nGATEWAY_PORT={port}\n")
+        line = command.replace("/etc/leuko", str(tmp_path)).replace(
+            "/opt/leuko/bin/leuko", f"{sys.executable} -m gateway"
+        )
+        ran = subprocess.run(
+            ["sh", "-c", line], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60
+        )
+        assert ran.returncode == 0 and ran.stdout.startswith("AGENT_ID"), ran.stderr
+    finally:
+        gateway.stop()
+
+
+def test_it_is_installed_from_what_was_locked() -> None:
+    """As the image is."""
+    steps = re.findall(r"^#   /opt/leuko/bin/pip (.+)$", UNIT.read_text("utf-8"), re.M)
+    dockerfile = (DEPLOY.parent / "Dockerfile").read_text("utf-8")
+    assert len(steps) == 2 and all(f"/opt/leuko/bin/pip {step}" in dockerfile for step in steps)
 
 
 def test_its_variables_are_settings(tmp_path: Path) -> None:
