@@ -12,8 +12,7 @@ must not keep the others of its partition from being watched.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -212,20 +211,17 @@ class WatchAgents:
             urgent |= one.entry.vitals is None
             if one.found or not self._is_well(one.record):
                 shared = groups.get(one.group, ALONE) if one.group is not None else ALONE
-                with self._passing_over(one.record.agent_id):
+                try:
                     urgent |= await self._judge(one, shared)
+                except StoreError:
+                    raise
+                except Exception:  # broad: see `_pass_over`
+                    self._pass_over(one.record.agent_id)
         return urgent
 
-    @contextmanager
-    def _passing_over(self, agent_id: str) -> Iterator[None]:
-        try:
-            yield
-        except StoreError:
-            raise
-        except Exception:  # broad: whatever an agent or a provider has left here, the others are watched
-            self._pass_over(agent_id)
-
     def _pass_over(self, agent_id: str) -> None:
+        """To be called where an exception was caught: whatever an agent or a provider has left here, the others are
+        watched."""
         self.passed_over += 1
         if self._monotonic() - self._complained_at >= _COMPLAIN_EVERY:
             self._complained_at = self._monotonic()
@@ -235,8 +231,10 @@ class WatchAgents:
         mine = self._mine[place]
         touched, last, caps = mine.unsaved, mine.last, {}
         for agent_id, record in touched.items():
-            with self._passing_over(agent_id):
+            try:
                 caps[agent_id] = agent_caps(record.state)
+            except Exception:  # broad: see `_pass_over`
+                self._pass_over(agent_id)
         if not await self._partitions.save(place, last, list(touched.values()), caps):
             del self._mine[place]  # and anew when it is held again
             return
@@ -273,7 +271,7 @@ class WatchAgents:
                 seen.append(self._watch_one(entry, record, Subject(whose[0], whose[1], False, entry.id), now))
             except StoreError:
                 raise
-            except Exception:  # broad: see `_passing_over`, which would take longer than all that is asked here
+            except Exception:  # broad: see `_pass_over`
                 self._pass_over(entry.agent_id)
         return seen
 
@@ -301,7 +299,8 @@ class WatchAgents:
         for metric, deviation in record.state.deviations.items():
             if abs(deviation) >= _WORTH_TELLING:
                 self._numbers.deviated(metric, deviation)
-        record.seen = max(record.seen, vitals.time)
+        if vitals.time > record.seen:
+            record.seen = vitals.time
         if not found and record.life.state in ("INITIALIZING", "HEALTHY") and answered(vitals):
             forms = record.state.forms
             prompt = vitals.prompt_hash if "prompt" in forms and vitals.prompt_hash in forms["prompt"].known else None
@@ -371,9 +370,13 @@ class WatchAgents:
                 record = mine.records[agent_id] = new_record(agent_id, self._clock())
             before = (record.life, record.course, record.memory)
             mine.busy[agent_id] = None
-            with self._passing_over(agent_id):
+            try:
                 agent, settings, _ = await self._whose(agent_id)
                 await self._look(record, Subject(agent, settings, entry=f"{self._clock():.3f}"))
+            except StoreError:
+                raise
+            except Exception:  # broad: see `_pass_over`
+                self._pass_over(agent_id)
             if not record.busy:
                 del mine.busy[agent_id]
             if (record.life, record.course, record.memory) != before:

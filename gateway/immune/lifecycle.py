@@ -86,6 +86,9 @@ def decide(
     course = course.at(life).after(found, now, call=call)
     if course.waiting and health.external:
         course = replace(course, waiting="", waiting_until=0.0)
+    warmed = life.state == "INITIALIZING" and health.warm
+    if not (found or warmed or course.waiting) and life.state in ("INITIALIZING", "HEALTHY"):
+        return course, ()
     decision = _Decision(life, course, found, health, settings, now)
     decision.run()
     return decision.course, tuple(decision.steps)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gateway.immune.caps import Caps
+from gateway.immune.caps import NONE, Caps
 from gateway.immune.finding import Finding
 from gateway.immune.settings import DEFAULT, Immune
 from gateway.model.agent import Agent
@@ -96,6 +96,8 @@ class Capping:
         if agent is None or answer is None:
             return
         caps = self._caps(agent.agent_id, exchange.model)
+        if caps is NONE:
+            return
         tokens = answer.text_chars // PER_TOKEN
         if answer.usage is not None:
             tokens = max(tokens, answer.usage.output_tokens)

@@ -1,3 +1,5 @@
+from dataclasses import fields, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +52,22 @@ def test_after_a_treatment_it_remembers_what_for() -> None:
 def test_a_course_of_another_format_is_not_read() -> None:
     with pytest.raises(ValueError, match="format 9"):
         load(b"[9,{}]")
+
+
+def test_a_quiet_call_changes_nothing_but_how_long_it_has_been_quiet() -> None:
+    full = Course(
+        "SUSPECTED",
+        {"output": 0b101},
+        (finding("tool_loop"),),
+        3,
+        7.0,
+        True,
+        True,
+        True,
+        "tool_loop",
+        9.0,
+        ("tool_loop", "drift"),
+    )
+    assert all(getattr(full, member.name) != getattr(Course(), member.name) for member in fields(Course))
+    assert full.after((), 8.0, call=True) == replace(full, alarms={"output": 0b1010}, quiet=4)
+    assert full.after((), 8.0, call=False) == full
