@@ -11,7 +11,7 @@ import { learn } from "/dashboard/names.js";
 import { ask, attempt, empty, facts, part, table } from "/dashboard/ui.js";
 
 const CALLS = 100;
-const DECISIONS = 30; // on the page; the audit record has all
+const DECISIONS = 20; // on the page; the audit record has all
 const [COLUMN, GAP] = [320, 16]; // of the charts' grid, in pixels; the style sheet has the same
 const CHARTS = [
   ["latency", "Latency", "ms", (v) => v.latency_ms],
@@ -42,6 +42,7 @@ class AgentView {
     this.actions = h("div", { class: "buttons" });
     this.facts = h("div");
     this.charts = h("div", { class: "charts" });
+    this.of = h("p", { class: "hint" });
     this.moves = h("ol", { class: "timeline" });
     this.incidents = h("ul", { class: "rows" });
     this.calls = entries("Recent calls and what was decided", { agent: false, none: "No call is on the record." });
@@ -54,7 +55,7 @@ class AgentView {
       h("p", {}, h("a", { href: "#/agents" }, "← Agents")),
       h("div", { class: "title" }, this.name, this.state), this.meaning,
       h("div", { class: "part" }, this.facts, this.actions),
-      part("Vitals", this.charts),
+      part("Vitals", this.of, this.charts),
       h("div", { class: "two" }, part("Lifecycle", this.moves), part("Incidents", this.incidents)),
       part("Recent calls", this.calls.node,
         h("p", {}, h("a", { href: `#/audit?agent_id=${id(argument)}` }, "All of it in the audit record"))),
@@ -180,10 +181,12 @@ class AgentView {
       return h("div", {}, h("h3", {}, label, " ", h("span", { class: "muted" }, inUnit(points.at(-1).value, unit))),
         vitalsChart(points, band, { label, unit, width }),
         h("p", { class: "hint" }, known
-          ? `usual ${inUnit(band.usual, unit)} (${measure(band.low)} to ${measure(band.high)}), latest ${sigma(band.deviation)}`
+          ? `usual ${inUnit(band.usual, unit)} (${measure(band.low)} to ${measure(band.high)}), latest ${sigma(band.deviation)}${metric === "latency" ? " for its length" : ""}`
           : "What is usual is not known yet."));
     }).filter(Boolean);
     fill(this.charts, drawn.length ? drawn : empty("No calls are kept of this agent."));
+    fill(this.of, drawn.length > 0 && ["Its latest calls of ", given(model ?? "no model"),
+      "; red dots failed, the band holds two of three usual values."]);
   }
 
   async showPolicy() {

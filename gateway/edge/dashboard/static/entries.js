@@ -1,7 +1,7 @@
 // Lines of the audit record as a table.
 
 import { fill, given, h } from "/dashboard/dom.js";
-import { when } from "/dashboard/format.js";
+import { when, words } from "/dashboard/format.js";
 import { agentLink } from "/dashboard/names.js";
 import { table } from "/dashboard/ui.js";
 
@@ -37,6 +37,7 @@ export const verdict = (allowed) =>
 
 /** How something ended, what somebody did, and what the gateway says of itself were not allowed then. */
 const decided = (one) => !one.allowed || one.kind === "decision" || one.kind === "agent";
+const WELL = new Set(["success", "done", "noted", "found"]);
 const ELSE = { admin: "done", gateway: "noted", finding: "found" };
 
 function cells(one, became, open) {
@@ -47,7 +48,7 @@ function cells(one, became, open) {
     open ? h("button", { type: "button", class: "link", title: one.entry, onclick: () => open(one) }, when(one.time)) : when(one.time),
     one.agent_id ? agentLink(one.agent_id) : given(one.source),
     [given(one.action), what && h("span", { class: "sub", title: what }, given(what))],
-    [decided(one) && verdict(one.allowed), told && h("span", { class: "tag" }, told)],
+    [decided(one) && verdict(one.allowed), told && h("span", { class: "tag", "data-bad": !WELL.has(told) }, words(told))],
     [one.rule && h("code", {}, one.rule), one.reason && h("span", { class: "why" }, given(one.reason))],
   ];
 }

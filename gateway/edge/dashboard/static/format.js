@@ -12,7 +12,7 @@ const dated = new Intl.DateTimeFormat("en-GB", {
 });
 
 export const count = (n) => (Math.abs(n) >= 100_000 ? short.format(n) : whole.format(n));
-export const usd = (n) => (n !== 0 && Math.abs(n) < 1 ? cents.format(n) : dollars.format(n));
+export const usd = (n) => (n !== 0 && Math.abs(n) < 0.01 ? cents.format(n) : dollars.format(n));
 export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
 /** A name of the gateway's own as words. */
 export const words = (name) => String(name ?? "").replaceAll("_", " ");

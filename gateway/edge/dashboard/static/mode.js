@@ -5,9 +5,9 @@ import { fill, given, h } from "/dashboard/dom.js";
 import { ago, ahead, when } from "/dashboard/format.js";
 import { ask, attempt, field, heading, part, table, values } from "/dashboard/ui.js";
 
-const TTLS = [["", "until it is changed"], ["900", "15 minutes"], ["3600", "1 hour"], ["14400", "4 hours"], ["86400", "1 day"]];
+const TTLS = [["", "until changed"], ["900", "15 minutes"], ["3600", "1 hour"], ["14400", "4 hours"], ["86400", "1 day"]];
 const START = "~start";
-const COLUMNS = [["Scope"], ["Mode"], ["Reason"], ["By"], ["Since"], ["Ends"], [""]];
+const COLUMNS = [["Scope"], ["Mode"], ["Reason", "wide"], ["By"], ["Since"], ["Ends"], [""]];
 
 export async function show(main, context) {
   const { may, title, showMode } = context;
@@ -15,7 +15,7 @@ export async function show(main, context) {
   const operator = may("operator");
   const now = h("p", { class: "note" });
   const set = table("Modes that are set", COLUMNS);
-  const documents = table("Modes that policies have", [["Policy"], ["Modes, the start mode first"]]);
+  const documents = table("Modes that policies have", [["Policy"], ["Modes, the start mode first", "wide"]]);
   const choice = field({ name: "mode", label: "Mode", kind: "select", required: true });
   const select = choice.querySelector("select");
   const form = h("form", { onsubmit: (event) => {

@@ -11,7 +11,7 @@ const WAITS = { probing: "one call is tried", ramping: "a part of the calls pass
 export async function show(main, { title }) {
   title("Providers");
   const trouble = h("ul", { class: "rows" });
-  const list = table("Providers", [["Provider"], ["Health"], ["Last 5 minutes"], ["Median latency", "number"], ["Today"], ["Models"]]);
+  const list = table("Providers", [["Provider"], ["Health", "wide"], ["Last 5 minutes"], ["Median latency", "number"], ["Today"], ["Models"]]);
   const past = h("ul", { class: "rows" });
   fill(main, heading("Providers"), part("External causes now", trouble), part("Providers", list.node),
     part("External incidents lately", past));
