@@ -10,6 +10,7 @@ from tests.support.measuring import Measuring
 from tests.support.prepared import end_prepared
 from tests.support.redis import own_redis, redis_url, shared_redis
 from tests.support.redis_sets import own_cluster, sentinels, shared_cluster
+from tests.support.trust import share_trust
 
 pytest.register_assert_rewrite("tests.support.expectations")  # it asserts in place of tests
 settings.register_profile("tests", deadline=None)  # a busy machine is no fault
@@ -23,6 +24,7 @@ QUICK = tuple(f"tests/{room}/" for room in ("identity", "ledger", "model", "poli
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Measuring())
+    share_trust()
     gc.disable()  # until everything is collected, nothing is garbage
 
 
