@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import unquote
 
 import typer
 
@@ -36,12 +35,12 @@ def create(
 
 def revoke(
     session: Session,
-    key_id: Annotated[str, typer.Argument(help="The id, adk_….", metavar="KEY", callback=quoted)],
+    key_id: Annotated[str, typer.Argument(help="The id, adk_….", metavar="KEY")],
 ) -> None:
     """Refuse a key from now on, everywhere."""
-    there = any(one["key_id"] == unquote(key_id) for one in session.client.ask("GET", "/admin-keys")["items"])
-    session.client.ask("DELETE", f"/admin-keys/{key_id}")
-    session.done(f"revoked {unquote(key_id)}" if there else f"there was no key {unquote(key_id)}")
+    there = any(one["key_id"] == key_id for one in session.client.ask("GET", "/admin-keys")["items"])
+    session.client.ask("DELETE", f"/admin-keys/{quoted(key_id)}")
+    session.done(f"revoked {key_id}" if there else f"there was no key {key_id}")
 
 
 def commands() -> typer.Typer:

@@ -1,13 +1,12 @@
 """`leuko agents`: who calls, what is known of them, and what they did."""
 
 from typing import Annotated
-from urllib.parse import unquote
 
 import typer
 
 from gateway.commands.session import Session, given, group, quoted
 
-AgentId = Annotated[str, typer.Argument(help="An agent's id, agt_….", metavar="AGENT", callback=quoted)]
+AgentId = Annotated[str, typer.Argument(help="An agent's id, agt_….", metavar="AGENT")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Team = Annotated[str | None, typer.Option("--owner-team", help="Whose it is.")]
 Environment = Annotated[str | None, typer.Option("--environment", help="Where it runs.")]
@@ -44,7 +43,7 @@ def list_agents(session: Session, limit: Limit = 100) -> None:
 
 def show(session: Session, agent: AgentId) -> None:
     """All that is known of one agent."""
-    session.show_one(session.client.ask("GET", f"/agents/{agent}"))
+    session.show_one(session.client.ask("GET", f"/agents/{quoted(agent)}"))
 
 
 def create(
@@ -70,29 +69,29 @@ def update(
     body = given(name=name, owner_team=owner_team, environment=environment, active=active)
     if not body:
         raise typer.BadParameter("give at least one of --name, --owner-team, --environment, --active, --inactive")
-    session.show_one(session.client.ask("PATCH", f"/agents/{agent}", body=body))
+    session.show_one(session.client.ask("PATCH", f"/agents/{quoted(agent)}", body=body))
 
 
 def delete(session: Session, agent: AgentId) -> None:
     """Revoke its keys and forget it."""
-    there = session.client.there(f"/agents/{agent}")
-    session.client.ask("DELETE", f"/agents/{agent}")
-    session.deleted(unquote(agent), "agent", there=there)
+    there = session.client.there(f"/agents/{quoted(agent)}")
+    session.client.ask("DELETE", f"/agents/{quoted(agent)}")
+    session.deleted(agent, "agent", there=there)
 
 
 def merge(session: Session, agent: AgentId, into: Annotated[str, typer.Argument(help="The agent that stays.")]) -> None:
     """Say that two agents are one."""
-    session.show_one(session.client.ask("POST", f"/agents/{agent}/merge", body={"into": into}))
+    session.show_one(session.client.ask("POST", f"/agents/{quoted(agent)}/merge", body={"into": into}))
 
 
 def split(session: Session, agent: AgentId) -> None:
     """Undo merges, or take what looks like this agent for several more readily."""
-    session.show_one(session.client.ask("POST", f"/agents/{agent}/split"))
+    session.show_one(session.client.ask("POST", f"/agents/{quoted(agent)}/split"))
 
 
 def vitals(session: Session, agent: AgentId, limit: Limit = 20) -> None:
     """Its latest exchanges."""
-    session.show(session.client.items(f"/agents/{agent}/vitals", limit), _VITALS)
+    session.show(session.client.items(f"/agents/{quoted(agent)}/vitals", limit), _VITALS)
 
 
 def commands() -> typer.Typer:

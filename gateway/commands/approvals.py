@@ -11,7 +11,7 @@ _COLUMNS = ("approval_id", "status", "kind", "agent_id", "tool", "arguments", "r
 _DECIDED = ("approval_id", "status", "changed", "decided_by")
 _MOST = 1000
 
-ApprovalId = Annotated[str, typer.Argument(help="An approval's id, apr_….", metavar="APPROVAL", callback=quoted)]
+ApprovalId = Annotated[str, typer.Argument(help="An approval's id, apr_….", metavar="APPROVAL")]
 ApprovalIds = Annotated[list[str], typer.Argument(help="Approvals' ids, apr_….", metavar="APPROVAL…")]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why; kept with the decision.")]
 
@@ -30,7 +30,7 @@ def list_approvals(
 
 def show(session: Session, approval: ApprovalId) -> None:
     """All that is known of one."""
-    session.show_one(session.client.ask("GET", f"/approvals/{approval}"))
+    session.show_one(session.client.ask("GET", f"/approvals/{quoted(approval)}"))
 
 
 def approve(session: Session, approval: ApprovalIds, reason: Reason = None) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands.agents import AgentId
-from gateway.commands.session import Output, Session
+from gateway.commands.session import Output, Session, quoted
 
 _COLUMNS = ("model", "voice", "metric", "calls", "warm", "usual", "low", "high", "deviation")
 _CAPS = ("model", "output_tokens", "seconds", "tool_calls")
@@ -21,10 +21,10 @@ def baseline(
 ) -> None:
     """What an agent's exchanges usually are, and what its answers are cut at."""
     if accept:
-        said = session.client.ask("POST", f"/agents/{agent}/baseline/accept")
+        said = session.client.ask("POST", f"/agents/{quoted(agent)}/baseline/accept")
         session.done(f"{said['agent_id']}: " + ("accepted" if said["accepted"] else "will be accepted in a moment"))
         return
-    found = session.client.ask("GET", f"/agents/{agent}/baseline")
+    found = session.client.ask("GET", f"/agents/{quoted(agent)}/baseline")
     if session.output is Output.JSON:
         session.show_one(found)
         return

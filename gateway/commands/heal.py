@@ -1,7 +1,6 @@
 """`leuko heal`: treat an agent that is in quarantine now, whatever its approval waits for."""
 
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 import typer
 
@@ -16,7 +15,7 @@ def heal(
     session: Session,
     agent: Annotated[
         str | None,
-        typer.Argument(help="The agent to treat; without one, those under treatment are listed.", callback=quoted),
+        typer.Argument(help="The agent to treat; without one, those under treatment are listed."),
     ] = None,
     end: Annotated[bool, typer.Option("--end", help="Take away the remedies that are in force for the agent.")] = False,
     all: Annotated[bool, typer.Option("--all", help="All agents in quarantine that nobody holds there.")] = False,
@@ -31,11 +30,11 @@ def heal(
             session.client.ask("POST", "/heal-all")["items"], ("agent_id", "healing", "state", "reason", "incident_id")
         )
     elif agent is not None and end:
-        remedies = session.client.ask("GET", f"/agents/{agent}")["remedies"]
-        session.client.ask("DELETE", f"/healing/{agent}")
-        session.done(f"ended {', '.join(remedies)}" if remedies else f"there was no remedy for {unquote(agent)}")
+        remedies = session.client.ask("GET", f"/agents/{quoted(agent)}")["remedies"]
+        session.client.ask("DELETE", f"/healing/{quoted(agent)}")
+        session.done(f"ended {', '.join(remedies)}" if remedies else f"there was no remedy for {agent}")
     elif agent is not None:
-        session.show_one(session.client.ask("POST", f"/agents/{agent}/heal"))
+        session.show_one(session.client.ask("POST", f"/agents/{quoted(agent)}/heal"))
     else:
         _list(session, session.client.ask("GET", "/healing", params={"limit": _LATEST}))
 

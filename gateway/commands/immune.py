@@ -136,11 +136,11 @@ def _stored(session: Session, since: str | None) -> "list[Vitals]":
     from gateway.commands.vitals_rows import in_order, vitals_of
 
     client = session.client
-    agents = [quoted(agent["agent_id"]) for agent in client.items("/agents", _AGENTS)]
+    agents = [agent["agent_id"] for agent in client.items("/agents", _AGENTS)]
     params = {"since": time_of(since)}
 
-    def of(agent: str | None) -> "list[Vitals]":
-        return [vitals_of(row) for row in client.items(f"/agents/{agent}/vitals", _KEPT, params)][::-1]
+    def of(agent: str) -> "list[Vitals]":
+        return [vitals_of(row) for row in client.items(f"/agents/{quoted(agent)}/vitals", _KEPT, params)][::-1]
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return in_order(row for rows in pool.map(of, agents) for row in rows)

@@ -12,7 +12,7 @@ _FINDINGS = ("at", "type", "metric", "deviation", "hard", "request_id", "detail"
 _VITALS = ("time", "request_id", "model", "status", "latency_ms", "input_tokens", "output_tokens", "tool_calls")
 _LISTS = ("findings", "diagnoses", "actions", "vitals")
 
-IncidentId = Annotated[str, typer.Argument(help="An incident's id, inc_….", metavar="INCIDENT", callback=quoted)]
+IncidentId = Annotated[str, typer.Argument(help="An incident's id, inc_….", metavar="INCIDENT")]
 
 
 def list_incidents(
@@ -31,7 +31,7 @@ def list_incidents(
 
 def show(session: Session, incident: IncidentId) -> None:
     """One incident: the findings, what may be the cause, what was tried, and the exchanges that showed it."""
-    found = session.client.ask("GET", f"/incidents/{incident}")
+    found = session.client.ask("GET", f"/incidents/{quoted(incident)}")
     if session.output is Output.JSON:
         session.show_one(found)
         return
@@ -50,9 +50,7 @@ def feedback(
     cause: Annotated[str, typer.Argument(help="What it was: prompt_drift, infinite_loop, …, unknown.")],
 ) -> None:
     """Say what was really wrong: diagnoses of the next ones like it follow that."""
-    from urllib.parse import unquote
-
-    body = {"incident_id": unquote(incident), "actual_cause": cause}
+    body = {"incident_id": incident, "actual_cause": cause}
     said = session.client.ask("POST", "/feedback", body=body)
     session.done(f"{said['incident_id']}: {said['actual_cause']}")
 

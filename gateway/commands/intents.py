@@ -13,7 +13,7 @@ from gateway.commands.session import DENIED, Session, given, group, quoted
 
 _COLUMNS = ("intent_id", "status", "agent_id", "goal", "expires_at", "steps")
 
-IntentId = Annotated[str, typer.Argument(help="An intent's id, int_….", metavar="INTENT", callback=quoted)]
+IntentId = Annotated[str, typer.Argument(help="An intent's id, int_….", metavar="INTENT")]
 AgentKey = Annotated[
     str | None, typer.Option("--agent-key", envvar="GATEWAY_AGENT_KEY", help="The agent that asks, by its key.")
 ]
@@ -42,15 +42,13 @@ def plan(
 
 def show(
     session: Session,
-    intent: Annotated[
-        str | None, typer.Argument(help="An intent's id, int_…; all of them if left out.", callback=quoted)
-    ] = None,
+    intent: Annotated[str | None, typer.Argument(help="An intent's id, int_…; all of them if left out.")] = None,
     agent: Annotated[str | None, typer.Option(help="Only those of this agent.")] = None,
     limit: Limit = 100,
 ) -> None:
     """What agents have declared, the newest first; or all that is known of one."""
     if intent is not None:
-        session.show_one(session.client.ask("GET", f"/intents/{intent}"))
+        session.show_one(session.client.ask("GET", f"/intents/{quoted(intent)}"))
         return
     items = session.client.items("/intents", limit, given(agent_id=agent))
     session.show([{**item, "steps": [_told(step) for step in item["steps"]]} for item in items], _COLUMNS)
@@ -58,7 +56,7 @@ def show(
 
 def revoke(session: Session, intent: IntentId) -> None:
     """Refuse an intent from now on, everywhere, and all that was narrowed from it."""
-    answer = session.client.ask("DELETE", f"/intents/{intent}")
+    answer = session.client.ask("DELETE", f"/intents/{quoted(intent)}")
     waiting = f"; not said yet by {', '.join(answer['pending'])}" if answer else ""
     session.done(f"revoked {intent}{waiting}")
 

@@ -1,7 +1,6 @@
 """`leuko keys`: what agents prove themselves with, and the keys that sign tokens."""
 
 from typing import Annotated
-from urllib.parse import unquote
 
 import typer
 
@@ -11,7 +10,7 @@ from gateway.commands.session import Session, given, group, quoted
 
 def list_keys(session: Session, agent: AgentId) -> None:
     """An agent's keys; never the keys themselves."""
-    items = session.client.ask("GET", f"/agents/{agent}/keys")["items"]
+    items = session.client.ask("GET", f"/agents/{quoted(agent)}/keys")["items"]
     session.show(items, ("key_id", "created_at", "expires_at"))
 
 
@@ -24,19 +23,19 @@ def create(
 ) -> None:
     """Make a key; it is shown this one time."""
     body = given(expires_at=expires_at, replaces=replaces, grace_seconds=grace_seconds)
-    session.show_one(session.client.ask("POST", f"/agents/{agent}/keys", body=body))
+    session.show_one(session.client.ask("POST", f"/agents/{quoted(agent)}/keys", body=body))
 
 
 def revoke(
     session: Session,
     agent: AgentId,
-    key_id: Annotated[str, typer.Argument(help="The id, agk_….", metavar="KEY", callback=quoted)],
+    key_id: Annotated[str, typer.Argument(help="The id, agk_….", metavar="KEY")],
 ) -> None:
     """Refuse a key from now on, everywhere, and cut its open streams."""
-    path = f"/agents/{agent}/keys"
-    there = any(one["key_id"] == unquote(key_id) for one in session.client.ask("GET", path)["items"])
-    session.client.ask("DELETE", f"{path}/{key_id}")
-    session.done(f"revoked {unquote(key_id)}" if there else f"there was no key {unquote(key_id)} of {unquote(agent)}")
+    path = f"/agents/{quoted(agent)}/keys"
+    there = any(one["key_id"] == key_id for one in session.client.ask("GET", path)["items"])
+    session.client.ask("DELETE", f"{path}/{quoted(key_id)}")
+    session.done(f"revoked {key_id}" if there else f"there was no key {key_id} of {agent}")
 
 
 def rotate(session: Session) -> None:

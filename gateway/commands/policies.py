@@ -19,7 +19,7 @@ _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TO_PERSONS = {"allow": "allowed", "deny": "denied", "approval": "needs approval"}
 
-Name = Annotated[str, typer.Argument(help="The document's name.", callback=quoted)]
+Name = Annotated[str, typer.Argument(help="The document's name.")]
 Files = Annotated[list[Path], typer.Argument(exists=True, help="Files, or directories of them.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A policy document.")]
 Version = Annotated[int | None, typer.Option(min=1, help="An earlier version.")]
@@ -32,7 +32,7 @@ def list_policies(session: Session) -> None:
 
 def show(session: Session, name: Name, version: Version = None) -> None:
     """One document as it was written."""
-    found = session.client.ask("GET", f"/policies/{name}", params={"version": version})
+    found = session.client.ask("GET", f"/policies/{quoted(name)}", params={"version": version})
     if session.output is Output.JSON:
         session.show_one(found)
     else:
@@ -41,7 +41,7 @@ def show(session: Session, name: Name, version: Version = None) -> None:
 
 def versions(session: Session, name: Name) -> None:
     """The versions of a document that are kept."""
-    items = session.client.ask("GET", f"/policies/{name}/versions")["items"]
+    items = session.client.ask("GET", f"/policies/{quoted(name)}/versions")["items"]
     session.show(items, ("version", "updated_at", "updated_by", "deleted"))
 
 
@@ -59,10 +59,11 @@ def diff(
         before = _there(session, document["name"])
         lines = _diff(before, {"document": document, "text": text}, f"{document['name']} in force", str(path))
     else:
-        name = quoted(what) or ""
-        now = session.client.ask("GET", f"/policies/{name}")
+        now = session.client.ask("GET", f"/policies/{quoted(what)}")
         earlier = version if version is not None else now["version"] - 1
-        before = session.client.ask("GET", f"/policies/{name}", params={"version": earlier}) if earlier else None
+        before = (
+            session.client.ask("GET", f"/policies/{quoted(what)}", params={"version": earlier}) if earlier else None
+        )
         lines = _diff(before, now, f"{what}@{earlier}", f"{what}@{now['version']}")
     if session.output is Output.JSON:
         session.show_one({"diff": lines})
@@ -96,7 +97,7 @@ def rollback(
     """Put an earlier version in force again, as a new one."""
     now = _there(session, name)
     headers = {"if-match": now["etag"]} if now is not None else None
-    found = session.client.ask("POST", f"/policies/{name}/rollback", body={"version": version}, headers=headers)
+    found = session.client.ask("POST", f"/policies/{quoted(name)}/rollback", body={"version": version}, headers=headers)
     session.done(f"{found['name']} is as in version {version} again; that is version {found['version']}")
 
 
@@ -104,7 +105,7 @@ def delete(session: Session, name: Name) -> None:
     """Take a document out of force that was made over the API; its versions stay."""
     now = _there(session, name)
     if now is not None:
-        session.client.ask("DELETE", f"/policies/{name}", headers={"if-match": now["etag"]})
+        session.client.ask("DELETE", f"/policies/{quoted(name)}", headers={"if-match": now["etag"]})
     session.deleted(name, "policy", there=now is not None)
 
 
@@ -175,7 +176,7 @@ def _there(session: Session, name: str) -> dict[str, Any] | None:
     from gateway.commands.client import Failure
 
     try:
-        found: dict[str, Any] = session.client.ask("GET", f"/policies/{name}")
+        found: dict[str, Any] = session.client.ask("GET", f"/policies/{quoted(name)}")
     except Failure as failure:
         if failure.status == 404:
             return None
@@ -189,7 +190,7 @@ def _put(session: Session, document: dict[str, Any], text: str) -> dict[str, Any
     if before is not None and before["source"] == "api" and _written(before) == text:
         return {"version": before["version"], "done": "unchanged"}
     headers = {"if-none-match": "*"} if before is None else {"if-match": before["etag"]}
-    found = session.client.ask("PUT", f"/policies/{name}", yaml=text, headers=headers)
+    found = session.client.ask("PUT", f"/policies/{quoted(name)}", yaml=text, headers=headers)
     return {"version": found["version"], "done": "created" if before is None else "changed"}
 
 

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 import typer
 
@@ -45,11 +44,11 @@ def create(
     session.show_one(session.client.ask("POST", "/providers", body=body))
 
 
-def delete(session: Session, name: Annotated[str, typer.Argument(help="Its name.", callback=quoted)]) -> None:
+def delete(session: Session, name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
     """Delete one that was made over the API."""
-    there = any(one["name"] == unquote(name) for one in session.client.ask("GET", "/providers")["items"])
-    session.client.ask("DELETE", f"/providers/{name}")
-    session.deleted(unquote(name), "provider", there=there)
+    there = any(one["name"] == name for one in session.client.ask("GET", "/providers")["items"])
+    session.client.ask("DELETE", f"/providers/{quoted(name)}")
+    session.deleted(name, "provider", there=there)
 
 
 def commands() -> typer.Typer:

@@ -11,7 +11,7 @@ from gateway.commands.session import Session, quoted
 def quarantine(
     session: Session,
     agent: Annotated[
-        str | None, typer.Argument(help="The agent to stop; without one, those stopped are listed.", callback=quoted)
+        str | None, typer.Argument(help="The agent to stop; without one, those stopped are listed.")
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", "-r", help="Why; the agent is told.")] = None,
     drain_seconds: Annotated[int, typer.Option(min=0, help="Let open answers go on for so long.")] = 0,
@@ -24,7 +24,7 @@ def quarantine(
     if reason is None:
         raise typer.BadParameter("give a --reason")
     body = {"reason": reason, "drain_seconds": drain_seconds}
-    session.show_one(session.client.ask("POST", f"/quarantine/{agent}", body=body))
+    session.show_one(session.client.ask("POST", f"/quarantine/{quoted(agent)}", body=body))
 
 
 def release(
@@ -33,4 +33,4 @@ def release(
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the agent's history.")],
 ) -> None:
     """Let an agent go on, on probation."""
-    session.show_one(session.client.ask("DELETE", f"/quarantine/{agent}", body={"reason": reason}))
+    session.show_one(session.client.ask("DELETE", f"/quarantine/{quoted(agent)}", body={"reason": reason}))

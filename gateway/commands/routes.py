@@ -1,12 +1,11 @@
 """`leuko routes`: which provider an agent's requests go to."""
 
 from typing import Annotated
-from urllib.parse import unquote
 
 import typer
 
 from gateway.commands.agents import AgentId, Limit
-from gateway.commands.session import Session, group
+from gateway.commands.session import Session, group, quoted
 
 _ALL = 1_000_000
 
@@ -26,9 +25,9 @@ def create(
 
 def delete(session: Session, agent: AgentId) -> None:
     """Let an agent's requests go where any other's do."""
-    routed = any(one["agent_id"] == unquote(agent) for one in session.client.items("/routes", _ALL))
-    session.client.ask("DELETE", f"/routes/{agent}")
-    named = f"route of {unquote(agent)}"
+    routed = any(one["agent_id"] == agent for one in session.client.items("/routes", _ALL))
+    session.client.ask("DELETE", f"/routes/{quoted(agent)}")
+    named = f"route of {agent}"
     session.done(f"deleted the {named}" if routed else f"there was no {named}")
 
 

@@ -157,9 +157,9 @@ def given(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def quoted(value: str | None) -> str | None:
-    """An id as one segment of a path, whatever is typed."""
-    return None if value is None else quote(value, safe="")
+def quoted(id: str) -> str:
+    """As one segment of a path, whatever was typed."""
+    return quote(id, safe="")
 
 
 def group(name: str, help: str, commands: Iterable[tuple[str, Callable[..., None]]]) -> typer.Typer:
@@ -266,8 +266,13 @@ def _admin_key(settings: "Settings") -> str:
         raise Failure(message, 2) from None
 
 
+def plain(value: object) -> str:
+    """Without what moves a cursor, turns the direction of text or has no width: only what can be read as it stands."""
+    return "".join(c if c.isprintable() else "�" for c in str(value))
+
+
 def _cell(value: object) -> str:
-    """One value in a table: short, and never with a character that moves the cursor."""
+    """One value in a table."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -279,4 +284,4 @@ def _cell(value: object) -> str:
     elif isinstance(value, dict):
         members = ((name, _cell(one), isinstance(one, dict)) for name, one in value.items() if one is not None)
         value = " ".join(f"{name}=({cell})" if deep else f"{name}={cell}" for name, cell, deep in members)
-    return "".join(c if c.isprintable() else "�" for c in str(value))
+    return plain(value)

@@ -10,8 +10,8 @@ from gateway.commands.session import Session, given, group, quoted
 _COLUMNS = ("server", "tool", "state", "changed", "findings", "problem", "seen_definition", "changed_at", "approved_by")
 _APPROVED = ("server", "tool", "state", "pinned_definition", "changes", "pending")
 
-Server = Annotated[str, typer.Argument(help="The server's name in the settings.", metavar="SERVER", callback=quoted)]
-Tool = Annotated[str, typer.Argument(help="The tool's name.", metavar="TOOL", callback=quoted)]
+Server = Annotated[str, typer.Argument(help="The server's name in the settings.", metavar="SERVER")]
+Tool = Annotated[str, typer.Argument(help="The tool's name.", metavar="TOOL")]
 
 
 def list_tools(
@@ -39,7 +39,7 @@ def approve(
 ) -> None:
     """Let a tool be used as its server lists it now."""
     body = given(definition=definition, reason=reason)
-    session.show([session.client.ask("POST", f"/tools/{server}/{tool}/approve", body=body)], _APPROVED)
+    session.show([session.client.ask("POST", f"/tools/{quoted(server)}/{quoted(tool)}/approve", body=body)], _APPROVED)
 
 
 def commands() -> typer.Typer:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from gateway.commands.session import Output, Session
+from gateway.commands.session import Output, Session, quoted
 
 if TYPE_CHECKING:
     from gateway.commands.client import AdminClient
@@ -169,7 +168,7 @@ class Watch:
         if self._pane != "agents" or not agent_id:
             self._said = "select an agent first"
             return
-        path = quote(agent_id, safe="")
+        path = quoted(agent_id)
         verb, method, place, body = {
             "Q": ("Quarantine", "POST", f"/quarantine/{path}", {"reason": _REASON}),
             "r": ("Release", "DELETE", f"/quarantine/{path}", {"reason": _REASON}),
@@ -192,7 +191,7 @@ class Watch:
             self._said = "nothing waits for a person"
             return
         one, verb = waiting[0], {"a": "approve", "x": "reject"}[key]
-        path = f"/approvals/{quote(one['approval_id'], safe='')}/{verb}"
+        path = f"/approvals/{quoted(one['approval_id'])}/{verb}"
         text = f"{verb.capitalize()} {one['approval_id']}, {approval_line(view, one)}?"
         self._asked = (text, self._order("POST", path, {"reason": _REASON}, "status"))
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.cells import chop_cells
 from rich.text import Text
 
+from gateway.commands.session import plain
 from gateway.commands.top_view import Document, View, called, in_order, mode_of
 
 _STYLES = {
@@ -25,11 +26,6 @@ _PANE_ROWS = 3
 _UNTOLD, _PLAIN = ("agent_id", "request_id"), (str, int, float)
 _ASKED_ROWS = 5
 _KEYS = "↑↓ Tab select  Q quarantine  r release  h heal  a approve  x reject  q quit"
-
-
-def plain(value: object) -> str:
-    """Without what moves a cursor, turns the direction of text or has no width: only what can be read as it stands."""
-    return "".join(c if c.isprintable() else "�" for c in str(value))
 
 
 def frame(view: View, width: int, height: int | None) -> list[Text]:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from gateway.commands.top_frame import frame, plain
+from gateway.commands.session import plain
+from gateway.commands.top_frame import frame
 from gateway.commands.top_view import Answers, Rates, View
 
 
