@@ -79,8 +79,8 @@ RATE_KEPT = 1000.0  # calls; when there are more, all counts are halved, so that
 FORMS_KEPT = 8  # prompts, tool sets, or models of one agent that are known at a time
 FORMS_WARM = 3  # more than these in the warm-up: `volatile`, the agent has no one form
 LOOPS, LOOPS_OF = 3, 10  # so many of the latest conversations with a loop; at 1 % in normal ones, 1e-4 by chance
-VOICES_KEPT = 8  # prompts of one agent that are clearly others: itself and its helpers
-VOICES_WARM = 6  # more than these in the warm-up: it has no one form in this either
+VOICES_KEPT = 5  # prompts of one agent that are clearly others: itself and its helpers; all further ones are one
+VOICES_WARM = 5  # more than these in the warm-up: it has no one form in this either
 VOICE_LIKE = (
     0.3  # of two prompts, from where on they are one: of 24 slots, 3 % of those at 0.5 are below, 5e-3 of 0.1 above
 )

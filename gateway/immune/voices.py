@@ -10,6 +10,8 @@ from gateway.immune import constants as k
 
 SKETCH = 24
 _EMPTY = "."
+OTHERS = 1
+"""More voices than are told apart are one."""
 
 
 def likeness(one: str, two: str) -> float:
@@ -25,11 +27,10 @@ def likeness(one: str, two: str) -> float:
 
 @dataclass(slots=True)
 class Voices:
-    """Of one agent. Voices have numbers that are never used again; what cannot be told apart any more is number 0, as
-    the first one.
+    """Of one agent. Voices have numbers that are never used again: the first one 0, `OTHERS` together 1.
 
     kept: by the prompt that a voice was first heard with, its number, and the agent's calls when it spoke last.
-    numbers: of the latest prompts. count: numbers given. last, number: the latest prompt, and whose it was.
+    numbers: of the latest prompts. count: the next number. last, number: the latest prompt, and whose it was.
     """
 
     kept: dict[str, list[int]] = field(default_factory=dict)
@@ -67,8 +68,8 @@ class Voices:
         if len(self.kept) >= k.VOICES_KEPT:
             silent = min(self.kept, key=lambda known: self.kept[known][1])
             if calls - self.kept[silent][1] < k.VOICE_FORGOTTEN:
-                return 0  # who is another one each time would never be known
+                return OTHERS  # who is another one each time would never be known
             del self.kept[silent]
-        number, self.count = self.count, self.count + 1
+        number, self.count = self.count, max(self.count, OTHERS) + 1
         self.kept[prompt] = [number, calls]
         return number

@@ -10,6 +10,7 @@ from gateway.immune.state import Learned, Watched, dump, load, short
 from gateway.immune.watched import watch
 from gateway.model.vitals import Vitals
 from tests.immune.exchanges import exchange, watched
+from tests.immune.test_voices import KINDS, prompt
 
 NUMBERS = st.integers(0, 10**7)
 VITALS = st.builds(
@@ -65,6 +66,27 @@ def test_a_state_is_never_larger_than_16_kibibytes() -> None:
     print(f"largest state {largest} bytes")
     assert len(state.models) == constants.MODELS_KEPT
     assert largest <= 16 * 1024
+
+
+def test_nor_is_one_that_learns_all_its_voices_at_once() -> None:
+    state, largest, kinds = Watched(), 0, [prompt(kind) for kind in KINDS]
+    for place in range(29 * constants.MODELS_KEPT):
+        number = place % constants.MODELS_KEPT
+        one = exchange(
+            place,
+            model=f"a model with a name as long as it {number:05}",
+            conversation=f"{number}{place // 6:039}",
+            turn=place // 50 % 2 + 1,
+            prompt_hash=kinds[number] if place % 5 else prompt(KINDS[number], place),
+            tools_hash=f"{place % 9:024}",
+            retries=place % 2,
+            tool_errors=place % 3 == 0,
+            denied_calls=place % 4 == 0,
+        )
+        watch(state, one)
+        largest = max(largest, len(dump(state)))
+    print(f"largest state {largest} bytes")
+    assert len(state.models) == constants.MODELS_KEPT and largest <= 16 * 1024
 
 
 def test_another_format_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway.identity.sketch import Sketcher
 from gateway.immune import constants as k
 from gateway.immune.state import Watched, model_of, spoken, voice_of
-from gateway.immune.voices import Voices, likeness
+from gateway.immune.voices import OTHERS, Voices, likeness
 from gateway.immune.watched import watch
 from tests.immune.exchanges import exchange
 
@@ -28,37 +28,49 @@ def prompt(kind: str, variant: int = 0, changing: int = 3) -> str:
 def test_a_prompt_with_changing_parts_is_one_voice_and_another_prompt_another() -> None:
     voices = Voices()
     heard = [voices.of(prompt(KINDS[n % 4], n), n) for n in range(400)]
-    assert sum(number != n % 4 for n, number in enumerate(heard)) <= 4
+    assert sum(number != (0, 2, 3, 4)[n % 4] for n, number in enumerate(heard)) <= 4
     assert len(voices.numbers) <= k.VOICE_PROMPTS and len(voices.kept) <= k.VOICES_KEPT
 
 
 def test_prompts_without_a_sketch_are_compared_to_the_letter() -> None:
     voices = Voices()
-    assert [voices.of(one, 0) for one in ("p", "q", "p", "sha256:00", "q")] == [0, 1, 0, 2, 1]
+    assert [voices.of(one, 0) for one in ("p", "q", "p", "sha256:00", "q")] == [0, 2, 0, 3, 2]
     assert likeness("p", "p") == likeness("a." + "." * 24, "a." + "." * 24) == 0.0
 
 
-def test_who_is_another_one_each_time_is_judged_as_the_first() -> None:
+def test_more_voices_than_are_told_apart_are_one() -> None:
     voices = Voices()
     heard = [voices.of(f"prompt {n}", n) for n in range(100)]
-    assert heard == [*range(k.VOICES_KEPT), *[0] * (100 - k.VOICES_KEPT)]
+    assert heard == [0, *range(2, k.VOICES_KEPT + 1), *[OTHERS] * (100 - k.VOICES_KEPT)]
 
 
 def test_a_voice_that_was_silent_for_long_makes_room() -> None:
     voices = Voices()
     for n, kind in enumerate(KINDS[: k.VOICES_KEPT]):
-        assert voices.of(prompt(kind), n) == n
+        assert voices.of(prompt(kind), n) == (n and n + 1)
     for n in range(k.VOICES_KEPT, k.VOICE_FORGOTTEN + 1):
         voices.of(prompt(KINDS[n % 2]), n)
     later = k.VOICE_FORGOTTEN + 3
-    assert voices.of(prompt("other"), later) == k.VOICES_KEPT
+    assert voices.of(prompt("other"), later) == k.VOICES_KEPT + 1
     assert len(voices.kept) == k.VOICES_KEPT
-    assert [voices.of(prompt(kind), later) for kind in KINDS[:2]] == [0, 1]
+    assert [voices.of(prompt(kind), later) for kind in KINDS[:2]] == [0, 2]
 
 
 def test_names_in_the_state_say_model_and_voice() -> None:
     assert (model_of(spoken("m", 0)), voice_of(spoken("m", 0))) == ("m", 0)
     assert (model_of(spoken("m", 12)), voice_of(spoken("m", 12))) == ("m", 12)
+
+
+def test_however_many_voices_take_turns_each_call_is_judged() -> None:
+    """As of an agent for eight users, each of whom has a prompt that is like no other."""
+    state = Watched()
+    for n in range(600):
+        watch(state, exchange(n, prompt_hash=prompt(KINDS[n % 8]), conversation=f"talk {n // 40} {n % 8}", turn=1))
+    assert all(one.baselines["output"].sample is None for one in state.models.values())
+    for n in range(8):
+        large = {"conversation": f"new {n}", "turn": 1, "output_tokens": 90_000}
+        found = watch(state, exchange(n, prompt_hash=prompt(KINDS[n]), **large))
+        assert "output" in {one.metric for one in found}, n
 
 
 def run(state: Watched, calls: int, start: int = 0, **other: Any) -> list[str]:
