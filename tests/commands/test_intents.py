@@ -54,7 +54,7 @@ def test_a_token_that_is_not_good_says_why_and_how_the_command_ends(leuko: Leuko
     token = read(leuko("intent", "plan", plan, "-o", "json"))["token"]
     issuer = _issuer(token)
     head, payload, signature = token.split(".")
-    forged = f"{head}.{payload}.{signature[:-2]}AA"
+    forged = f"{head}.{payload}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
     assert "bad_signature" in leuko("intent", "verify", forged, "--issuer", issuer, code=3).stderr
     assert "malformed" in leuko("intent", "verify", "nonsense", code=3).stderr
     assert "malformed" in leuko("intent", "verify", token, "--issuer", "another", code=3).stderr
