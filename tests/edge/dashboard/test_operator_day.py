@@ -208,6 +208,17 @@ def test_an_earlier_version_of_a_policy_is_shown_with_what_was_changed_since(
     assert changed == ['-"delete:*"', '+"drop:*"']
 
 
+def test_the_vitals_of_each_model_are_looked_at_apart(world: World, signed_in: Callable[..., Page]) -> None:
+    world.reports("of two minds", 3, model="first")
+    world.reports("of two minds", 2, model="second")
+    page = signed_in()
+    go(page, f"agent/{world.known('of two minds')}", "latest calls with second")
+    page.until("document.querySelector('.chart').querySelectorAll('circle').length === 2")
+    page.fill("main select[name=model]", "first")
+    page.reads("latest calls with first")
+    page.until("document.querySelector('.chart').querySelectorAll('circle').length === 3")
+
+
 def test_what_an_agent_has_declared_is_shown_and_revoked(world: World, signed_in: Callable[..., Page]) -> None:
     api = f"{world.gateway.url}/api/v1"
     headers = {"authorization": f"Bearer {INGEST_KEY}"}

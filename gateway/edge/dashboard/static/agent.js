@@ -8,7 +8,7 @@ import { entries } from "/dashboard/entries.js";
 import { ago, BLOCKED, chip, count, inUnit, MEANING, measure, sigma, usd, when, words } from "/dashboard/format.js";
 import { incidentRow } from "/dashboard/incident.js";
 import { learn } from "/dashboard/names.js";
-import { ask, attempt, empty, facts, part, table } from "/dashboard/ui.js";
+import { ask, attempt, empty, facts, field, part, table } from "/dashboard/ui.js";
 
 const CALLS = 100;
 const DECISIONS = 20; // on the page; the audit record has all
@@ -43,6 +43,8 @@ class AgentView {
     this.facts = h("div");
     this.charts = h("div", { class: "charts" });
     this.of = h("p", { class: "hint" });
+    this.choice = field({ name: "model", label: "Model", kind: "select", onchange: () => this.again() });
+    this.models = this.choice.querySelector("select");
     this.moves = h("ol", { class: "timeline" });
     this.incidents = h("ul", { class: "rows" });
     this.calls = entries("Recent calls and what was decided", { agent: false, none: "No call is on the record." });
@@ -50,12 +52,11 @@ class AgentView {
     this.evidence = h("div");
     this.keys = h("div");
     this.policy = h("div");
-    this.model = null;
     fill(main,
       h("p", {}, h("a", { href: "#/agents" }, "← Agents")),
       h("div", { class: "title" }, this.name, this.state), this.meaning,
       h("div", { class: "part" }, this.facts, this.actions),
-      part("Vitals", this.of, this.charts),
+      part("Vitals", h("div", { class: "filters" }, this.choice), this.of, this.charts),
       h("div", { class: "two" }, part("Lifecycle", this.moves), part("Incidents", this.incidents)),
       part("Recent calls", this.calls.node,
         h("p", {}, h("a", { href: `#/audit?agent_id=${id(argument)}` }, "All of it in the audit record"))),
@@ -167,8 +168,22 @@ class AgentView {
       told.accepted ? "Accepted: it is learned anew." : "It will be done when the agent is next watched.");
   }
 
+  /** The model that somebody has chosen, of those that are called; empty for that of the latest call. */
+  model(vitals) {
+    const called = [...new Set(vitals.map((v) => v.model ?? ""))].filter(Boolean).sort();
+    this.choice.hidden = called.length < 2;
+    const offered = called.join("\n");
+    if (this.offers !== offered) {
+      const chosen = this.models.value;
+      this.offers = offered;
+      fill(this.models, h("option", { value: "" }, "of the latest call"), called.map((name) => h("option", { value: name }, name)));
+      this.models.value = called.includes(chosen) ? chosen : "";
+    }
+    return this.models.value;
+  }
+
   draw(baseline, vitals) {
-    const model = vitals.at(-1)?.model ?? baseline.metrics.at(-1)?.model;
+    const model = this.model(vitals) || (vitals.at(-1)?.model ?? baseline.metrics.at(-1)?.model);
     const rows = vitals.filter((v) => v.model === model);
     const columns = Math.max(1, Math.floor((this.charts.clientWidth + GAP) / (COLUMN + GAP)));
     const width = Math.max(200, Math.floor((this.charts.clientWidth - GAP * (columns - 1)) / columns));
@@ -185,7 +200,7 @@ class AgentView {
           : "What is usual is not known yet."));
     }).filter(Boolean);
     fill(this.charts, drawn.length ? drawn : empty("No calls are kept of this agent."));
-    fill(this.of, drawn.length > 0 && ["Its latest calls of ", given(model ?? "no model"),
+    fill(this.of, drawn.length > 0 && ["Its latest calls with ", given(model ?? "no model"),
       "; red dots failed, the band holds two of three usual values."]);
   }
 

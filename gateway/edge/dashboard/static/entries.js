@@ -43,12 +43,13 @@ const ELSE = { admin: "done", gateway: "noted", finding: "found" };
 function cells(one, became, open) {
   const result = became?.result ?? one.result;
   const told = result === one.rule && !one.allowed ? null : result ?? ELSE[one.kind];
+  const { rule, reason } = one.rule || !became ? one : became;
   const what = [one.resource, one.tool].filter(Boolean).join(" · ");
   return [
     open ? h("button", { type: "button", class: "link", title: one.entry, onclick: () => open(one) }, when(one.time)) : when(one.time),
     one.agent_id ? agentLink(one.agent_id) : given(one.source),
     [given(one.action), what && h("span", { class: "sub", title: what }, given(what))],
     [decided(one) && verdict(one.allowed), told && h("span", { class: "tag", "data-bad": !WELL.has(told) }, words(told))],
-    [one.rule && h("code", {}, one.rule), one.reason && h("span", { class: "why" }, given(one.reason))],
+    [rule && h("code", {}, rule), reason && h("span", { class: "why" }, given(reason))],
   ];
 }
