@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gateway.edge.asgi import Receive, Send
-from gateway.edge.browser import NO_PAGE
+from gateway.edge.browser import no_page
 from gateway.model.errors import ClientGone, Refusal
 from gateway.model.exchange import Exchange
 from gateway.model.headers import Headers
@@ -72,7 +72,8 @@ class ASGICaller:
 
     async def start(self, status: int, headers: Headers) -> None:
         self._started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self._own + NO_PAGE})
+        fields = headers + self._own + no_page(headers)
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
     async def write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -82,7 +83,7 @@ class ASGICaller:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         self._started = True
-        fields = headers + self._own + NO_PAGE
+        fields = headers + self._own + no_page(headers)
         if self.direct is not None and self.direct.answer(status, fields, body):
             return
         fields.append((b"content-length", b"%d" % len(body)))

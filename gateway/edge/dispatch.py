@@ -8,7 +8,7 @@ from gateway.edge import jwks as public_keys
 from gateway.edge import probes
 from gateway.edge.admin.problems import Problem, answer_to
 from gateway.edge.asgi import App, Receive, Scope, Send, respond
-from gateway.edge.browser import NO_PAGE, private
+from gateway.edge.browser import private
 from gateway.edge.client import refusal_headers
 from gateway.edge.dashboard.page import is_page
 from gateway.edge.mcp import is_mcp
@@ -67,7 +67,7 @@ class Dispatch:
                 return await answer_to(Problem(refusal.status, refusal.message))(scope, receive, private(send))
             mcp = self._mcp is not None and scope["raw_path"].startswith(_MCP)
             body = mcp_error_body(refusal) if mcp else error_body(refusal)
-            return await respond(send, refusal.status, refusal_headers(refusal) + NO_PAGE, body)
+            return await respond(send, refusal.status, refusal_headers(refusal), body)
         return await app(scope, receive, send)
 
     def _choose(self, scope: Scope) -> App:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.edge.browser import private
-from tests.support.path import running_path
+from gateway.edge.browser import no_page, private
 
 
 async def told(*headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
@@ -33,11 +32,13 @@ async def test_what_an_answer_says_itself_stays() -> None:
     assert [value for name, value in headers if name.lower() == b"content-security-policy"] == [b"default-src 'self'"]
 
 
-@pytest.mark.parametrize("path_of", ["/v1/models", "/v1/chat/completions", "/nothing"])
-async def test_what_providers_say_is_no_page_of_this_origin(path_of: str) -> None:
-    async with running_path() as path:
-        answer = await path.client.get(path_of)
-    assert (answer.headers["content-security-policy"], answer.headers["x-content-type-options"]) == (
-        "sandbox",
-        "nosniff",
-    )
+@pytest.mark.parametrize(
+    "said", [[(b"content-type", b"text/html")], [(b"Content-Type", b"image/svg+xml")], [], [(b"content-type", b"")]]
+)
+def test_what_providers_say_is_no_page_of_this_origin(said: list[tuple[bytes, bytes]]) -> None:
+    assert dict(no_page(said)) == {b"content-security-policy": b"sandbox", b"x-content-type-options": b"nosniff"}
+
+
+@pytest.mark.parametrize("said", [b"application/json", b"application/JSON; charset=utf-8", b"text/event-stream"])
+def test_what_can_be_no_page_leaves_with_the_headers_it_came_with(said: bytes) -> None:
+    assert no_page([(b"date", b"x"), (b"content-type", said)]) == []
