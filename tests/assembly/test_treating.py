@@ -397,7 +397,7 @@ async def test_an_agent_gets_its_good_prompt_back(patient: Patient) -> None:
     (good,) = hashes()
     await patient.treat("rollback_prompt", system_prompt=good)
     eventually(lambda: (ask("Be bad.", 1), patient.sent("messages")[0]["content"] == "You are kind.")[1])
-    eventually(lambda: patient.remedies("call:model")[0] == ["rollback_prompt"])
+    eventually(lambda: patient.remedies("call:model")[:1] == [["rollback_prompt"]])
     await patient.treat("rollback_prompt", system_prompt="lost")
     ask("Be bad.")
     assert patient.sent("messages")[0]["content"] == "Be bad."
