@@ -296,9 +296,9 @@ class WatchAgents:
         if vitals.tools_hash is not None and self._act.gives_tools(record.agent_id):
             record.state.accept("toolset", vitals.tools_hash)  # which is the remedy's doing
         found = watch(record.state, vitals, self._detection(subject.settings))
-        for metric, deviation in record.state.deviations.items():
-            if abs(deviation) >= _WORTH_TELLING:
-                self._numbers.deviated(metric, deviation)
+        for metric, baseline in record.state.latest.items():
+            if not -_WORTH_TELLING < baseline.z < _WORTH_TELLING:
+                self._numbers.deviated(metric, baseline.z)
         if vitals.time > record.seen:
             record.seen = vitals.time
         if not found and record.life.state in ("INITIALIZING", "HEALTHY") and answered(vitals):

@@ -33,19 +33,19 @@ def rates(state: Watched, vitals: Vitals, detection: Detection) -> list[Finding]
         return []
     told: list[Finding] = []
     failed, denied = _failed(vitals), vitals.denied_calls > 0 or error in DENIED
-    bad = {
-        "errors": failed == "errors",
-        "provider_errors": failed == "provider_errors",
-        "tool_errors": vitals.tool_errors > 0,
-        "retries": vitals.retries > 0 and not denied,  # to ask again for what is denied is one thing, not two
-        "denials": denied,
-    }
-    for metric, is_bad in bad.items():
+    bad = (
+        ("errors", failed == "errors"),
+        ("provider_errors", failed == "provider_errors"),
+        ("tool_errors", vitals.tool_errors > 0),
+        ("retries", vitals.retries > 0 and not denied),  # to ask again for what is denied is one thing, not two
+        ("denials", denied),
+    )
+    for metric, is_bad in bad:
         rate = state.rates.get(metric)
         if rate is None:
             rate = state.rates[metric] = Rate()
         alarm = rate.take(is_bad)
-        hard = metric == "errors" and rate.run >= HARD_RUN and state.warm
+        hard = rate.run >= HARD_RUN and metric == "errors" and state.warm
         if alarm or hard:
             finding = found(vitals, TYPES[metric], metric, None, status=vitals.status, error=error)
             told.append(replace(finding, hard=hard))

@@ -1,6 +1,7 @@
 """All that is known of one agent: numbers and names, no text, below 16 KiB, kept as JSON."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -55,8 +56,13 @@ class Watched:
     @property
     def deviations(self) -> dict[str, float]:
         """σ by metric, each of the latest exchange that had it."""
+        return {metric: baseline.z for metric, baseline in self.latest.items()}
+
+    @property
+    def latest(self) -> Mapping[str, Baseline]:
+        """What is usual of the model, and voice, that was used last, by metric."""
         learned = next(reversed(self.models.values()), None)
-        return {metric: baseline.z for metric, baseline in learned.baselines.items()} if learned else {}
+        return {} if learned is None else learned.baselines
 
     def voice(self, prompt: str | None) -> int:
         """Whose voice speaks with this prompt."""
