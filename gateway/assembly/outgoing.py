@@ -60,8 +60,8 @@ def watched_health(store: Connection, breaker: Breaker, worker: str) -> tuple[Ob
         limited = vitals.status == 429
         if outcome is Outcome.NOTHING and not limited:  # who left says nothing of the provider
             return
-        failed = outcome in (Outcome.FAILURE, Outcome.UNREACHABLE)
-        health.add(exchange.breaker_key[0], clock(), vitals.latency_ms, vitals.ttft_ms, failed=failed, limited=limited)
+        failed = outcome is not Outcome.SUCCESS and not limited
+        health.add(exchange.breaker_key[0], clock(), vitals.latency_ms, vitals.ttft_ms, failed, limited)
 
     def seen() -> Seen:
         return health.read(clock()), breaker.troubled(clock())
