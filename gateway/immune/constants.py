@@ -79,8 +79,8 @@ RATE_KEPT = 1000.0  # calls; when there are more, all counts are halved, so that
 FORMS_KEPT = 8  # prompts, tool sets, or models of one agent that are known at a time
 FORMS_WARM = 3  # more than these in the warm-up: `volatile`, the agent has no one form
 LOOPS, LOOPS_OF = 3, 10  # so many of the latest conversations with a loop; at 1 % in normal ones, 1e-4 by chance
-VOICES_KEPT = 5  # prompts of one agent that are clearly others: itself and its helpers; all further ones are one
-VOICES_WARM = 5  # more than these in the warm-up: it has no one form in this either
+VOICES_KEPT = 7  # prompts of one agent that are clearly others: itself and its helpers; all further ones are one
+VOICES_WARM = 7  # more than these in the warm-up: it has no one form in this either
 VOICE_LIKE = (
     0.3  # of two prompts, from where on they are one: of 24 slots, 3 % of those at 0.5 are below, 5e-3 of 0.1 above
 )
@@ -88,10 +88,10 @@ VOICE_FORGOTTEN = 1000  # calls of the agent for which a voice was silent, so th
 VOICE_PROMPTS = 12  # latest prompts whose voice is known without comparing
 FORM_USES = 2  # an unseen form seen once may be a slip; used again, it is a change
 
-MODELS_KEPT = 6  # models, and voices with them, of one agent with baselines; the one unused for longest goes
+MODELS_KEPT = 8  # models, and voices with them, of one agent with baselines; the one unused for longest goes
 CONVERSATIONS_KEPT = 48  # conversations at a time whose latest input size is known
 NAME_KEPT = 40  # characters; of longer names a hash
-"""With these, the state of an agent stays below 16 KiB."""
+"""With these, the state of an agent stays below 20 KiB."""
 
 CAP_Z, CAP_RATIO = 8.0, 4.0  # an answer in flight is cut this many σ above the usual, and not below this many times it
 CAP_TOKENS, CAP_SECONDS, CAP_TOOLS = 16_384, 600.0, 50

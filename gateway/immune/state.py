@@ -1,4 +1,4 @@
-"""All that is known of one agent: numbers and names, no text, below 16 KiB, kept as JSON."""
+"""All that is known of one agent: numbers and names, no text, below 20 KiB, kept as JSON."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Learned:
 
 @dataclass(slots=True)
 class Watched:
-    """One agent. Everything is bounded, so the state stays below 16 KiB; see `constants`.
+    """One agent. Everything is bounded, so the state stays below 20 KiB; see `constants`.
 
     models: by name and voice (see `spoken`), what was used last at the end. inputs: the input tokens of the latest call
     of each conversation, by conversation. rates, forms: by metric. looped: the latest conversations that went round in

@@ -14,7 +14,7 @@ from gateway.immune.watched import watch
 from tests.immune.exchanges import exchange
 
 made = Sketcher(b"k" * 32)
-KINDS = ("main", "title", "explore", "plan", "build", "review", "web", "report", "other", "last")
+KINDS = ("main", "title", "explore", "plan", "build", "review", "web", "report", "other", "last", "least")
 
 
 def prompt(kind: str, variant: int = 0, changing: int = 3) -> str:
@@ -62,12 +62,12 @@ def test_names_in_the_state_say_model_and_voice() -> None:
 
 
 def test_however_many_voices_take_turns_each_call_is_judged() -> None:
-    """As of an agent for eight users, each of whom has a prompt that is like no other."""
+    """As of an agent for ten users, each of whom has a prompt that is like no other."""
     state = Watched()
     for n in range(600):
-        watch(state, exchange(n, prompt_hash=prompt(KINDS[n % 8]), conversation=f"talk {n // 40} {n % 8}", turn=1))
+        watch(state, exchange(n, prompt_hash=prompt(KINDS[n % 10]), conversation=f"talk {n // 40} {n % 10}", turn=1))
     assert all(one.baselines["output"].sample is None for one in state.models.values())
-    for n in range(8):
+    for n in range(10):
         large = {"conversation": f"new {n}", "turn": 1, "output_tokens": 90_000}
         found = watch(state, exchange(n, prompt_hash=prompt(KINDS[n]), **large))
         assert "output" in {one.metric for one in found}, n
