@@ -37,6 +37,9 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long starts first; otherwise one worker would wait for the other at the end."""
     items.sort(key=lambda item: item.nodeid.startswith(QUICK))
+    for item in items:
+        if item.nodeid.startswith("tests/faults/"):
+            item.add_marker("exhaustive")
 
 
 @pytest.fixture(scope="session", autouse=True)

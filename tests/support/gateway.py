@@ -16,6 +16,7 @@ from functools import cache
 
 import httpx
 
+from tests.support.measuring import as_measured
 from tests.support.prepared import ROOT, Forked, prepared
 
 ADMIN_KEY = "adm-Vq3zL8wKx0JrTnYc"
@@ -120,7 +121,8 @@ def fork_gateway(*args: str, env: Mapping[str, str] | None = None) -> GatewayPro
 
 
 def _environment(given: Mapping[str, str], *, secrets: bool = True) -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY_", "LLM_UPSTREAM", "OPENAI_", "OTEL_"))}
+    here = as_measured(os.environ)
+    clean = {k: v for k, v in here.items() if not k.startswith(("GATEWAY_", "LLM_UPSTREAM", "OPENAI_", "OTEL_"))}
     defaults = {"GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1"}
     if secrets:
         defaults["GATEWAY_DATA_DIR"] = _data_dir()

@@ -4,12 +4,28 @@ Python 3.11 traces every line of every module while it traces at all, which cost
 Without `--cov` nothing of this happens.
 """
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+UNMEASURED = "TESTS_UNMEASURED"
+"""Set while a test runs whose gateways are not to be measured."""
+_MEASURES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+
+
+def measures_itself(environment: Mapping[str, str]) -> bool:
+    """Whether a Python that starts in this environment measures its coverage."""
+    return any(name in environment for name in _MEASURES)
+
+
+def as_measured(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a gateway of the present test gets of an environment."""
+    left_out = (UNMEASURED, *_MEASURES) if UNMEASURED in environment else ()
+    return {name: value for name, value in environment.items() if name not in left_out}
 
 
 @contextmanager
@@ -29,10 +45,17 @@ class Measuring:
         self._tracer: Any = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self) -> Iterator[Any]:
-        self._tracer = sys.gettrace()
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[Any]:
+        """Gateways that an exhaustive test starts are not measured either."""
+        exhaustive = item.get_closest_marker("exhaustive") is not None
+        self._tracer = None if exhaustive else sys.gettrace()
+        if exhaustive:
+            os.environ[UNMEASURED] = "1"
         with _tracing(None):
-            return (yield)
+            try:
+                return (yield)
+            finally:
+                os.environ.pop(UNMEASURED, None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self) -> Iterator[Any]:
@@ -46,8 +69,7 @@ class Measuring:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[Any]:
-        """Examples made by chance must not decide whether a line counts, and thousands of like cases add none."""
+        """Examples made by chance must not decide whether a line counts."""
         by_chance = getattr(pyfuncitem.obj, "is_hypothesis_test", False)
-        left_out = by_chance or pyfuncitem.get_closest_marker("exhaustive")
-        with _tracing(None if left_out else self._tracer):
+        with _tracing(None if by_chance else self._tracer):
             return (yield)

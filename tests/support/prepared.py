@@ -20,6 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
+from tests.support.measuring import measures_itself
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -149,6 +151,13 @@ def _serve(control: socket.socket) -> dict[str, Any] | None:
         control.sendall(answer.to_bytes(8, "big"))
 
 
+def _stop_measuring() -> None:
+    from coverage import Coverage
+
+    if (measuring := Coverage.current()) is not None:
+        measuring.stop()
+
+
 def main() -> None:
     import_module("gateway.app")  # `leuko serve` would import it later
     import_module("pydantic.v1")  # and FastAPI this, for the first route
@@ -159,6 +168,8 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         request = _serve(socket.socket(fileno=int(sys.argv[1])))
         if request is not None:
+            if "coverage" in sys.modules and not measures_itself(request["env"]):
+                _stop_measuring()
             os.environ.clear()
             os.environ.update(request["env"])
             sys.argv[1:] = request["args"]
