@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,8 +131,8 @@ async def test_without_stub_models_or_a_gateway_that_learns_there_is_no_trial(
         await tried(path, "tool", admin)
     async with running_path() as other:
         chaos = Chaos(Trial(FAULTS["tool"], **QUICK), other.client, Admin(blocked).ask, random.Random(1), print)  # type: ignore[arg-type]
-        chaos.agents[0].model = "stub-error-500"
-        with pytest.raises(ChaosFailure, match=r"start the gateway with --stub.*always fails"):
+        chaos.agents[0].behaviour = replace(WELL, status=500)
+        with pytest.raises(ChaosFailure, match=r"start the gateway with --stub\): ."):
             await chaos.run()
 
 
