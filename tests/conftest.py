@@ -21,6 +21,9 @@ __all__ = ["own_cluster", "own_redis", "redis_url", "sentinels", "shared_cluster
 # These rooms need no process and no server: their many short files come last, so that none of the long ones does.
 QUICK = tuple(f"tests/{room}/" for room in ("identity", "ledger", "model", "policy", "pricing", "wire"))
 
+# Whole gateways under load, or for a whole story: what they run, quicker tests measure.
+UNMEASURED = ("tests/faults/", "tests/scenarios/")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Measuring())
@@ -38,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long starts first; otherwise one worker would wait for the other at the end."""
     items.sort(key=lambda item: item.nodeid.startswith(QUICK))
     for item in items:
-        if item.nodeid.startswith("tests/faults/"):
+        if item.nodeid.startswith(UNMEASURED):
             item.add_marker("exhaustive")
 
 
