@@ -21,7 +21,7 @@ from gateway.store.provider_health import ProviderHealth, Seen
 from gateway.store.providers import MadeProvider
 from gateway.upstream.breaker import Breaker, Outcome, outcome_of
 from gateway.upstream.client import Client
-from gateway.upstream.health import Health
+from gateway.upstream.health import RecentCalls
 from gateway.upstream.providers import STUB, Provider
 
 
@@ -51,7 +51,7 @@ def forward_phase(
 
 def watched_health(store: Connection, breaker: Breaker, worker: str) -> tuple[Observer, ProviderHealth]:
     """What learns from each exchange how its provider does, and what tells it to all workers."""
-    health, clock = Health(), time.monotonic
+    calls, clock = RecentCalls(), time.monotonic
 
     def note(exchange: Exchange, vitals: Vitals) -> None:
         if exchange.breaker_key is None:  # nothing was sent
@@ -61,10 +61,10 @@ def watched_health(store: Connection, breaker: Breaker, worker: str) -> tuple[Ob
         if outcome is Outcome.NOTHING and not limited:  # who left says nothing of the provider
             return
         failed = outcome is not Outcome.SUCCESS and not limited
-        health.add(exchange.breaker_key[0], clock(), vitals.latency_ms, vitals.ttft_ms, failed, limited)
+        calls.add(exchange.breaker_key[0], clock(), vitals.latency_ms, vitals.ttft_ms, failed, limited)
 
     def seen() -> Seen:
-        return health.read(clock()), breaker.troubled(clock())
+        return calls.read(clock()), breaker.troubled(clock())
 
     return note, ProviderHealth(store, seen, worker=worker)
 

@@ -17,14 +17,14 @@ _WORST = ("open", "probing", "ramping")
 _CIRCUITS = 50  # of one provider: callers choose the names of models
 
 Seen = tuple[Mapping[str, Mapping[str, Any]], Sequence[tuple[str, str | None, str, float]]]
-"""What this worker sees: numbers by provider as `Doing` has them, and (provider, model, state, seconds) of circuits
+"""What this worker sees: numbers by provider as `Health` has them, and (provider, model, state, seconds) of circuits
 that are not closed."""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenCircuit:
-    """Requests for this model wait. `seconds` until the next probe, at the worker where that takes longest; `workers`:
-    how many see it so."""
+class Circuit:
+    """One that is not closed. `seconds` until the next probe, at the worker where that takes longest; `workers`: how
+    many see it so."""
 
     model: str | None
     state: str
@@ -33,7 +33,7 @@ class OpenCircuit:
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class Health:
     """Of the last minutes, over all workers. The latencies are their medians, weighed by their calls; None where no
     call went well."""
 
@@ -42,7 +42,7 @@ class Doing:
     limited: int = 0
     latency_ms: float | None = None
     first_byte_ms: float | None = None
-    circuits: tuple[OpenCircuit, ...] = ()
+    circuits: tuple[Circuit, ...] = ()
 
 
 class ProviderHealth:
@@ -76,7 +76,7 @@ class ProviderHealth:
         await self._script(self._worker, row)
         self._said = bool(row)
 
-    async def read(self) -> Mapping[str, Doing]:
+    async def read(self) -> Mapping[str, Health]:
         """By provider; those that nobody has asked lately are not there. Raises StoreUnavailable."""
         return _together([orjson.loads(row) for row in await self._script("", b"")])
 
@@ -86,7 +86,7 @@ class ProviderHealth:
         return found
 
 
-def _together(rows: Iterable[Any]) -> dict[str, Doing]:
+def _together(rows: Iterable[Any]) -> dict[str, Health]:
     numbers: dict[str, list[Mapping[str, Any]]] = {}
     circuits: dict[str, dict[str | None, list[tuple[str, float]]]] = {}
     for providers, troubled in rows:
@@ -96,13 +96,15 @@ def _together(rows: Iterable[Any]) -> dict[str, Doing]:
             numbers.setdefault(name, [])
             circuits.setdefault(name, {}).setdefault(model, []).append((state, seconds))
     return {
-        name: Doing(
-            sum(one["calls"] for one in seen),
-            sum(one["failed"] for one in seen),
-            sum(one["limited"] for one in seen),
-            _weighed(seen, "latency_ms"),
-            _weighed(seen, "first_byte_ms"),
-            tuple(_circuit(model, one) for model, one in sorted(circuits.get(name, {}).items(), key=str))[:_CIRCUITS],
+        name: Health(
+            calls=sum(one["calls"] for one in seen),
+            failed=sum(one["failed"] for one in seen),
+            limited=sum(one["limited"] for one in seen),
+            latency_ms=_weighed(seen, "latency_ms"),
+            first_byte_ms=_weighed(seen, "first_byte_ms"),
+            circuits=tuple(_circuit(model, one) for model, one in sorted(circuits.get(name, {}).items(), key=str))[
+                :_CIRCUITS
+            ],
         )
         for name, seen in numbers.items()
     }
@@ -113,6 +115,6 @@ def _weighed(seen: Sequence[Mapping[str, Any]], field: str) -> float | None:
     return round(sum(value * calls for value, calls in known) / sum(calls for _, calls in known), 1) if known else None
 
 
-def _circuit(model: str | None, seen: Sequence[tuple[str, float]]) -> OpenCircuit:
+def _circuit(model: str | None, seen: Sequence[tuple[str, float]]) -> Circuit:
     worst = min((state for state, _ in seen), key=_WORST.index)
-    return OpenCircuit(model or None, worst, round(max(seconds for _, seconds in seen), 1), len(seen))
+    return Circuit(model or None, worst, round(max(seconds for _, seconds in seen), 1), len(seen))

@@ -14,7 +14,7 @@ _Call = tuple[float, float, float | None, bool, bool]
 """When, latency and first byte in ms, whether it failed or was limited. Plain: one is made for each exchange."""
 
 
-class Health:
+class RecentCalls:
     """Takes one line an exchange; the last 500 of each provider are kept."""
 
     def __init__(self) -> None:

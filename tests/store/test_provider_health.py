@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.store.connection import Connection
-from gateway.store.provider_health import Doing, OpenCircuit, ProviderHealth
+from gateway.store.provider_health import Circuit, Health, ProviderHealth
 
 
 def numbers(calls: int, failed: int, latency_ms: float | None) -> dict[str, Any]:
@@ -20,7 +20,7 @@ async def test_what_workers_see_is_put_together(connection: Connection) -> None:
     await one.tell()
     await other.tell()
     found = await one.read()
-    assert found["a"] == Doing(40, 12, 2, 200.0, None, (OpenCircuit("m", "open", 21.5, 2),))
+    assert found["a"] == Health(40, 12, 2, 200.0, None, (Circuit("m", "open", 21.5, 2),))
     assert found["b"].calls == 0 and found["b"].circuits[0].model == "?"
 
 

@@ -12,7 +12,7 @@ from gateway.edge.admin.problems import Problem, invalid
 from gateway.edge.admin.shapes import Body
 from gateway.store.control import ChangeConflict
 from gateway.store.errors import StoreUnavailable
-from gateway.store.provider_health import Doing
+from gateway.store.provider_health import Health
 from gateway.store.providers import MOST, MadeProvider, MadeProviders
 from gateway.store.routes import Routes
 from gateway.upstream.addresses import is_public
@@ -79,7 +79,7 @@ def router(
     routes_of: Routes,
     make: Callable[[MadeProvider], Provider],
     *,
-    health: Callable[[], Awaitable[Mapping[str, Doing]]],
+    health: Callable[[], Awaitable[Mapping[str, Health]]],
 ) -> APIRouter:
     """`in_force` are all providers, `make` turns a definition into one of them or raises ValueError, `health` says how
     they do or raises StoreUnavailable."""
@@ -89,11 +89,11 @@ def router(
     async def list_providers() -> dict[str, Any]:
         """All of them, in the order in which their `models` are tried."""
         try:
-            doing = await health()
+            by_name = await health()
         except StoreUnavailable:
-            doing = {}
+            by_name = {}
         items = [
-            {**_shown(provider, made), "health": doing.get(provider.name)} for provider in in_force().by_name.values()
+            {**_shown(provider, made), "health": by_name.get(provider.name)} for provider in in_force().by_name.values()
         ]
         return {"items": items, "next_cursor": None}
 
