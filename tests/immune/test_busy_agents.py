@@ -261,6 +261,7 @@ WORK: dict[str, list[_Turn]] = {
 }  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("turns", WORK.values(), ids=WORK)
 def test_no_conversation_of_a_diligent_agent_is_blocked(turns: list[_Turn]) -> None:
     assert blocked(turns) is None

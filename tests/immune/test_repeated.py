@@ -85,6 +85,7 @@ def test_an_agent_that_loops_in_every_conversation_is_throttled_at_the_third() -
     assert lived(1.0, 14, 1, Immune(sigma_action="approve"))["ask"] == 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.01, 2)])
 def test_an_agent_with_a_loop_now_and_then_is_not(share: float, most: int) -> None:
     """Of real agents less than one conversation of a hundred holds a loop; see `test_loops`."""

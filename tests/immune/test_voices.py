@@ -100,6 +100,7 @@ def test_of_an_agent_whose_prompts_are_never_the_same_another_prompt_is_found(ch
     assert sum("prompt" in one for one in replaced) == 8  # then it is how the agent is
 
 
+@pytest.mark.exhaustive
 def test_honest_changes_of_prompts_that_are_never_the_same_are_hardly_ever_found() -> None:
     """A third of all sentences change with each call: two prompts have half of what they say in common."""
     told = calls = 0

@@ -90,6 +90,7 @@ class Shared:
         return True
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_child_permits_a_call_that_its_parent_does_not(data: st.DataObject) -> None:

@@ -1,4 +1,4 @@
-"""Coverage of what counts: in tests and their fixtures; not in pytest, and not in what repeats a test by chance.
+"""Coverage of what counts: in tests and their fixtures; not in pytest, and not in tests marked `exhaustive`.
 
 Python 3.11 traces every line of every module while it traces at all, which costs more than most tests do themselves.
 Without `--cov` nothing of this happens.
@@ -68,8 +68,6 @@ class Measuring:
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[Any]:
-        """Examples made by chance must not decide whether a line counts."""
-        by_chance = getattr(pyfuncitem.obj, "is_hypothesis_test", False)
-        with _tracing(None if by_chance else self._tracer):
+    def pytest_pyfunc_call(self) -> Iterator[Any]:
+        with _tracing(self._tracer):
             return (yield)

@@ -35,6 +35,7 @@ def mark(index: int) -> bytes:
     return b"zq%d" % index
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=150)
 @given(story=stories(broken=False), cuts=CUTS)
 def test_with_every_call_allowed_what_leaves_is_what_came(story: Story, cuts: list[int]) -> None:
@@ -52,6 +53,7 @@ def test_one_byte_at_a_time_and_with_any_line_end_it_is_the_same(story: Story, l
     assert run.out == stream
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=250)
 @given(story=stories(broken=True), cuts=CUTS, data=st.data())
 def test_no_byte_of_a_denied_call_leaves_wherever_the_stream_ends(
@@ -65,6 +67,7 @@ def test_no_byte_of_a_denied_call_leaves_wherever_the_stream_ends(
     assert run.budget.used == 0
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=150)
 @given(story=stories(broken=True), cuts=CUTS)
 def test_a_call_that_does_not_add_up_is_withheld_though_the_judge_allows_all(story: Story, cuts: list[int]) -> None:
@@ -76,6 +79,7 @@ def test_a_call_that_does_not_add_up_is_withheld_though_the_judge_allows_all(sto
         assert mark(index) not in run.out or index in judged
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=150)
 @given(story=stories(broken=False), cuts=CUTS, data=st.data())
 def test_each_choice_is_judged_by_itself(story: Story, cuts: list[int], data: st.DataObject) -> None:

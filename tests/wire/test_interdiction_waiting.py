@@ -92,6 +92,7 @@ def test_what_was_released_after_waiting_is_what_came(story: Story, cuts: list[i
     assert slow.budget.used == 0
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=200)
 @given(story=stories(broken=True), cuts=CUTS, data=st.data())
 def test_however_long_rulings_take_what_leaves_is_the_same(story: Story, cuts: list[int], data: st.DataObject) -> None:
@@ -100,6 +101,7 @@ def test_however_long_rulings_take_what_leaves_is_the_same(story: Story, cuts: l
     same_as_at_once(judge, cut(story.stream, cuts), lambda: data.draw(st.integers(0, 3)))
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=150)
 @given(story=stories(broken=False), cuts=CUTS, data=st.data())
 def test_no_byte_of_a_turn_leaves_while_it_waits(story: Story, cuts: list[int], data: st.DataObject) -> None:

@@ -166,6 +166,7 @@ def _object(draw: st.DrawFn, values: list[str] | None = None) -> str:
     return "{" + f"{space},".join(members) + space + "}"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dialect", STREAMS)
 @settings(max_examples=60, deadline=None)
 @given(text=_object(), size=st.integers(1, 40))

@@ -69,6 +69,7 @@ def count_members(text: str) -> tuple[int, bool]:
     return count, found
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=600)
 @given(text=written_json())
 def test_duplicates_are_found_exactly_and_any_other_document_is_read_like_anybody_reads_it(text: str) -> None:

@@ -15,6 +15,7 @@ from tests.policy.constraints.vocabulary import NAMES, VALUES, constraints, dema
 WHERE = Where("ops", "pay", "a", NAMES)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", MAKERS)
 @settings(max_examples=100, deadline=None)
 @given(st.data())
