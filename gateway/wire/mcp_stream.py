@@ -162,8 +162,9 @@ def with_id(frame: bytes, id_of: Callable[[bytes], bytes]) -> bytes:
     out = []
     for line in _LINE.findall(frame):
         text = line.rstrip(b"\r\n")
-        id = text[3:].removeprefix(b" ") if text.startswith(b"id:") else b""
-        out.append(b"id: " + id_of(id) + line[len(text) :] if id else line)
+        name = b"id: " if text.startswith(b"id: ") else b"id:"
+        id = text[len(name) :] if text.startswith(name) else b""
+        out.append(name + id_of(id) + line[len(text) :] if id else line)
     return b"".join(out)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.model.errors import Refusal
@@ -33,6 +33,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@example([b"id:", b"7\n"], [])
 @given(st.lists(PIECES | st.binary(max_size=8), max_size=30), st.lists(st.integers(0, 400)))
 def test_with_nothing_to_change_the_output_is_the_input(pieces: list[bytes], at: list[int]) -> None:
     data = b"".join(pieces)
