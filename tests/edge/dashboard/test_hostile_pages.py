@@ -108,7 +108,6 @@ def test_a_page_that_a_provider_answers_with_is_of_no_origin_and_runs_nothing(
         page.open(f"{gateway.url}/v1/files/file-1/content")
         page.until("document.title === 'fine'")
         assert page.run("self.origin") == "null"
-        assert page.run("document.title") == "fine"
 
 
 @pytest.mark.parametrize(

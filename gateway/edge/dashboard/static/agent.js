@@ -1,14 +1,15 @@
 // One agent: what is wrong with it, since when, what was done, and what can be done now.
 
-import { drop, get, id, post } from "/dashboard/api.js";
+import { drop, get, post, quoted } from "/dashboard/api.js";
 import { vitalsChart } from "/dashboard/charts.js";
 import { Declared } from "/dashboard/declared.js";
 import { fill, given, h, say } from "/dashboard/dom.js";
 import { entries } from "/dashboard/entries.js";
 import { ago, BLOCKED, chip, count, inUnit, MEANING, measure, sigma, usd, when, words } from "/dashboard/format.js";
+import { canHeal, heal } from "/dashboard/heal.js";
 import { incidentRow } from "/dashboard/incident.js";
 import { learn } from "/dashboard/names.js";
-import { ask, attempt, empty, facts, field, part, table } from "/dashboard/ui.js";
+import { ask, attempt, empty, facts, field, lines, part, table } from "/dashboard/ui.js";
 
 const CALLS = 100;
 const DECISIONS = 20; // on the page; the audit record has all
@@ -33,7 +34,7 @@ class AgentView {
     const { argument, may, title } = context;
     this.again = () => context.again();
     this.agent = argument;
-    this.path = `/agents/${id(argument)}`;
+    this.path = `/agents/${quoted(argument)}`;
     this.may = may;
     this.title = title;
     this.name = h("h1", {}, given(argument));
@@ -59,7 +60,7 @@ class AgentView {
       part("Vitals", h("div", { class: "filters" }, this.choice), this.of, this.charts),
       h("div", { class: "two" }, part("Lifecycle", this.moves), part("Incidents", this.incidents)),
       part("Recent calls", this.calls.node,
-        h("p", {}, h("a", { href: `#/audit?agent_id=${id(argument)}` }, "All of it in the audit record"))),
+        h("p", {}, h("a", { href: `#/audit?agent_id=${quoted(argument)}` }, "All of it in the audit record"))),
       h("div", { class: "two" }, h("div", {}, part("Who it is", this.evidence, this.keys), part("Declared and pinned", this.declared.node)),
         part("Policy in effect", this.policy)));
   }
@@ -70,7 +71,7 @@ class AgentView {
 
   async update() {
     const [agent, life, baseline, vitals, incidents, audit] = await Promise.all([
-      get(this.path), get(`/lifecycle/${id(this.agent)}`), get(`${this.path}/baseline`),
+      get(this.path), get(`/lifecycle/${quoted(this.agent)}`), get(`${this.path}/baseline`),
       get(`${this.path}/vitals`, { limit: CALLS }), get("/incidents", { agent_id: this.agent, limit: 20 }),
       get("/audit", { agent_id: this.agent, limit: 2 * DECISIONS }),
     ]);
@@ -79,7 +80,7 @@ class AgentView {
     this.draw(baseline, vitals.items.reverse());
     fill(this.moves, life.history.length ? [...life.history].reverse().map(move)
       : h("li", {}, chip(life.state), " since ", ago(life.since)));
-    fill(this.incidents, incidents.items.length ? incidents.items.map((one) => incidentRow(one, false)) : h("li", { class: "empty" }, "None."));
+    lines(this.incidents, incidents.items.map((one) => incidentRow(one, false)));
     this.calls.show(audit.items.filter((one) => ["decision", "outcome", "agent"].includes(one.kind)).slice(0, 2 * DECISIONS));
     fill(this.evidence, evidence(agent));
     await Promise.all([this.showPolicy(), this.may("admin") && this.showKeys(agent), this.declared.update(agent.mcp_servers)]);
@@ -122,8 +123,8 @@ class AgentView {
     if (!this.may("operator")) return fill(this.actions, h("span", { class: "muted" }, "Your role can only look."));
     const treated = agent.throttled || agent.remedies.length > 0;
     fill(this.actions,
-      ["QUARANTINED", "EXHAUSTED"].includes(agent.state) && [
-        this.button("Heal now", "primary", () => this.heal()), this.button("Release", "", () => this.release())],
+      canHeal(agent) && [
+        this.button("Heal now", "primary", () => heal(this.agent)), this.button("Release", "", () => this.release())],
       !BLOCKED.has(agent.state) && this.button("Quarantine", "danger", () => this.quarantine()),
       treated && this.button("End remedies", "", () => this.endRemedies()),
       this.button("Accept as normal", "", () => this.accept()));
@@ -135,30 +136,26 @@ class AgentView {
     } }, text);
   }
 
-  heal() {
-    return attempt(() => post(`${this.path}/heal`), (life) => `It is ${life.state}.`);
-  }
-
   async quarantine() {
     const given = await ask({ title: "Quarantine this agent?", danger: true, confirm: "Quarantine",
       text: "Nothing of it passes from then on, until somebody releases or heals it.",
       fields: [NEEDS_REASON, { name: "drain", label: "Seconds that running streams may go on", kind: "number", value: "0",
         min: 0, max: 3600 }] });
     return given && attempt(
-      () => post(`/quarantine/${id(this.agent)}`, { reason: given.reason, drain_seconds: Number(given.drain ?? 0) }),
+      () => post(`/quarantine/${quoted(this.agent)}`, { reason: given.reason, drain_seconds: Number(given.drain ?? 0) }),
       (told) => told.pending.length ? `Quarantined; ${told.pending.length} replicas have not confirmed.` : "Quarantined.");
   }
 
   async release() {
     const given = await ask({ title: "Release this agent?", confirm: "Release", fields: [NEEDS_REASON],
       text: "It is let through again, on probation, without a remedy." });
-    return given && attempt(() => drop(`/quarantine/${id(this.agent)}`, given), "Released, on probation.");
+    return given && attempt(() => drop(`/quarantine/${quoted(this.agent)}`, given), "Released, on probation.");
   }
 
   async endRemedies() {
     const sure = await ask({ title: "End its remedies?", confirm: "End remedies",
       text: "A throttle too. What is found anew may bring them back." });
-    return sure && attempt(() => drop(`/healing/${id(this.agent)}`), "Its remedies have ended.");
+    return sure && attempt(() => drop(`/healing/${quoted(this.agent)}`), "Its remedies have ended.");
   }
 
   async accept() {
@@ -209,7 +206,7 @@ class AgentView {
     const tools = (title, names) => names.length > 0 && [h("h3", {}, title), h("p", {}, given(names.join(", ")))];
     fill(this.policy,
       facts([["Mode", Object.entries(policy.modes).map(([name, mode]) => h("div", {}, given(name), ": ", given(mode)))],
-        ["Own document", policy.version ? h("a", { href: `#/policies/${id(policy.policy)}` }, given(policy.policy)) : "none"]]),
+        ["Own document", policy.version ? h("a", { href: `#/policies/${quoted(policy.policy)}` }, given(policy.policy)) : "none"]]),
       tools("Allowed tools", policy.allowed_tools), tools("After approval", policy.approval_tools),
       tools("Blocked tools", policy.blocked_tools), tools("Its own allow list", policy.allow),
       tools("Its own deny list", policy.deny),
@@ -234,7 +231,7 @@ class AgentView {
   async revoke(key) {
     const sure = await ask({ title: "Revoke this key?", danger: true, confirm: "Revoke",
       text: `${key.key_id} is refused from then on, and its open streams are cut.` });
-    if (sure && await attempt(() => drop(`${this.path}/keys/${id(key.key_id)}`), "Revoked.")) this.again();
+    if (sure && await attempt(() => drop(`${this.path}/keys/${quoted(key.key_id)}`), "Revoked.")) this.again();
   }
 
   async makeKey() {

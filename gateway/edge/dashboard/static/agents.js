@@ -1,6 +1,6 @@
 // All agents: filtered, sorted, fifty at a time. Rows that are on the page stay where they are while somebody is at them.
 
-import { all, get, id } from "/dashboard/api.js";
+import { all, get, quoted } from "/dashboard/api.js";
 import { sparkline } from "/dashboard/charts.js";
 import { fill, given, h, keyed, say } from "/dashboard/dom.js";
 import { ago, BLOCKED, chip, count, sigma, STATES, usd } from "/dashboard/format.js";
@@ -88,7 +88,7 @@ class Grid {
     for (const agentId of ids) {
       if (this.over) return;
       try {
-        this.agents.set(agentId, await get(`/agents/${id(agentId)}`));
+        this.agents.set(agentId, await get(`/agents/${quoted(agentId)}`));
       } catch (error) {
         if (error.status === 404) this.agents.delete(agentId); // otherwise the next look tells
       }
@@ -179,7 +179,7 @@ class Grid {
     const requests = this.agents.get(agentId)?.requests;
     let items;
     try {
-      ({ items } = await get(`/agents/${id(agentId)}/vitals`, { limit: LINES }));
+      ({ items } = await get(`/agents/${quoted(agentId)}/vitals`, { limit: LINES }));
     } catch {
       return; // the row says what is known of it without
     }
@@ -210,7 +210,7 @@ function asBefore(order, rows, found) {
 
 function row(one) {
   const cells = COLUMNS.map(([label, kind]) => h("td", { class: kind, "data-label": label }));
-  cells[0].append(h("a", { href: `#/agent/${id(one.agent_id)}` }, given("")), h("span", { class: "sub" }));
+  cells[0].append(h("a", { href: `#/agent/${quoted(one.agent_id)}` }, given("")), h("span", { class: "sub" }));
   cells[5].append("…");
   return h("tr", {}, cells);
 }

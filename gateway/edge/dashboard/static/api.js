@@ -80,8 +80,8 @@ export function signOut(everywhere) {
   return told;
 }
 
-/** An id as a part of a path. */
-export const id = encodeURIComponent;
+/** An id or a name as a part of a path. */
+export const quoted = encodeURIComponent;
 
 /** All pages of a list, up to `most` items: short ones, so that no answer keeps others waiting. */
 export async function all(path, most = 5000) {

@@ -110,9 +110,7 @@ function signedIn(who) {
   route();
 }
 
-$("out").addEventListener("click", async () => {
-  await signOut(false);
-});
+$("out").addEventListener("click", () => signOut(false));
 $("out-all").addEventListener("click", () => signOut(true));
 
 async function signOut(everywhere) {

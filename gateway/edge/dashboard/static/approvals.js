@@ -1,8 +1,8 @@
 // What waits for a person, decided one by one or together, and what was decided lately.
 
-import { get, id, post } from "/dashboard/api.js";
+import { get, post, quoted } from "/dashboard/api.js";
 import { fill, given, h, keyed, say } from "/dashboard/dom.js";
-import { ago, ahead, count, sigma, when, words } from "/dashboard/format.js";
+import { ago, ahead, count, sigma, tinted, when, words } from "/dashboard/format.js";
 import { agentLink } from "/dashboard/names.js";
 import { ask, attempt, heading, part, table } from "/dashboard/ui.js";
 
@@ -105,7 +105,7 @@ class Approvals {
     const said = await ask({ title: one ? `${text} this?` : `${text} ${ids.length}?`, confirm: text, danger: verb === "reject",
       fields: [{ name: "reason", label: "Reason (may be left out)", maxlength: 200 }] });
     if (!said) return;
-    if (one) await attempt(() => post(`/approvals/${id(ids[0])}/${verb}`, said), `It is ${done}.`);
+    if (one) await attempt(() => post(`/approvals/${quoted(ids[0])}/${verb}`, said), `It is ${done}.`);
     else {
       await attempt(() => post(`/approvals/${verb}-all`, { ids, ...said }), ({ items }) => {
         const changed = items.filter((item) => item.changed).length;
@@ -122,6 +122,6 @@ const STATES = { approved: "ALLOWED", rejected: "DENIED" };
 
 const decision = (one) => [
   when(one.created_at), agentLink(one.agent_id), [given(words(one.kind)), h("span", { class: "sub" }, given(one.tool))],
-  [h("span", { class: "chip", "data-state": STATES[one.status] ?? "" }, one.status),
+  [tinted(STATES[one.status] ?? "", one.status),
     one.kind === "healing" && one.status === "rejected" && h("a", { class: "sub", href: "#/healing" }, "heal it after all")],
   given(one.decided_by ?? "–"), given(one.decision_reason || "–")];

@@ -4,7 +4,7 @@ import { exportOf, get } from "/dashboard/api.js";
 import { entries } from "/dashboard/entries.js";
 import { fill, given, h, say } from "/dashboard/dom.js";
 import { count, many, timeOf, when } from "/dashboard/format.js";
-import { ask, attempt, facts, field, heading, part, values } from "/dashboard/ui.js";
+import { ask, attempt, facts, field, heading, part, values, verbatim } from "/dashboard/ui.js";
 
 const PAGE = 50;
 const MOST = 2000; // rows on the page
@@ -100,7 +100,7 @@ class Audit {
     } }, "Prove");
     return ask({ title: "Entry", confirm: "Close", cancel: false, body: [
       facts([["Entry", h("code", {}, entry.entry)], ["Time", when(entry.time)], ["Kind", entry.kind]]),
-      h("pre", { tabindex: "0", role: "region", "aria-label": "The entry" }, JSON.stringify(entry, null, 2)), prove, told] });
+      verbatim("The entry", JSON.stringify(entry, null, 2)), prove, told] });
   }
 }
 

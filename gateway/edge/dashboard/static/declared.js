@@ -1,9 +1,9 @@
 // What an agent has declared to do, and the tools of MCP servers that it may use as they are pinned.
 
-import { drop, get, id, post } from "/dashboard/api.js";
+import { drop, get, post, quoted } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { ahead, many, words } from "/dashboard/format.js";
-import { ask, attempt, empty } from "/dashboard/ui.js";
+import { ahead, many, tinted, words } from "/dashboard/format.js";
+import { ask, attempt, empty, lines, verbatim } from "/dashboard/ui.js";
 
 const SERVERS = 5; // that one look asks about
 const PINNED = { pinned: "ALLOWED", new: "SUSPECTED", changed: "DENIED", seen: "DENIED" };
@@ -29,7 +29,7 @@ export class Declared {
     if (told === this.told) return; // who is about to press a button keeps it
     this.told = told;
     const open = items.filter((one) => one.status === "active");
-    fill(this.intents, open.length ? open.map((one) => this.intent(one)) : h("li", { class: "empty" }, "None."));
+    lines(this.intents, open.map((one) => this.intent(one)));
     fill(this.tools, pins.map(({ items: tools }, i) => this.server(servers[i], tools)));
   }
 
@@ -43,7 +43,7 @@ export class Declared {
   async revoke(one) {
     const sure = await ask({ title: "Revoke this intent?", danger: true, confirm: "Revoke",
       text: "No replica takes its token from then on, nor any that was narrowed from it." });
-    if (sure && await attempt(() => drop(`/intents/${id(one.intent_id)}`), "Revoked.")) this.again();
+    if (sure && await attempt(() => drop(`/intents/${quoted(one.intent_id)}`), "Revoked.")) this.again();
   }
 
   server(server, tools) {
@@ -56,7 +56,7 @@ export class Declared {
 
   tool(one) {
     const changed = one.changes.map((change) => words(change.member)).join(", ");
-    return h("li", {}, h("span", { class: "chip", "data-state": PINNED[one.state], title: MEANS[one.state] }, one.state),
+    return h("li", {}, tinted(PINNED[one.state], one.state, MEANS[one.state]),
       h("span", { class: "what" }, given(one.tool), h("span", { class: "sub" },
         given([changed && `changed: ${changed}`, ...one.findings.map(words), one.problem].filter(Boolean).join(" · ") || MEANS[one.state]))),
       this.may("operator") && one.seen_definition && one.state !== "seen" && h("button", { type: "button",
@@ -66,8 +66,8 @@ export class Declared {
   async approve(one) {
     const sure = await ask({ title: "Use this tool as it is now?", confirm: "Approve",
       text: "This is what the server lists now; from then on it may be used so.",
-      body: h("pre", { tabindex: "0", role: "region", "aria-label": "The definition" }, JSON.stringify(one.seen, null, 2)) });
-    if (sure && await attempt(() => post(`/tools/${id(one.server)}/${id(one.tool)}/approve`, { definition: one.seen_definition }),
+      body: verbatim("The definition", JSON.stringify(one.seen, null, 2)) });
+    if (sure && await attempt(() => post(`/tools/${quoted(one.server)}/${quoted(one.tool)}/approve`, { definition: one.seen_definition }),
       "Approved, on every replica.")) this.again();
   }
 }

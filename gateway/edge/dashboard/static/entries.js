@@ -1,7 +1,7 @@
 // Lines of the audit record as a table.
 
-import { fill, given, h } from "/dashboard/dom.js";
-import { when, words } from "/dashboard/format.js";
+import { given, h } from "/dashboard/dom.js";
+import { tinted, when, words } from "/dashboard/format.js";
 import { agentLink } from "/dashboard/names.js";
 import { table } from "/dashboard/ui.js";
 
@@ -32,8 +32,7 @@ export function entries(caption, { open, agent = true, none = "Nothing." } = {})
   };
 }
 
-export const verdict = (allowed) =>
-  h("span", { class: "chip", "data-state": allowed ? "ALLOWED" : "DENIED" }, allowed ? "allowed" : "denied");
+export const verdict = (allowed) => (allowed ? tinted("ALLOWED", "allowed") : tinted("DENIED", "denied"));
 
 /** How something ended, what somebody did, and what the gateway says of itself were not allowed then. */
 const decided = (one) => !one.allowed || one.kind === "decision" || one.kind === "agent";

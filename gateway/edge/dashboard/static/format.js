@@ -80,6 +80,7 @@ export const MEANING = {
   EXHAUSTED: "Nothing passes: no remedy is left. A person has to act.",
 };
 
-export function chip(state) {
-  return h("span", { class: "chip", "data-state": state, title: MEANING[state] }, state);
-}
+/** A word in the colour of a state; ALLOWED and DENIED have colours, too, and no state has none. */
+export const tinted = (state, text, title) => h("span", { class: "chip", "data-state": state, title }, text);
+
+export const chip = (state) => tinted(state, state, MEANING[state]);

@@ -1,15 +1,15 @@
 // Agents that are treated or wait for it, what was tried, and what has helped so far.
 
-import { get, id, post } from "/dashboard/api.js";
+import { get, post, quoted } from "/dashboard/api.js";
 import { fill, given, h, keyed } from "/dashboard/dom.js";
-import { ago, chip, many, percent, sigma, when, words } from "/dashboard/format.js";
+import { ago, chip, many, percent, sigma, tinted, when, words } from "/dashboard/format.js";
+import { canHeal, heal } from "/dashboard/heal.js";
 import { incidentRow } from "/dashboard/incident.js";
 import { agentLink } from "/dashboard/names.js";
-import { announce, ask, attempt, heading, nothing, part, table } from "/dashboard/ui.js";
+import { announce, ask, attempt, heading, lines, nothing, part, table } from "/dashboard/ui.js";
 
 const COLUMNS = [["Agent"], ["State"], ["Likely cause"], ["σ", "number"], ["Remedies"], ["Since"], [""]];
-const BLOCKED_NOW = ["QUARANTINED", "EXHAUSTED"];
-const canHeal = (one) => BLOCKED_NOW.includes(one.state);
+const OUTCOMES = { healed: "ALLOWED", failed: "DENIED", applied: "PROBATION" };
 
 export async function show(main, context) {
   context.title("Healing");
@@ -55,9 +55,9 @@ class Healing {
     this.allRejected.disabled = !rejected.length;
     this.show(this.patients, others, "Nobody is treated, and nobody waits for it.");
     this.show(this.rejected, rejected, "Nobody's healing was rejected.");
-    fill(this.incidents, open.items.length ? open.items.map((one) => incidentRow(one)) : h("li", { class: "empty" }, "None."));
+    lines(this.incidents, open.items.map((one) => incidentRow(one)));
     this.log.show(healing.items.slice(0, 100).map((one) => this.log.row([when(one.at), agentLink(one.agent_id),
-      h("a", { href: `#/incident/${id(one.incident_id)}` }, given(words(one.action))), outcome(one.outcome)])), "Nothing was tried yet.");
+      h("a", { href: `#/incident/${quoted(one.incident_id)}` }, given(words(one.action))), tinted(OUTCOMES[one.outcome] ?? "", one.outcome)])), "Nothing was tried yet.");
     this.learned.show(patterns.items.map((one) => this.learned.row([given(words(one.cause)), given(words(one.remedy)),
       one.healed, one.failed, percent(one.success_rate)])), "Nothing is known before the first treatment has ended.");
   }
@@ -82,12 +82,9 @@ class Healing {
     if (can === Boolean(cells[6].firstChild)) return; // who is about to press it keeps it
     const link = cells[0].querySelector("a");
     link.id = `patient-${one.agent_id}`;
-    fill(cells[6], can && h("button", { type: "button", "aria-describedby": link.id, onclick: () => this.heal(one.agent_id) }, "Heal now"));
-  }
-
-  async heal(agentId) {
-    await attempt(() => post(`/agents/${id(agentId)}/heal`), (life) => `It is ${life.state}.`);
-    this.again();
+    const button = this.button("Heal now", () => heal(one.agent_id));
+    button.setAttribute("aria-describedby", link.id);
+    fill(cells[6], can && button);
   }
 
   async healAll() {
@@ -103,9 +100,7 @@ class Healing {
       text: "A person has rejected their healing before." });
     if (!sure) return;
     let healed = 0;
-    for (const agentId of ids) if (await attempt(() => post(`/agents/${id(agentId)}/heal`))) healed += 1;
+    for (const agentId of ids) if (await attempt(() => post(`/agents/${quoted(agentId)}/heal`))) healed += 1;
     if (healed) announce(`${healed} of ${ids.length} are being healed.`);
   }
 }
-
-const outcome = (text) => h("span", { class: "chip", "data-state": { healed: "ALLOWED", failed: "DENIED", applied: "PROBATION" }[text] ?? "" }, text);

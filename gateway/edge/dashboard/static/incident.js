@@ -1,15 +1,15 @@
 // One incident: what was found, what it probably was, what was tried, and what a person says it was.
 
-import { get, id, post } from "/dashboard/api.js";
+import { get, post, quoted } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
 import { ago, BLOCKED, chip, many, percent, sigma, when, words } from "/dashboard/format.js";
+import { canHeal, heal } from "/dashboard/heal.js";
 import { agentLink } from "/dashboard/names.js";
 import { attempt, empty, facts, field, part, table, values } from "/dashboard/ui.js";
 
 const CAUSES = ["prompt_drift", "prompt_injection", "infinite_loop", "tool_instability", "memory_corruption",
   "cost_overrun", "external_cause", "unknown"];
 const SAID = { approve: "approved", reject: "rejected" };
-const BLOCKED_NOW = ["QUARANTINED", "EXHAUSTED"];
 
 /** What it most likely was, in words. */
 export const causeOf = (one) => words(one.actual_cause ?? one.diagnoses[0]?.cause ?? "") || one.reason;
@@ -32,7 +32,7 @@ const found = (one) => (one.findings.length ? many(one.findings.length, "finding
 /** An incident as a line of a list; `agent`: whether it says whose it is. */
 export function incidentRow(one, agent = true) {
   return h("li", {}, chip(one.closed_at ? "CLOSED" : one.state),
-    h("a", { href: `#/incident/${id(one.incident_id)}` }, given(causeOf(one))),
+    h("a", { href: `#/incident/${quoted(one.incident_id)}` }, given(causeOf(one))),
     agent && (one.agent_id ? agentLink(one.agent_id) : h("span", {}, "many agents")),
     h("span", { class: "muted" }, `${found(one)} · `, given(doneLast(one))),
     h("span", { class: "muted" }, ago(one.opened_at)));
@@ -75,7 +75,7 @@ class IncidentView {
   }
 
   async update() {
-    const one = await get(`/incidents/${id(this.incident)}`);
+    const one = await get(`/incidents/${quoted(this.incident)}`);
     this.agent = one.agent_id;
     fill(this.name, given(causeOf(one)));
     this.title(`Incident: ${causeOf(one)}`);
@@ -96,12 +96,12 @@ class IncidentView {
     this.next.hidden = over;
     fill(this.next, !over && [
       one.approval === "pending" && h("a", { class: "button primary", href: "#/approvals" }, "Decide on its healing"),
-      this.may && BLOCKED_NOW.includes(one.state) && h("button", { type: "button", onclick: () => this.heal(one.agent_id) }, "Heal now"),
-      h("a", { class: "button", href: `#/agent/${id(one.agent_id)}` }, "See the agent")]);
+      this.may && canHeal(one) && h("button", { type: "button", onclick: () => this.heal(one.agent_id) }, "Heal now"),
+      h("a", { class: "button", href: `#/agent/${quoted(one.agent_id)}` }, "See the agent")]);
   }
 
   async heal(agentId) {
-    await attempt(() => post(`/agents/${id(agentId)}/heal`), (life) => `It is ${life.state}.`);
+    await heal(agentId);
     this.again();
   }
 }

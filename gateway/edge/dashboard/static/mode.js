@@ -1,6 +1,6 @@
 // The operational mode: what is set, by whom, why and until when; and another one.
 
-import { get, put } from "/dashboard/api.js";
+import { get, put, quoted } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
 import { ago, ahead, when } from "/dashboard/format.js";
 import { ask, attempt, field, heading, part, table, values } from "/dashboard/ui.js";
@@ -58,7 +58,7 @@ export async function show(main, context) {
         operator && h("button", { type: "button", "aria-label": `End ${one.mode} of ${one.scope}`, onclick: () => end(one) }, "End")])),
       "No mode is set: every policy is in its start mode.");
       documents.show(names.map(([name, modes]) => documents.row([
-        h("a", { href: `#/policies/${encodeURIComponent(name)}` }, given(name)), given(modes.join(", "))])),
+        h("a", { href: `#/policies/${quoted(name)}` }, given(name)), given(modes.join(", "))])),
       "No policy has modes, so there is nothing to switch.");
       const all = [...new Set(names.flatMap(([, modes]) => modes))];
       if (select.dataset.modes !== all.join()) {

@@ -1,6 +1,6 @@
 // What people call the agents that others know by their ids. Names are asked for together, and kept for a while.
 
-import { get } from "/dashboard/api.js";
+import { get, quoted } from "/dashboard/api.js";
 import { given, h, say } from "/dashboard/dom.js";
 
 const GATHER = 30; // milliseconds in which ids are gathered
@@ -23,7 +23,7 @@ export function learn(agents) {
 export const nameOf = (agentId) => known.get(agentId)?.name ?? agentId;
 
 /** The agent's name, or its id until that is known. */
-export function named(agentId) {
+function named(agentId) {
   const text = given(nameOf(agentId), { title: agentId });
   const kept = known.get(agentId);
   if (kept && Date.now() - kept.at < FRESH) return text;
@@ -33,7 +33,7 @@ export function named(agentId) {
 }
 
 /** A link to an agent's page. */
-export const agentLink = (agentId, props) => h("a", { href: `#/agent/${encodeURIComponent(agentId)}`, ...props }, named(agentId));
+export const agentLink = (agentId, props) => h("a", { href: `#/agent/${quoted(agentId)}`, ...props }, named(agentId));
 
 async function ask() {
   const waiting = [...asked];

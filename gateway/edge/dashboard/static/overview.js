@@ -1,11 +1,11 @@
 // What is wrong, since when, what was done, and what waits for a person; then the numbers.
 
-import { get, id } from "/dashboard/api.js";
+import { get, quoted } from "/dashboard/api.js";
 import { fill, given, h, keyed, say } from "/dashboard/dom.js";
-import { ago, chip, count, duration, many, percent, STATES, usd, words } from "/dashboard/format.js";
+import { ago, chip, count, duration, many, percent, STATES, tinted, usd, words } from "/dashboard/format.js";
 import { causeOf, doneLast, incidentRow } from "/dashboard/incident.js";
 import { agentLink } from "/dashboard/names.js";
-import { heading, part } from "/dashboard/ui.js";
+import { heading, lines, part } from "/dashboard/ui.js";
 
 const SHOWN = 12;
 const LATEST = 6;
@@ -56,7 +56,7 @@ export async function show(main, { live, pending, title }) {
         if (node.contains(document.activeElement)) return; // who is about to press something keeps it
         fill(node, one.shown());
       });
-      fill(lately, latest.items.length ? latest.items.map((one) => incidentRow(one)) : h("li", { class: "empty" }, "There was none."));
+      lines(lately, latest.items.map((one) => incidentRow(one)), "There was none.");
       quiet.hidden = live.recent.length > 0;
       keyed(events, live.recent.slice(0, SHOWN), (one) => one.id, event, (node, one) =>
         fill(node.lastElementChild, ago(one.time)));
@@ -68,13 +68,13 @@ function needs(stats, open, mode) {
   const found = [];
   if (stats.pending_approvals) {
     found.push({ key: "approvals", shown: () => [
-      h("span", { class: "chip", "data-state": "SUSPECTED" }, "WAITING"),
+      tinted("SUSPECTED", "WAITING"),
       h("span", { class: "what" }, `${many(stats.pending_approvals, "approval")} for a person`),
       act("#/approvals", "Decide", "Decide on what waits", "primary")] });
   }
   for (const one of stats.external) {
     found.push({ key: `external ${one.provider} ${one.model}`, shown: () => [
-      h("span", { class: "chip", "data-state": "DRAINING" }, "EXTERNAL"),
+      tinted("DRAINING", "EXTERNAL"),
       h("span", { class: "what" }, given(one.provider), " with ", given(one.model), h("span", { class: "sub" },
         "many agents suffer at once, so none of them is blamed")),
       h("span", { class: "muted" }, "since ", ago(one.since)), act("#/providers", "See", "See the providers")] });
@@ -82,7 +82,7 @@ function needs(stats, open, mode) {
   if (mode.mode) {
     const set = mode.items.find((one) => one.scope === "everyone");
     found.push({ key: `mode ${mode.mode}`, shown: () => [
-      h("span", { class: "chip", "data-state": "SUSPECTED" }, "MODE"),
+      tinted("SUSPECTED", "MODE"),
       h("span", { class: "what" }, "Everyone is in mode ", given(mode.mode), h("span", { class: "sub" },
         given(set.reason), " · by ", given(set.by))),
       h("span", { class: "muted" }, ago(set.since)), act("#/mode", "Change", "Change the mode")] });
@@ -96,7 +96,7 @@ function needs(stats, open, mode) {
         h("span", { class: "sub" }, causeOf(one) !== one.reason && [given(words(one.reason)), " · "], given(doneLast(one)))),
       h("span", { class: "muted" }, ago(one.opened_at)),
       waits ? act("#/approvals", "Decide", `Decide on ${one.incident_id}`, "primary")
-        : act(`#/incident/${id(one.incident_id)}`, "Look", `Look at ${one.incident_id}`)] });
+        : act(`#/incident/${quoted(one.incident_id)}`, "Look", `Look at ${one.incident_id}`)] });
   }
   if (ill.length > SHOWN || open.next_cursor) {
     found.push({ key: "more", shown: () => h("a", { href: "#/healing" }, "and more") });

@@ -1,12 +1,12 @@
 // The documents in force; what they say about a call, and what another document would have said about recorded ones.
 
-import { get, id, post } from "/dashboard/api.js";
+import { get, post, quoted } from "/dashboard/api.js";
 import { difference } from "/dashboard/diff.js";
 import { fill, given, h } from "/dashboard/dom.js";
 import { verdict } from "/dashboard/entries.js";
-import { count, many, when } from "/dashboard/format.js";
+import { count, many, tinted, when } from "/dashboard/format.js";
 import { agentLink } from "/dashboard/names.js";
-import { attempt, empty, facts, field, heading, part, table, values } from "/dashboard/ui.js";
+import { attempt, empty, facts, field, heading, part, table, values, verbatim } from "/dashboard/ui.js";
 
 const SPANS = [["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last week"], ["", "all that is kept"]];
 
@@ -27,16 +27,18 @@ class Policies {
 
   async update() {
     const { items } = await get("/policies");
-    this.list.show(items.map((one) => this.list.row([h("a", { href: `#/policies/${id(one.name)}` }, given(one.name)), force(one),
+    this.list.show(items.map((one) => this.list.row([h("a", { href: `#/policies/${quoted(one.name)}` }, given(one.name)), force(one),
       one.version, [one.source, one.where && h("span", { class: "sub", title: one.where }, one.where)],
       one.updated_at ? [when(one.updated_at), h("span", { class: "sub" }, "by ", given(one.updated_by))] : "–"])),
     "No document is in force: everything is allowed.");
   }
 }
 
-const force = (one) => h("span", { class: "chip", "data-state": !one.in_force ? "" : one.enforcement === "shadow" ? "SUSPECTED" : "ALLOWED",
-  title: one.enforcement === "shadow" ? "It judges and records, and blocks nothing." : undefined },
-!one.in_force ? "not in force" : one.enforcement === "shadow" ? "shadow" : "enforced");
+function force(one) {
+  if (!one.in_force) return tinted("", "not in force");
+  if (one.enforcement === "shadow") return tinted("SUSPECTED", "shadow", "It judges and records, and blocks nothing.");
+  return tinted("ALLOWED", "enforced");
+}
 
 const textOf = (whole) => whole.text ?? JSON.stringify(whole.document, null, 2);
 
@@ -45,7 +47,7 @@ class Document {
     this.name = name;
     this.force = h("span");
     this.head = h("div");
-    this.text = h("pre", { tabindex: "0", role: "region", "aria-label": "The document" });
+    this.text = verbatim("The document");
     this.versions = table("Versions", [["Version"], ["Made"], ["By"], [""]]);
     this.past = h("div", { "aria-live": "polite" });
     this.replay = h("div");
@@ -59,7 +61,7 @@ class Document {
   }
 
   async update() {
-    const [whole, { items }] = await Promise.all([get(`/policies/${id(this.name)}`), get(`/policies/${id(this.name)}/versions`)]);
+    const [whole, { items }] = await Promise.all([get(`/policies/${quoted(this.name)}`), get(`/policies/${quoted(this.name)}/versions`)]);
     const tag = `${whole.etag} ${whole.in_force}`;
     if (this.tag === tag) return; // what is being read or written stays
     this.tag = tag;
@@ -78,14 +80,13 @@ class Document {
 
   /** An earlier version, and what was changed since. */
   async open(version) {
-    const earlier = await attempt(() => get(`/policies/${id(this.name)}`, { version }));
+    const earlier = await attempt(() => get(`/policies/${quoted(this.name)}`, { version }));
     if (!earlier) return;
     const lines = difference(textOf(earlier), textOf(this.now));
     const [gone, come] = ["-", "+"].map((sign) => lines.filter(([one]) => one === sign).length);
     fill(this.past, h("h3", {}, `Version ${version}, and what was changed since`),
       h("p", { class: "muted" }, gone || come ? `${many(gone, "line")} gone, ${many(come, "line")} new.` : "Nothing: it says the same."),
-      h("pre", { tabindex: "0", role: "region", "aria-label": `Version ${version}`, class: "lines" },
-        lines.map(([sign, line]) => h("span", { "data-sign": sign }, `${sign} ${line}\n`))));
+      verbatim(`Version ${version}`, lines.map(([sign, line]) => h("span", { "data-sign": sign }, `${sign} ${line}\n`)), { class: "lines" }));
     this.past.scrollIntoView({ block: "nearest" });
   }
 }
@@ -114,7 +115,7 @@ const RULES = [["Rule"], ["Effect"], ["Matched"], ["Why", "wide"]];
 function explanation(answer) {
   const [matched, others] = [true, false].map((yes) => answer.looked_at.filter((one) => one.matched === yes));
   return [
-    h("p", { class: "answer" }, answer.approval ? h("span", { class: "chip", "data-state": "SUSPECTED" }, "needs approval") : verdict(answer.allowed),
+    h("p", { class: "answer" }, answer.approval ? tinted("SUSPECTED", "needs approval") : verdict(answer.allowed),
       " ", given(answer.reason)),
     facts([["Rule", h("code", {}, answer.rule)], ["Policy", answer.policy && given(answer.policy)],
       ["Mode", answer.mode && given(answer.mode)], ["Action", answer.action && given(answer.action)],

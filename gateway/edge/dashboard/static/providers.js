@@ -1,9 +1,9 @@
 // Where requests go, how that goes now and went today, and which trouble is not the agents' own.
 
-import { get } from "/dashboard/api.js";
+import { get, quoted } from "/dashboard/api.js";
 import { fill, given, h } from "/dashboard/dom.js";
-import { ago, count, duration, inUnit, many, percent, usd, when } from "/dashboard/format.js";
-import { heading, part, table } from "/dashboard/ui.js";
+import { ago, count, duration, inUnit, many, percent, tinted, usd, when } from "/dashboard/format.js";
+import { heading, lines, part, table } from "/dashboard/ui.js";
 
 const TROUBLED = 0.05; // share of failures from which one is told as trouble
 const WAITS = { probing: "one call is tried", ramping: "a part of the calls passes" };
@@ -21,15 +21,15 @@ export async function show(main, { title }) {
       const today = new Date().toISOString().slice(0, 10);
       const [providers, usage, stats, incidents] = await Promise.all([get("/providers"),
         get("/usage", { by: "provider", since: today }), get("/stats"), get("/incidents", { limit: 200 })]);
-      fill(trouble, stats.external.length ? stats.external.map((one) => h("li", {},
-        h("span", { class: "chip", "data-state": "DRAINING" }, "EXTERNAL"), given(`${one.provider} · ${one.model}`),
-        h("span", { class: "muted" }, "since ", ago(one.since)))) : h("li", { class: "empty" }, "None: agents that have trouble have their own."));
+      lines(trouble, stats.external.map((one) => h("li", {},
+        tinted("DRAINING", "EXTERNAL"), given(`${one.provider} · ${one.model}`),
+        h("span", { class: "muted" }, "since ", ago(one.since)))), "None: agents that have trouble have their own.");
       const used = new Map(usage.items.map((one) => [one.name, one]));
       list.show(providers.items.map((one) => list.row(provider(one, used.get(one.name), stats.external))), "There is none.");
       const outside = incidents.items.filter((one) => one.agent_id === null).slice(0, 10);
-      fill(past, outside.length ? outside.map((one) => h("li", {},
-        h("a", { href: `#/incident/${encodeURIComponent(one.incident_id)}` }, given(one.reason)), when(one.opened_at),
-        h("span", { class: "muted" }, one.closed_at ? ["over since ", when(one.closed_at)] : "not over"))) : h("li", { class: "empty" }, "None."));
+      lines(past, outside.map((one) => h("li", {},
+        h("a", { href: `#/incident/${quoted(one.incident_id)}` }, given(one.reason)), when(one.opened_at),
+        h("span", { class: "muted" }, one.closed_at ? ["over since ", when(one.closed_at)] : "not over"))));
     },
   };
 }
@@ -58,7 +58,7 @@ function provider(one, used, external) {
   const [state, told, means] = condition(one, external);
   return [
     [given(one.name), h("span", { class: "sub", title: one.url }, given(one.url || one.dialect))],
-    [h("span", { class: "chip", "data-state": state, title: means }, told), health?.circuits.slice(0, 3).map(circuitOf)],
+    [tinted(state, told, means), health?.circuits.slice(0, 3).map(circuitOf)],
     health ? lately(health) : "–",
     [inUnit(health?.latency_ms, "ms"), health?.first_byte_ms != null && h("span", { class: "sub" }, `first token ${inUnit(health.first_byte_ms, "ms")}`)],
     used ? [many(used.requests, "call"), h("span", { class: "sub" },

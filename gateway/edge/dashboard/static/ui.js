@@ -1,7 +1,7 @@
 // What the views share: dialogs, changes with what became of them, tables.
 
 import { Failure } from "/dashboard/api.js";
-import { fill, h, say } from "/dashboard/dom.js";
+import { fill, h } from "/dashboard/dom.js";
 
 /** Read out to who does not see it, and shown for a while to who does. */
 export function announce(text, kind = "info") {
@@ -106,7 +106,11 @@ export const empty = (text) => h("p", { class: "empty" }, text);
 
 export const heading = (text, ...more) => h("div", { class: "title" }, h("h1", {}, text), more);
 
-export const tell = (node, text) => say(node, text);
+/** The lines of a list, or that there are none. */
+export const lines = (node, items, none = "None.") => fill(node, items.length ? items : h("li", { class: "empty" }, none));
+
+/** A longer text as it stands, which can be scrolled by keyboard. */
+export const verbatim = (label, text, props) => h("pre", { tabindex: "0", role: "region", "aria-label": label, ...props }, text);
 
 /** A list of terms with what they are. */
 export const facts = (pairs) =>
