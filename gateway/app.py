@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 import tempfile
@@ -38,11 +39,18 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         reread: reads the settings again, at SIGHUP; raises SettingsError.
     """
     logs.configure(settings.log_level, settings.log_format)
-    code: int = uvloop.run(_serve(settings, reread))
+    try:
+        code: int = uvloop.run(_serve(settings, reread))
+    except asyncio.CancelledError:  # told to stop before there was anything to drain
+        return 0
     return code
 
 
 async def _serve(settings: Settings, reread: Callable[[], Settings]) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    # Until there is a server: what was started already is ended. For SIGINT, `run` does the same.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     inherited = inherited_sockets(os.environ)
     if inherited is not None:
         await _work(settings, reread, resolve_secrets(settings), os.environ[_REDIS_VARIABLE], inherited)

@@ -8,6 +8,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,29 @@ def test_a_signal_stops_the_gateway_and_its_redis_and_the_state_is_there_again(s
         ask(again, authorization="Bearer sk-one")
         eventually(lambda: agents(again)[0]["requests"] == 2)
         assert agents(again)[0]["first_seen"] == agent["first_seen"] < agents(again)[0]["last_seen"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_however_often_it_is_told_to_stop_its_redis_goes_with_it(sign: int, workers: str, tmp_path: Path) -> None:
+    gateway = start_gateway("--stub", "--workers", workers, env=own_state(tmp_path))
+    started = children(gateway)
+    assert redis_of(gateway) in started
+    while gateway.process.poll() is None:
+        gateway.process.send_signal(sign)
+        time.sleep(0.002)
+    gateway.stop(0)
+    eventually(lambda: all(map(gone, started)))
+    assert "Traceback" not in gateway.output
+
+
+def test_told_to_stop_before_it_serves_it_leaves_no_redis_behind(tmp_path: Path) -> None:
+    gateway = spawn_gateway("--stub", env=own_state(tmp_path))
+    eventually(lambda: len(children(gateway)) == 1)
+    server = redis_of(gateway)
+    assert gateway.stop(signal.SIGTERM) == 0
+    assert gone(server)
+    assert "Traceback" not in gateway.output
 
 
 def test_the_state_survives_a_sigkill_and_no_second_redis_runs_on_it(tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def fleet(
     if context.invoked_subcommand is not None:
         return
     from gateway.commands.client import Failure
-    from gateway.commands.demo_gateway import DemoFailure, ended_by_sigterm, own_gateway
+    from gateway.commands.demo_gateway import DemoFailure, ended_by_signals, own_gateway
     from gateway.demo.fleet_story import StoryFailure
 
     try:
-        with ended_by_sigterm(), own_gateway(os.environ) as gateway:
+        with ended_by_signals(), own_gateway(os.environ) as gateway:
             missing = asyncio.run(_tell(gateway, agents, rate, seed))
     except (DemoFailure, StoryFailure, Failure) as failure:
         missing = [str(failure)]

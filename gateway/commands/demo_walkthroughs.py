@@ -53,11 +53,11 @@ def _tell(story: "Story", *, guarded: bool = False) -> None:
     """Exits with 1 if a step did not go as expected. guarded: the cloud executes only what came through the gateway."""
     from gateway.commands.client import Failure
     from gateway.commands.demo_cloud import served_cloud
-    from gateway.commands.demo_gateway import DemoFailure, ended_by_sigterm, own_gateway
+    from gateway.commands.demo_gateway import DemoFailure, ended_by_signals, own_gateway
 
     try:
         with (
-            ended_by_sigterm(),
+            ended_by_signals(),
             served_cloud() as cloud,
             own_gateway(os.environ, GATEWAY_MCP_SERVERS=f'{{"{_SERVER}": "{cloud.url}"}}') as gateway,
         ):

@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -97,16 +97,16 @@ class Server:
 
     async def serve(self) -> None:
         """Serve until `stop` is called or a signal comes, and drain. Returns when every connection is closed."""
-        with self._signals():
-            self.state.start()
-            try:
-                self._open()
-                self.started.set()
-                await self._stopping.wait()
-                await self._drain()
-            finally:
-                self._close_listeners()
-                self.state.stop()
+        self._listen_to_signals()
+        self.state.start()
+        try:
+            self._open()
+            self.started.set()
+            await self._stopping.wait()
+            await self._drain()
+        finally:
+            self._close_listeners()
+            self.state.stop()
 
     def stop(self, *, grace: bool = True) -> None:
         """Begin to drain; called again: hurry."""
@@ -204,10 +204,9 @@ class Server:
         for connection in list(self.state.connections):
             connection.abort()
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _listen_to_signals(self) -> None:
+        """Until the loop is closed: told to stop once more while the last things are kept, the process goes on."""
         if not self._handle_signals:
-            yield
             return
         loop = asyncio.get_running_loop()
         handlers: dict[int, Callable[[], None]] = {
@@ -219,8 +218,3 @@ class Server:
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)  # what came while the process started comes now
-        try:
-            yield
-        finally:
-            for number in handlers:
-                loop.remove_signal_handler(number)

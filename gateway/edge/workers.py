@@ -105,6 +105,7 @@ class _Supervisor:
     async def run(self, count: int) -> int:
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._signal_all}
+        # Until the loop is closed: told to stop once more, the process still ends what it started.
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler, number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)  # what came while the process started comes now
@@ -112,8 +113,6 @@ class _Supervisor:
         try:
             await asyncio.gather(*(self._keep_running(worker, alive) for worker in range(count)))
         finally:
-            for number in handlers:
-                loop.remove_signal_handler(number)
             os.close(alive)
             os.close(held_open)
         return self._exit_code

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from gateway.commands.demo_walkthroughs import WALKTHROUGHS, show
@@ -30,9 +31,14 @@ TELLS = {
 """What stands in the table at the end of each."""
 
 
-def started(name: str, directory: Path, **env: str) -> "subprocess.Popen[str]":
+def started(name: str, directory: Path, *, start_new_session: bool = False, **env: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "gateway", "demo", name]
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    pipes: Any = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+        "start_new_session": start_new_session,
+    }
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(directory), **env}
     return subprocess.Popen(command, cwd=ROOT, env=env, **pipes)
 
@@ -72,16 +78,23 @@ def test_a_step_that_went_otherwise_fails_the_story(tmp_path: Path) -> None:
     assert output.splitlines()[-1] == "1 of 16 steps did not go as expected."
 
 
-def test_it_leaves_nothing_behind_when_it_is_told_to_end(tmp_path: Path) -> None:
-    with started("modes", tmp_path) as process:
+@pytest.mark.parametrize(
+    ("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda one: str(one)
+)
+def test_it_leaves_nothing_behind_when_it_is_told_to_end(sign: signal.Signals, code: int, tmp_path: Path) -> None:
+    """By Ctrl-C or by closing the terminal: all that it started is told, too."""
+    with started("modes", tmp_path, start_new_session=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("A gateway of its own")
-            process.send_signal(signal.SIGTERM)
+            below = psutil.Process(process.pid).children(recursive=True)
+            assert below
+            os.killpg(process.pid, sign)
             process.communicate(timeout=40)
         finally:
             process.kill()
-    assert process.returncode == 143
+    assert process.returncode == code
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below)
     eventually(lambda: not list(tmp_path.iterdir()))
 
 
