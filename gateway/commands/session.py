@@ -132,6 +132,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         from gateway.commands.client import Failure
 
         place = {name: given.pop(name) for name in _OPTIONS}
+        _check_agent(given.get("agent"))
         try:
             connect = functools.partial(_client, place["url"], place["key"], place["config"])
             as_agent = functools.partial(_agent_client, place["url"], place["key"], place["config"])
@@ -158,8 +159,16 @@ def given(**members: Any) -> dict[str, Any]:
 
 
 def quoted(id: str) -> str:
-    """As one segment of a path, whatever was typed."""
+    """As one segment of a path, whatever was typed. Raises BadParameter for nothing, which would be another path."""
+    if not id:
+        raise typer.BadParameter("an id or name is empty; was the variable set?")
     return quote(id, safe="")
+
+
+def _check_agent(id: str | None) -> None:
+    """A name, or a variable that was never set, finds nothing: which must not look as if there were nothing to find."""
+    if id is not None and not id.startswith("agt_"):
+        raise typer.BadParameter(f"{id!r} is not the id of an agent: they begin with agt_, see `leuko agents list`")
 
 
 def group(name: str, help: str, commands: Iterable[tuple[str, Callable[..., None]]]) -> typer.Typer:

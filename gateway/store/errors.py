@@ -73,7 +73,7 @@ class AlreadyRunning(StoreUnfit):
 
     def __init__(self, pid: int, where: str) -> None:
         owner = f"another gateway (process {pid or 'unknown'}) is running on {where}"
-        super().__init__(f"{owner}; give this one its own GATEWAY_DATA_DIR")
+        super().__init__(f"{owner}; stop it, or give this one its own GATEWAY_DATA_DIR")
         self.pid = pid
         self.where = where
 

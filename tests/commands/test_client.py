@@ -19,8 +19,29 @@ def test_each_end_has_its_exit_code(leuko: Leuko, gateway: GatewayProcess) -> No
     assert "no answer" in leuko("agents", "list", "--url", "http://127.0.0.1:1", code=1).stderr
     assert "not a URL" in leuko("agents", "list", "--url", "http://x:y", code=2).stderr
     leuko("agents", "list", "--limit", "none", code=2)
-    assert "agt?x#y" in leuko("agents", "show", "agt?x#y", code=1).stderr
+    assert "agt_?x#y" in leuko("agents", "show", "agt_?x#y", code=1).stderr
     assert "body.name" in leuko("agents", "create", "", code=1).stderr
+
+
+@pytest.mark.parametrize("typed", ["", "billing"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("quarantine", "{}", "--reason", "x"),
+        ("heal", "{}"),
+        ("agents", "show", "{}"),
+        ("audit", "tail", "--agent", "{}"),
+        ("incidents", "list", "--agent", "{}"),
+    ],
+)
+def test_what_is_no_id_of_an_agent_is_said_to_be_none(leuko: Leuko, command: tuple[str, ...], typed: str) -> None:
+    said = leuko(*(part.format(typed) for part in command), code=2).stderr
+    assert f"{typed!r} is not the id of an agent: they begin with agt_" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("noun", ["incidents", "approvals", "policy"])
+def test_an_id_that_is_empty_asks_for_nothing_else(leuko: Leuko, noun: str) -> None:
+    assert "an id or name is empty" in leuko(noun, "show", "", code=2).stderr
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail":"x","errors":[1]}'])

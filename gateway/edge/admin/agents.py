@@ -220,7 +220,7 @@ def unknown_agent(agent_id: str) -> Problem:
 
 
 def _taken(taken: NameTaken) -> Problem:
-    return Problem(409, f"Agent {taken.owner} has this name.")
+    return Problem(409, f"Agent {taken.owner} has this name; give another, or use that agent.")
 
 
 class _Shown:
