@@ -3,6 +3,8 @@
 Each command imports what it needs when it runs, so that `leuko --help` is quick.
 """
 
+import gc
+import io
 import os
 import signal
 import sys
@@ -142,10 +144,13 @@ def serve(
     with _plain_errors():
         settings = _load(config, **given)
 
+    gc.disable()  # nothing of what is imported is garbage
     from gateway.app import serve as run
     from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
     from gateway.store.errors import StoreError
 
+    gc.freeze()
+    gc.enable()
     with _plain_errors(AddressInUse, AddressNotUsable, TLSUnusable, StoreError):
         code = run(settings, lambda: _load(config, **given))
     raise typer.Exit(code)
@@ -224,4 +229,6 @@ def _address(settings: "Settings", *, connect: bool = False) -> str:
 
 def main() -> None:
     """Run the command line of this process."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show ends nothing
     app(prog_name="leuko")

@@ -271,3 +271,11 @@ def test_health_fails_in_one_line_where_nothing_answers(url: str) -> None:
     assert result.exit_code == 1
     (line,) = errors(result)
     assert line.startswith(f"leuko: {url}: no answer: ")
+
+
+def test_what_a_terminal_cannot_show_ends_no_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "connect", "curl", "--url", "https://h", "--ca-file", "é.pem"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert r"\xe9.pem" in ran.stdout and "Traceback" not in ran.stderr

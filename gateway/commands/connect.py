@@ -13,6 +13,7 @@ from gateway.commands.connect_clients import CLIENTS, PLACEHOLDER, Client, Place
 from gateway.commands.session import Output, agents_address
 
 _VISIBLE = re.compile(r"[!-~]{1,8192}")
+_OF_URLS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,8192}")  # RFC 3986
 
 
 def _url(text: str | None) -> str | None:
@@ -21,13 +22,13 @@ def _url(text: str | None) -> str | None:
         return None
     try:
         parts = urlsplit(text)
-        wrong = parts.scheme not in ("http", "https") or not parts.hostname or not _VISIBLE.fullmatch(text)
+        wrong = parts.scheme not in ("http", "https") or not parts.hostname or not _OF_URLS.fullmatch(text)
         wrong = wrong or parts.username is not None or bool(parts.query or parts.fragment) or parts.port == 0
     except ValueError:
         wrong = True
     if wrong:
         raise typer.BadParameter(f"{text!r} is not http(s)://host, perhaps with a port and a path")
-    return text.rstrip("/").removesuffix("/v1").rstrip("/")
+    return parts.geturl().rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def _key(text: str) -> str:

@@ -76,6 +76,26 @@ def test_an_address_may_have_its_v1(path: str) -> None:
     assert "OPENAI_BASE_URL=http://127.0.0.1:4000/v1\n" in printed
 
 
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("HTTPS://Leuko.example", "https://Leuko.example"),
+        ("http://h?", "http://h"),
+        ("http://h/gate/#", "http://h/gate"),
+        ("http://[::1]:4000/v1/", "http://[::1]:4000"),
+        ("https://h:443/gate/v1", "https://h:443/gate"),
+    ],
+)
+def test_an_address_is_written_as_clients_can_add_to_it(given: str, base: str) -> None:
+    found = read(run("connect", "openai-python", "--url", given, "-o", "json"))
+    assert found["environment"]["OPENAI_BASE_URL"] == f"{base}/v1"
+
+
+def test_an_ipv6_address_of_the_settings_can_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_HOST", "::")
+    assert "'http://[::1]:4000/v1'" in run("connect", "openai-python").stdout
+
+
 def test_the_address_is_that_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "gateway.yaml").write_text("host: 0.0.0.0\nport: 4321\nadmin_port: 4322\n")
     assert "http://127.0.0.1:4321/v1" in run("connect", "openai-python").stdout
@@ -92,6 +112,9 @@ def test_the_address_is_that_of_the_settings(tmp_path: Path) -> None:
         ("--url", "http://h/?a=b"),
         ("--url", "http://h:99999"),
         ("--url", "http://h h"),
+        ("--url", "http://h\\evil"),
+        ("--url", "http://{a,b}"),
+        ("--url", "http://[::1"),
         ("--upstream", "h"),
         ("--agent-key", "a b"),
         ("--agent-key", "agk_\nexport X=1"),
