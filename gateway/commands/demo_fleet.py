@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands.console import plain_console
 from gateway.demo.fleet_cases import STORY, Row
 
 if TYPE_CHECKING:
     from gateway.commands.demo_gateway import OwnGateway
 
-_WIDE = 150  # columns of the table where there is no terminal
 _NARROW = 120  # below it, cells would be a word wide
 _HEADINGS = ("agent", "fault", "found by", "states", "diagnosis", "remedy", "outcome")
 
@@ -77,13 +77,10 @@ async def _tell(gateway: "OwnGateway", agents: int, rate: float, seed: int) -> l
 
 def show(rows: Iterable[Row]) -> None:
     """The table at the end: who fell ill and what became of it; those that stayed well in one line."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDE)
+    console = plain_console()
     told = list(rows)
     well = [row for row in told if row.fault == "-"]
     cells = [astuple(row) for row in told if row.fault != "-"]

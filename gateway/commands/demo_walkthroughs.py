@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gateway.commands.console import plain_console
+
 if TYPE_CHECKING:
     from gateway.commands.demo_cloud import ServedCloud
     from gateway.commands.demo_gateway import OwnGateway
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 _ISSUER = "leuko"  # of the tokens of a gateway with the default prefix of its keys
 _SERVER = "cloud"
-_WIDE = 150  # columns of the table where there is no terminal
 _HEADINGS = ("#", "step", "what came of it", "verdict")
 
 
@@ -104,13 +105,10 @@ def _play(story: "Story", cloud: "ServedCloud", gateway: "OwnGateway") -> "list[
 def show(steps: "Sequence[Step]") -> None:
     """The table at the end, and the verdict."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDE)
+    console = plain_console()
     table = Table(*_HEADINGS, box=box.SIMPLE)
     for number, step in enumerate(steps, 1):
         verdict = "ok" if step.ok else f"NOT OK: expected was {step.expected}"

@@ -1,7 +1,10 @@
 """One gateway that two agents have used, and the command line on it."""
 
 import json
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from tests.support.gateway import ADMIN_KEY, GatewayProcess, eventually, running_gateway
+from tests.support.prepared import ROOT
 from tests.support.redis import RedisServer
 
 Leuko = Callable[..., Result]
@@ -59,3 +63,16 @@ def leuko(gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch) -> Leuko:
 
 def read(result: Result) -> Any:
     return json.loads(result.stdout)
+
+
+def demo(*args: str, start_new_session: bool = False, **env: str) -> "subprocess.Popen[str]":
+    """`leuko demo` as a person starts it, with these variables besides; stderr comes with stdout."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
+        start_new_session=start_new_session,
+    )

@@ -3,23 +3,14 @@
 import re
 import signal
 import socket
-import subprocess
-import sys
-from typing import Any
 
 import httpx
 
-from tests.support.prepared import ROOT
-
-
-def started(*args: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "gateway", "demo", "cloud", *args]
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, **pipes)
+from tests.commands.conftest import demo
 
 
 def test_the_cloud_serves_until_it_is_told_to_stop() -> None:
-    with started("--port", "0") as process:
+    with demo("cloud", "--port", "0") as process:
         try:
             assert process.stdout is not None
             found = re.search(r"listens on (http://127\.0\.0\.1:\d+/mcp)", process.stdout.readline())
@@ -38,7 +29,7 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with started("--port", str(taken.getsockname()[1])) as process:
+        with demo("cloud", "--port", str(taken.getsockname()[1])) as process:
             output, _ = process.communicate(timeout=20)
     assert process.returncode == 1
     assert output.startswith("leuko: ") and "in use" in output and output.count("\n") == 1

@@ -1,31 +1,20 @@
 """`leuko demo`, as a person starts it."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.commands.demo_fleet import show
 from gateway.demo.fleet_cases import Row
-from tests.commands.conftest import run
+from tests.commands.conftest import demo, run
 from tests.support.gateway import eventually
-from tests.support.prepared import ROOT
 
 ILL = Row(
     "fleet-a-0", "tool", "tool_loop", "HEALTHY → DRAINING", "infinite_loop 85%", "reset_memory healed", "[healed]"
 )
 WELL = Row("fleet-b-1", "-", "-", "-", "-", "-", "worked on, undisturbed")
-
-
-def started(*args: str, **env: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "gateway", "demo", *args]
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1", **env}, **pipes)
 
 
 @pytest.mark.parametrize("columns", ["80", "200"])
@@ -45,7 +34,7 @@ def test_fewer_agents_than_the_story_has_roles_are_refused() -> None:
 
 def test_it_leaves_nothing_behind_when_it_is_told_to_end(tmp_path: Path) -> None:
     taken = {"GATEWAY_REDIS_URL": "redis://127.0.0.1:1", "GATEWAY_PORT": "1", "TMPDIR": str(tmp_path)}
-    with started(**taken) as process:
+    with demo(**taken) as process:
         try:
             assert process.stdout is not None
             first, second = process.stdout.readline(), process.stdout.readline()
@@ -69,7 +58,7 @@ def test_a_gateway_that_does_not_start_is_said_in_one_line(monkeypatch: pytest.M
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_the_whole_story_goes_as_it_should() -> None:
-    with started() as process:
+    with demo() as process:
         output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
     assert output.splitlines()[-1] == "The story went as it should."

@@ -3,17 +3,14 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from gateway.commands.demo_walkthroughs import WALKTHROUGHS, show
 from gateway.demo.walkthrough import Step
-from tests.commands.conftest import run
+from tests.commands.conftest import demo, run
 from tests.support.gateway import eventually
 from tests.support.prepared import ROOT
 
@@ -31,18 +28,6 @@ TELLS = {
 """What stands in the table at the end of each."""
 
 
-def started(name: str, directory: Path, *, start_new_session: bool = False, **env: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "gateway", "demo", name]
-    pipes: Any = {
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.STDOUT,
-        "text": True,
-        "start_new_session": start_new_session,
-    }
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(directory), **env}
-    return subprocess.Popen(command, cwd=ROOT, env=env, **pipes)
-
-
 def test_each_of_them_is_told_here() -> None:
     assert [walkthrough.__name__ for walkthrough in WALKTHROUGHS] == list(TELLS)
 
@@ -50,7 +35,7 @@ def test_each_of_them_is_told_here() -> None:
 @pytest.mark.parametrize("name", TELLS)
 def test_the_story_goes_as_it_should_and_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
     taken = {"GATEWAY_REDIS_URL": "redis://127.0.0.1:1", "GATEWAY_PORT": "1"}  # of another gateway, and not for this
-    with started(name, tmp_path, **taken) as process:
+    with demo(name, TMPDIR=str(tmp_path), **taken) as process:
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     table = output[output.index("what came of it") :]
@@ -71,11 +56,42 @@ def test_a_step_that_went_otherwise_fails_the_story(tmp_path: Path) -> None:
     changed.write_text("import gateway.demo.story_ops as story\nstory.JAIL = (('date', False), ('date', True))\n")
     directory = tmp_path / "temporary"
     directory.mkdir()
-    with started("ops", directory, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as process:
+    with demo("ops", TMPDIR=str(directory), PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as process:
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 1, output
     assert "NOT  date: executed (expected: refused: on-call/tools/run_command/command)" in output
     assert output.splitlines()[-1] == "1 of 16 steps did not go as expected."
+
+
+SHADOW = """
+import gateway.commands.demo_gateway as demo
+made = demo.OwnGateway.__init__
+demo.OwnGateway.__init__ = lambda self, at, env, more: made(self, at, env, {**more, "GATEWAY_ENFORCEMENT": "shadow"})
+"""
+
+
+@pytest.mark.parametrize("name", TELLS)
+def test_a_gateway_that_refuses_nothing_fails_the_story(name: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SHADOW)
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    with started(name, directory, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as process:
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    assert re.fullmatch(r"\d+ of \d+ steps did not go as expected\.", output.splitlines()[-1])
+
+
+def test_what_is_set_for_a_real_gateway_is_not_for_this(tmp_path: Path) -> None:
+    """Nor is a proxy of the network; and without a home, in a directory that nobody may write."""
+    nonsense = ("GATEWAY_TIMEOUTS", "GATEWAY_TLS_CERT_FILE", "GATEWAY_NO_SUCH_SETTING", "ADMIN_API_KEY", "LOG_LEVEL")
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    env = dict.fromkeys(nonsense, "nonsense") | dict.fromkeys(proxies, "http://127.0.0.1:9")
+    env |= {"HOME": "", "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "ascii", "GATEWAY_ENFORCEMENT": "shadow"}
+    with started("ops", tmp_path, **env) as process:
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert "\x1b" not in output
 
 
 @pytest.mark.parametrize(
@@ -83,7 +99,7 @@ def test_a_step_that_went_otherwise_fails_the_story(tmp_path: Path) -> None:
 )
 def test_it_leaves_nothing_behind_when_it_is_told_to_end(sign: signal.Signals, code: int, tmp_path: Path) -> None:
     """By Ctrl-C or by closing the terminal: all that it started is told, too."""
-    with started("modes", tmp_path, start_new_session=True) as process:
+    with demo("modes", start_new_session=True, TMPDIR=str(tmp_path)) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("A gateway of its own")
