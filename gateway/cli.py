@@ -5,7 +5,6 @@ Each command imports what it needs when it runs, so that `leuko --help` is quick
 
 import gc
 import io
-import gc
 import os
 import signal
 import sys
@@ -145,7 +144,6 @@ def serve(
     with _plain_errors():
         settings = _load(config, **given)
 
-    gc.disable()  # nothing of what is imported is garbage
     gc.disable()  # nothing of what is imported is garbage
     from gateway.app import serve as run
     from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
