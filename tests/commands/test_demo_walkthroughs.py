@@ -75,7 +75,7 @@ def test_a_gateway_that_refuses_nothing_fails_the_story(name: str, tmp_path: Pat
     (tmp_path / "sitecustomize.py").write_text(SHADOW)
     directory = tmp_path / "temporary"
     directory.mkdir()
-    with started(name, directory, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as process:
+    with demo(name, TMPDIR=str(directory), PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as process:
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 1, output
     assert "Traceback" not in output
@@ -88,7 +88,7 @@ def test_what_is_set_for_a_real_gateway_is_not_for_this(tmp_path: Path) -> None:
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     env = dict.fromkeys(nonsense, "nonsense") | dict.fromkeys(proxies, "http://127.0.0.1:9")
     env |= {"HOME": "", "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "ascii", "GATEWAY_ENFORCEMENT": "shadow"}
-    with started("ops", tmp_path, **env) as process:
+    with demo("ops", TMPDIR=str(tmp_path), **env) as process:
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert "\x1b" not in output
