@@ -72,6 +72,7 @@ def ops(stage: Stage) -> None:
     for prompt in PROMPTS:
         word = f"refused: {prompt.rule}" if prompt.rule else "planned"
         _play(stage, agent, prompt, word)
+    agent.call("run_job", {"job": "backup"})  # as if it had been told to
     stage.check("calls that the cloud has executed so far", "0", str(len(stage.cloud.calls)))
     stage.act("execute_safe: what is allowed is executed")
     agent.execution = "execute_safe"
