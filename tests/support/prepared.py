@@ -144,6 +144,7 @@ def _serve(control: socket.socket) -> dict[str, Any] | None:
                 os.dup2(descriptors[0], 1)
                 os.dup2(descriptors[0], 2)
                 os.close(descriptors[0])
+                sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # that of before would seek
                 os.set_inheritable(descriptors[1], False)  # it stays open as long as this process lives, and no longer
                 return request
             for descriptor in descriptors:
@@ -173,6 +174,7 @@ def main() -> None:
             os.environ.clear()
             os.environ.update(request["env"])
             sys.argv[1:] = request["args"]
+            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # the old one may believe that it is a file
             leuko()
 
 
