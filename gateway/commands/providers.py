@@ -6,15 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands.session import Session, group, quoted
+from gateway.commands.provider_health import told
+from gateway.commands.session import Output, Session, group, quoted
 
-_COLUMNS = ("name", "url", "dialect", "models", "has_key", "source")
+_COLUMNS = ("name", "url", "dialect", "models", "has_key", "source", "health")
 Name = Annotated[str, typer.Argument(help="How it is called: a-z, 0-9, _ and -.")]
 
 
 def list_providers(session: Session) -> None:
-    """All of them, those of the settings too."""
-    session.show(session.client.ask("GET", "/providers")["items"], _COLUMNS)
+    """All of them, those of the settings too, and how their calls went within five minutes."""
+    items = session.client.ask("GET", "/providers")["items"]
+    if session.output is Output.TABLE:
+        items = [{**one, "health": told(one)} for one in items]
+    session.show(items, _COLUMNS)
 
 
 def create(

@@ -6,6 +6,7 @@ from typing import Any
 from rich.cells import chop_cells
 from rich.text import Text
 
+from gateway.commands.provider_health import failing
 from gateway.commands.session import plain
 from gateway.commands.top_view import Document, View, called, in_order, mode_of
 
@@ -89,7 +90,7 @@ def _providers(view: View, width: int) -> Text:
     ill = {provider for provider, _ in trouble}
     parts: list[tuple[object, str] | str] = [f"mode {mode_of(view.answers.mode)}  providers "]
     for provider in view.answers.providers:
-        bad = provider["name"] in ill
+        bad = provider["name"] in ill or failing(provider)
         parts += [(provider["name"], "bold red" if bad else "green"), "  "]
     for name, model in sorted(trouble):
         parts.append((f"external trouble: {name} {model}  ", "bold red"))

@@ -30,7 +30,8 @@ class Probes:
     def _answer(self, path: str) -> tuple[int, dict[str, Any]]:
         if path not in ("/readyz", "/health/ready"):
             return 200, {"status": "ok"}
-        if not self._ready():
-            return 503, {"status": "unavailable"}
         missing = self._missing()
-        return 200, {"status": "degraded", "missing": missing} if missing else {"status": "ok"}
+        without = {"missing": missing} if missing else {}
+        if not self._ready():
+            return 503, {"status": "unavailable", **without}
+        return 200, {"status": "degraded" if missing else "ok", **without}

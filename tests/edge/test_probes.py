@@ -39,5 +39,10 @@ async def test_a_lost_redis_is_told_and_traffic_still_comes() -> None:
     assert (status, orjson.loads(body)) == (200, {"status": "degraded", "missing": ["redis"]})
 
 
+async def test_what_is_missing_is_told_too_when_no_traffic_may_come_any_more() -> None:
+    status, body = await asked("/readyz", ready=False, missing=("redis",))
+    assert (status, orjson.loads(body)) == (503, {"status": "unavailable", "missing": ["redis"]})
+
+
 async def test_a_head_request_has_no_body() -> None:
     assert await asked("/livez", method="HEAD") == (200, b"")

@@ -174,7 +174,7 @@ def main() -> None:
             os.environ.clear()
             os.environ.update(request["env"])
             sys.argv[1:] = request["args"]
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # the old one may believe that it is a file
+            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until it exits; the old one may believe it is a file
             leuko()
 
 

@@ -101,6 +101,18 @@ def test_people_switch_the_mode_ask_what_would_be_decided_and_check_the_record(
     assert "admin" not in page.text()
 
 
+def test_a_provider_that_fails_needs_attention(world: World, signed_in: Callable[..., Page]) -> None:
+    page = signed_in()
+    page.reads("Nothing needs you now.")
+    body = {"model": "stub-error-500", "messages": [{"role": "user", "content": "Hello"}]}
+    for _ in range(6):
+        httpx.post(f"{world.gateway.url}/v1/chat/completions", json=body, headers={"authorization": "Bearer sk-any"})
+    page.reads("The provider stub")
+    page.reads("failed within five minutes")
+    page.click("See the providers")
+    page.reads("nobody's trouble is put down to a provider")
+
+
 def test_many_are_decided_together_and_all_are_healed_at_once(world: World, signed_in: Callable[..., Page]) -> None:
     page = signed_in()
     for name in ("one", "two", "three"):

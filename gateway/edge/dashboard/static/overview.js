@@ -5,6 +5,7 @@ import { fill, given, h, keyed, say } from "/dashboard/dom.js";
 import { ago, chip, count, duration, many, percent, STATES, tinted, usd, words } from "/dashboard/format.js";
 import { causeOf, doneLast, incidentRow } from "/dashboard/incident.js";
 import { agentLink } from "/dashboard/names.js";
+import { failing, failure } from "/dashboard/providers.js";
 import { heading, lines, part } from "/dashboard/ui.js";
 
 const SHOWN = 12;
@@ -18,7 +19,7 @@ const TILES = [
   ["Infections", (s) => count(s.infections), "quarantines by the gateway", "#/healing"],
   ["Findings", (s) => count(s.findings), "of the immune system"],
   ["Executions", (s) => count(s.executions), "calls of agents"],
-  ["Denied", (s) => count(s.denied), "calls that policy refused", "#/audit?allowed=false"],
+  ["Denied", (s) => count(s.denied), "requests and calls that were refused", "#/audit?allowed=false"],
   ["Errors", (s) => count(s.errors), (s) => (s.executions ? `${percent(s.errors / s.executions)} of calls` : "of calls")],
   ["Tokens", (s) => count(s.tokens), (s) => `${count(s.input_tokens)} in, ${count(s.output_tokens)} out`],
   ["Cost", (s) => usd(s.cost_usd), "of models with a price"],
@@ -41,8 +42,8 @@ export async function show(main, { live, pending, title }) {
   }
   return {
     async update() {
-      const [stats, open, latest, mode] = await Promise.all([get("/stats"), get("/incidents", { open: true, limit: 50 }),
-        get("/incidents", { limit: LATEST }), get("/mode")]);
+      const [stats, open, latest, mode, providers] = await Promise.all([get("/stats"), get("/incidents", { open: true, limit: 50 }),
+        get("/incidents", { limit: LATEST }), get("/mode"), get("/providers")]);
       pending(stats.pending_approvals);
       TILES.forEach(([, shown, of, , alarming], i) => {
         const tile = tiles.children[i];
@@ -50,7 +51,7 @@ export async function show(main, { live, pending, title }) {
         say(tile.querySelector(".of"), typeof of === "function" ? of(stats) : of);
         tile.toggleAttribute("data-alarm", Boolean(alarming?.(stats)));
       });
-      const wanted = needs(stats, open, mode);
+      const wanted = needs(stats, open, mode, providers.items.filter(failing));
       calm.hidden = wanted.length > 0;
       keyed(attention, wanted, (one) => one.key, () => h("li"), (node, one) => {
         if (node.contains(document.activeElement)) return; // who is about to press something keeps it
@@ -64,7 +65,7 @@ export async function show(main, { live, pending, title }) {
   };
 }
 
-function needs(stats, open, mode) {
+function needs(stats, open, mode, failed) {
   const found = [];
   if (stats.pending_approvals) {
     found.push({ key: "approvals", shown: () => [
@@ -78,6 +79,12 @@ function needs(stats, open, mode) {
       h("span", { class: "what" }, given(one.provider), " with ", given(one.model), h("span", { class: "sub" },
         "many agents suffer at once, so none of them is blamed")),
       h("span", { class: "muted" }, "since ", ago(one.since)), act("#/providers", "See", "See the providers")] });
+  }
+  for (const one of failed.filter((other) => !stats.external.some((known) => known.provider === other.name))) {
+    found.push({ key: `provider ${one.name}`, shown: () => [
+      tinted("DENIED", "FAILING"),
+      h("span", { class: "what" }, "The provider ", given(one.name), h("span", { class: "sub" }, failure(one))),
+      act("#/providers", "See", "See the providers")] });
   }
   if (mode.mode) {
     const set = mode.items.find((one) => one.scope === "everyone");

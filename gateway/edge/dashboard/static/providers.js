@@ -6,6 +6,8 @@ import { ago, count, duration, inUnit, many, percent, tinted, usd, when } from "
 import { heading, lines, part, table } from "/dashboard/ui.js";
 
 const TROUBLED = 0.05; // share of failures from which one is told as trouble
+const FAILING = 0.2; // and from which a person should look, as of the alert; of at least so many calls:
+const FEW = 5;
 const WAITS = { probing: "one call is tried", ramping: "a part of the calls passes" };
 
 export async function show(main, { title }) {
@@ -23,7 +25,7 @@ export async function show(main, { title }) {
         get("/usage", { by: "provider", since: today }), get("/stats"), get("/incidents", { limit: 200 })]);
       lines(trouble, stats.external.map((one) => h("li", {},
         tinted("DRAINING", "EXTERNAL"), given(`${one.provider} · ${one.model}`),
-        h("span", { class: "muted" }, "since ", ago(one.since)))), "None: agents that have trouble have their own.");
+        h("span", { class: "muted" }, "since ", ago(one.since)))), "None is known: nobody's trouble is put down to a provider.");
       const used = new Map(usage.items.map((one) => [one.name, one]));
       list.show(providers.items.map((one) => list.row(provider(one, used.get(one.name), stats.external))), "There is none.");
       const outside = incidents.items.filter((one) => one.agent_id === null).slice(0, 10);
@@ -37,7 +39,7 @@ export async function show(main, { title }) {
 /** [state of the chip, a word, what it means]: the worst that is known. */
 function condition(one, external) {
   const { health } = one;
-  const open = health?.circuits.filter((circuit) => circuit.state === "open").length;
+  const open = openOf(health);
   if (open) return ["DENIED", `${many(open, "model")} not asked`, "It failed repeatedly and is given time to recover."];
   if (external.some((other) => other.provider === one.name)) return ["DENIED", "troubled", "Many agents suffer at once."];
   if (health?.circuits.length) return ["PROBATION", "recovering", "It gets its load back step by step."];
@@ -46,6 +48,17 @@ function condition(one, external) {
   if (health.limited >= health.calls * TROUBLED) return ["SUSPECTED", "limits us", "It asks for patience (429)."];
   return ["ALLOWED", "well", "It answers."];
 }
+
+/** How many models of it are not asked any more. */
+const openOf = (health) => health?.circuits.filter((circuit) => circuit.state === "open").length ?? 0;
+
+/** Whether a person should look at it. */
+export const failing = ({ health }) =>
+  openOf(health) > 0 || (health?.calls >= FEW && health.failed >= health.calls * FAILING);
+
+/** What of it fails, in words. */
+export const failure = ({ health }) => [`${count(health.failed)} of ${many(health.calls, "call")} failed within five minutes`,
+  openOf(health) > 0 && `, ${many(openOf(health), "model")} not asked until it had time to recover`];
 
 const circuitOf = (one) => h("span", { class: "sub" }, given(one.model ?? "any model"), ": ",
   one.state === "open" ? `tried again in ${duration(one.seconds)}` : WAITS[one.state]);
