@@ -117,10 +117,10 @@ class AdminAccess:
         if sessions is None or session is None:
             return None
         changes = request.method not in _SAFE
-        word = request.headers.get(PAGE_HEADER)
-        if word is None and not changes:
-            word = request.query_params.get(PAGE_QUERY)
-        if not sessions.is_word(session, word or "") and (changes or request.scope["path"] not in _PLAIN):
+        token = request.headers.get(PAGE_HEADER)
+        if token is None and not changes:
+            token = request.query_params.get(PAGE_QUERY)
+        if not sessions.is_page_token(session, token or "") and (changes or request.scope["path"] not in _PLAIN):
             raise Problem(401, f"A session needs what the page was told at sign-in, in the header `{PAGE_HEADER}`.")
         return await self._holder(session, changes=changes)
 
@@ -131,7 +131,7 @@ class AdminAccess:
         """
         assert self._sessions is not None
         if session.key_id == ROOT:
-            if not self._sessions.holds(session, self._digest):
+            if not self._sessions.is_bound(session, self._digest):
                 return None
             try:
                 over = await self._sessions.is_over(session)

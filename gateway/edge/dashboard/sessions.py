@@ -1,8 +1,8 @@
 """What a browser holds after somebody signed in: whose key it was and until when, sealed. Never the key itself.
 
 A session has two halves. The cookie holds it; scripts cannot read it, but browsers send it to every port of the host
-(RFC 6265 section 8.5), so also to a server that an agent runs there. The word stays with the page: what a page keeps,
-no page of another port can read. Neither is worth anything without the other.
+(RFC 6265 section 8.5), so also to a server that an agent runs there. The page token stays with the page: what a page
+keeps, no page of another port can read. Neither is worth anything without the other.
 """
 
 import hmac
@@ -19,7 +19,7 @@ from gateway.store.errors import StoreUnavailable
 
 COOKIE = "leuko_session"
 PAGE_HEADER = "x-leuko-page"
-"""Where the page sends its word. A page of another origin cannot send it without being asked about first."""
+"""Where the page sends its token. A page of another origin cannot send it without being asked about first."""
 PAGE_QUERY = "page"
 """The same where a browser sends no header of the page's: events and downloads, which only read."""
 LONGEST_SECONDS = 12 * 3600.0
@@ -27,7 +27,7 @@ LONGEST_SECONDS = 12 * 3600.0
 _SEAL = 32  # bytes
 _LONGEST_VALUE = 500
 _BOUND = 8  # bytes of the keyed hash of what a session is bound to
-_WORD = 18  # bytes
+_TOKEN = 18  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,12 @@ class Sessions:
         """The same for all that began with a key until now."""
         await self._ended.end_all(key_id, self._new_id())
 
-    def word(self, session: Session) -> str:
+    def page_token(self, session: Session) -> str:
         """The half that stays with the page."""
-        return urlsafe_b64encode(keyed(self._key, b"word " + session.id.encode())[:_WORD]).decode("ascii")
+        return urlsafe_b64encode(keyed(self._key, b"page token " + session.id.encode())[:_TOKEN]).decode("ascii")
 
-    def is_word(self, session: Session, shown: str) -> bool:
-        return hmac.compare_digest(self.word(session).encode(), shown.encode())
+    def is_page_token(self, session: Session, shown: str) -> bool:
+        return hmac.compare_digest(self.page_token(session).encode(), shown.encode())
 
     def seal(self, session: Session) -> str:
         """The value of the cookie."""
@@ -137,9 +137,9 @@ class Sessions:
             return None
         return session if session.began <= self.clock() + 60 and self.clock() < session.ends else None
 
-    def holds(self, session: Session, bound_to: bytes) -> bool:
-        """Whether it is bound to this."""
-        return hmac.compare_digest(session.bound, self._bound(bound_to))
+    def is_bound(self, session: Session, to: bytes) -> bool:
+        """Whether it began with this."""
+        return hmac.compare_digest(session.bound, self._bound(to))
 
     def _bound(self, to: bytes) -> str:
         return keyed(self._key, b"bound " + to)[:_BOUND].hex()

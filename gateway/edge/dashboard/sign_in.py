@@ -73,7 +73,9 @@ def _kept(request: Request, response: Response, sessions: Sessions, session: Ses
         samesite="strict",
         secure=_secure(request),
     )
-    return ShownSession(key_id=session.key_id, role=role, expires_at=rfc3339(session.ends), page=sessions.word(session))
+    return ShownSession(
+        key_id=session.key_id, role=role, expires_at=rfc3339(session.ends), page=sessions.page_token(session)
+    )
 
 
 def _forget(request: Request, response: Response) -> None:

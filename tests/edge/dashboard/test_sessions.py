@@ -69,9 +69,9 @@ async def test_what_was_sealed_is_opened_by_every_replica_of_the_deployment(
     session = await sessions.begin("adk_1", b"")
     replica, stranger = (Sessions(root, ended, clock=clock, new_id=str) for root in (ROOT, b"another root"))
     assert replica.open(sessions.seal(session)) == session
-    assert replica.is_word(session, sessions.word(session))
+    assert replica.is_page_token(session, sessions.page_token(session))
     assert stranger.open(sessions.seal(session)) is None
-    assert not stranger.is_word(session, sessions.word(session))
+    assert not stranger.is_page_token(session, sessions.page_token(session))
 
 
 async def test_a_session_ends(sessions: Sessions, clock: Clock) -> None:
@@ -94,8 +94,8 @@ async def test_one_that_is_used_goes_on_but_not_for_ever(sessions: Sessions, clo
 
 async def test_one_is_bound_to_what_it_began_with(sessions: Sessions) -> None:
     session = await sessions.begin("root", b"digest of a key")
-    assert sessions.holds(session, b"digest of a key")
-    assert not sessions.holds(session, b"digest of the next key")
+    assert sessions.is_bound(session, b"digest of a key")
+    assert not sessions.is_bound(session, b"digest of the next key")
     assert b"digest" not in sessions.seal(session).encode()
 
 
@@ -123,11 +123,15 @@ def test_what_another_version_sealed_is_none(sessions: Sessions) -> None:
     assert sessions.open(urlsafe_b64encode(keyed(key, body) + body).decode()) is None
 
 
-async def test_the_word_of_the_page_is_not_in_the_cookie_and_of_one_session_only(sessions: Sessions) -> None:
+async def test_the_token_of_the_page_is_not_in_the_cookie_and_of_one_session_only(sessions: Sessions) -> None:
     one, other = await sessions.begin("adk_1", b""), await sessions.begin("adk_1", b"")
-    assert sessions.is_word(sessions.renewed(one), sessions.word(one))
-    assert sessions.word(one) not in sessions.seal(one) and not sessions.is_word(other, sessions.word(one))
-    assert not any(sessions.is_word(one, shown) for shown in ("", "1", "\xff", one.id, sessions.word(one)[:-1]))
+    assert sessions.is_page_token(sessions.renewed(one), sessions.page_token(one))
+    assert sessions.page_token(one) not in sessions.seal(one) and not sessions.is_page_token(
+        other, sessions.page_token(one)
+    )
+    assert not any(
+        sessions.is_page_token(one, shown) for shown in ("", "1", "\xff", one.id, sessions.page_token(one)[:-1])
+    )
 
 
 async def test_who_signs_out_ends_one_session_or_all_of_the_key_but_none_that_begins_later(sessions: Sessions) -> None:

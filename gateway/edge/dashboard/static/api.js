@@ -1,4 +1,4 @@
-// The admin API, asked with the two halves of a session: the browser keeps the cookie, the page its word. No key is kept here.
+// The admin API, asked with both halves of a session: the browser keeps the cookie, the page its token. No key is kept here.
 
 const BASE = "/api/gateway";
 const LONGEST = 20_000; // milliseconds
@@ -10,17 +10,17 @@ export class Failure extends Error {
   }
 }
 
-let word = "";
+let token = "";
 
-/** The page's half of the session; `keep` a new one. All tabs of one browser share it, as they do the cookie. */
-function half(keep) {
+/** The page's half of the session; `kept`: a new one. All tabs of one browser share it, as they do the cookie. */
+function pageToken(kept) {
   try {
-    if (keep !== undefined) localStorage.setItem("leuko-page", keep);
-    word = localStorage.getItem("leuko-page") ?? "";
+    if (kept !== undefined) localStorage.setItem("leuko-page", kept);
+    token = localStorage.getItem("leuko-page") ?? "";
   } catch {
-    word = keep ?? word; // a browser that keeps nothing is signed in until the page is loaded again
+    token = kept ?? token; // a browser that keeps nothing is signed in until the page is loaded again
   }
-  return word;
+  return token;
 }
 
 /** Told of every answer: `heard()` when there was one, `out()` when nobody is signed in any more. */
@@ -28,7 +28,7 @@ export const listeners = { heard() {}, out() {} };
 
 async function ask(method, path, { body, headers } = {}) {
   const given = { accept: "application/json", ...headers };
-  if (half()) given["x-leuko-page"] = word;
+  if (pageToken()) given["x-leuko-page"] = token;
   if (body !== undefined) given["content-type"] = "application/json";
   let answer;
   try {
@@ -64,19 +64,19 @@ export const get = (path, query) => ask("GET", withQuery(path, query));
 export const post = (path, body) => ask("POST", path, { body });
 export const put = (path, body, headers) => ask("PUT", path, { body, headers });
 export const drop = (path, body) => ask("DELETE", path, { body });
-export const exportOf = (query) => withQuery(`${BASE}/audit/export`, { ...query, page: half() });
-export const events = () => withQuery(`${BASE}/events`, { page: half() });
+export const exportOf = (query) => withQuery(`${BASE}/audit/export`, { ...query, page: pageToken() });
+export const events = () => withQuery(`${BASE}/events`, { page: pageToken() });
 
 export async function signIn(key) {
   const who = await ask("POST", "/session", { headers: { "x-admin-key": key } });
-  half(who.page);
+  pageToken(who.page);
   return who;
 }
 
-/** The session is over on the gateway, or everywhere all of this key; without the word none goes on here in any case. */
+/** The session is over on the gateway, or everywhere all of this key; without the token none goes on here in any case. */
 export function signOut(everywhere) {
   const told = drop(everywhere ? "/sessions" : "/session");
-  half("");
+  pageToken("");
   return told;
 }
 
