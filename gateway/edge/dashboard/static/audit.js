@@ -21,7 +21,7 @@ class Audit {
     const from = (name) => query.get(name) ?? "";
     this.form = h("form", { class: "filters", role: "search", "aria-label": "Audit record", onsubmit: (event) => {
       event.preventDefault();
-      this.search();
+      attempt(() => this.search());
     } },
       field({ name: "agent_id", label: "Agent", value: from("agent_id"), placeholder: "agt_…" }),
       field({ name: "action", label: "Action", value: from("action"), placeholder: "call:model" }),
@@ -48,8 +48,7 @@ class Audit {
   }
 
   async update() {
-    if (!this.searched) await this.search();
-    this.searched = true;
+    if (!this.wanted) await this.search(); // again until there is an answer; later ones are for who presses
   }
 
   filter() {
@@ -59,10 +58,10 @@ class Audit {
   }
 
   async search() {
-    this.wanted = this.filter();
-    this.export.href = exportOf(this.wanted);
-    const page = await attempt(() => get("/audit", { ...this.wanted, limit: PAGE }));
-    if (!page) return;
+    const wanted = this.filter();
+    this.export.href = exportOf(wanted);
+    const page = await get("/audit", { ...wanted, limit: PAGE });
+    this.wanted = wanted;
     this.table.show(page.items);
     this.rows = page.items.length;
     this.turned(page);
