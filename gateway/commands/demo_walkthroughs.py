@@ -113,7 +113,7 @@ def show(steps: "Sequence[Step]") -> None:
     for number, step in enumerate(steps, 1):
         verdict = "ok" if step.ok else f"NOT OK: expected was {step.expected}"
         cells = (str(number), step.what, step.seen, verdict)
-        table.add_row(*map(Text, cells), style=None if step.ok else "bold red")
+        table.add_row(*(Text(cell, overflow="fold") for cell in cells), style=None if step.ok else "bold red")
     console.print(table)
     wrong = sum(not step.ok for step in steps)
     if wrong or not steps:

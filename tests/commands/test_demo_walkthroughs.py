@@ -126,6 +126,18 @@ def test_the_table_says_what_was_expected_where_it_did_not_come(
     assert lines[-1] == "1 of 2 steps did not go as expected."
 
 
+def test_a_narrow_terminal_shows_all_of_what_came(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"COLUMNS": "80", "FORCE_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    rule = f"refused: on-call/tools/run_command/{'command' * 6}"
+    show([Step("cat /etc/shadow", rule, rule)])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
+    assert shown.replace("\n", "").replace(" ", "").count("command") == 1 + 6
+
+
 def test_a_story_without_a_step_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     show([])
     assert "0 of 0 steps" in capsys.readouterr().out
