@@ -140,6 +140,7 @@ def _announce(settings: Settings, kept: Secrets, sockets: Mapping[str, Sequence[
     lines = [f"Leuko {__version__} listens on {url}"]
     if "admin" in sockets:
         lines.append(f"  admin API      {url_of(sockets['admin'][0], tls=settings.tls)}/api/gateway")
+    lines.append(f"  dashboard      {url_of(sockets.get('admin', sockets['main'])[0], tls=settings.tls)}/dashboard")
     if "admin_key" in kept.kept_in:
         lines.append(f"  admin key      {kept.kept_in['admin_key']}")
     if settings.stub:

@@ -28,8 +28,8 @@ def fleet(
 ) -> None:
     """A fleet of simulated agents, six that fall ill, a provider that fails, and the immune system at work.
 
-    Takes less than three minutes and touches nothing: gateway, Redis and agents are its own and gone afterwards. Exits
-    with 0 if the story went as it should, else with 1.
+    Takes about a minute, at most three, and touches nothing: gateway, Redis and agents are its own and gone afterwards.
+    Exits with 0 if the story went as it should, else with 1.
     """
     if context.invoked_subcommand is not None:
         return

@@ -174,7 +174,6 @@ def main() -> None:
             os.environ.clear()
             os.environ.update(request["env"])
             sys.argv[1:] = request["args"]
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until it exits; the old one may believe it is a file
             leuko()
 
 
