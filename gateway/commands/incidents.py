@@ -12,6 +12,10 @@ _FINDINGS = ("at", "type", "metric", "deviation", "hard", "request_id", "detail"
 _VITALS = ("time", "request_id", "model", "status", "latency_ms", "input_tokens", "output_tokens", "tool_calls")
 _LISTS = ("findings", "diagnoses", "actions", "vitals")
 
+_CAUSES = (
+    "prompt_drift, prompt_injection, infinite_loop, tool_instability, memory_corruption, cost_overrun, "
+    "external_cause or unknown, also where nothing was wrong"
+)
 IncidentId = Annotated[str, typer.Argument(help="An incident's id, inc_….", metavar="INCIDENT")]
 
 
@@ -47,7 +51,7 @@ def show(session: Session, incident: IncidentId) -> None:
 def feedback(
     session: Session,
     incident: IncidentId,
-    cause: Annotated[str, typer.Argument(help="What it was: prompt_drift, infinite_loop, …, unknown.")],
+    cause: Annotated[str, typer.Argument(help=f"What it was: {_CAUSES}.")],
 ) -> None:
     """Say what was really wrong: diagnoses of the next ones like it follow that."""
     body = {"incident_id": incident, "actual_cause": cause}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.immune.diagnosis import Diagnosis
+from gateway.immune.diagnosis import CAUSES, Diagnosis
 from gateway.immune.finding import Finding
 from gateway.immune.incident import Action, Incident
 from tests.commands.conftest import Leuko, read
@@ -45,3 +45,8 @@ def test_what_cannot_be_said_is_told_in_one_line(leuko: Leuko, incident: str) ->
     assert "body.actual_cause" in leuko("incidents", "feedback", incident, "bad_luck", code=1).stderr
     assert "inc_none" in leuko("incidents", "feedback", "inc_none", "unknown", code=1).stderr
     assert "inc_none" in leuko("incidents", "show", "inc_none", code=1).stderr
+
+
+def test_the_help_of_feedback_names_all_causes(leuko: Leuko) -> None:
+    shown = " ".join(leuko("incidents", "feedback", "--help").stdout.split())
+    assert [cause for cause in CAUSES if cause not in shown] == []

@@ -37,7 +37,7 @@ def test_an_agent_falls_ill_and_is_healed_by_a_person_who_watches(world: World, 
     for _ in range(8):
         world.reports("astray", 1, times=60)
     page.until("document.querySelector('.title .chip').textContent === 'QUARANTINED'")
-    page.reads("output token spike")
+    page.until("document.querySelector('main .facts').textContent.includes('output token spike')")
 
     page.click("Approvals1")  # the link with its badge
     page.reads("1 pending")

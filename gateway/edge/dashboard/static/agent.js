@@ -29,6 +29,9 @@ export async function show(main, context) {
   return new AgentView(main, context);
 }
 
+/** What was wrong with it; the last move's own cause would only say "drained" of an agent in quarantine. */
+const why = (life, incident) => (life.state !== "HEALTHY" && incident?.reason) || life.history.at(-1).cause;
+
 class AgentView {
   constructor(main, context) {
     const { argument, may, title } = context;
@@ -76,7 +79,7 @@ class AgentView {
       get("/audit", { agent_id: this.agent, limit: 2 * DECISIONS }),
     ]);
     learn([agent]);
-    this.head(agent, life);
+    this.head(agent, life, incidents.items.find((one) => one.closed_at === null));
     this.draw(baseline, vitals.items.reverse());
     fill(this.moves, life.history.length ? [...life.history].reverse().map(move)
       : h("li", {}, chip(life.state), " since ", ago(life.since)));
@@ -86,7 +89,7 @@ class AgentView {
     await Promise.all([this.showPolicy(), this.may("admin") && this.showKeys(agent), this.declared.update(agent.mcp_servers)]);
   }
 
-  head(agent, life) {
+  head(agent, life, incident) {
     const shown = agent.name ?? agent.agent_id;
     this.title(shown);
     say(this.name.firstChild, shown);
@@ -97,7 +100,7 @@ class AgentView {
     }
     fill(this.facts, facts([
       ["In this state since", [ago(life.since), h("span", { class: "sub" }, when(life.since))]],
-      ["Because", life.history.length > 0 && given(words(life.history.at(-1).cause))],
+      ["Because", life.history.length > 0 && given(words(why(life, incident)))],
       ["Deviation", sigma(agent.deviation)],
       ["Throttled", agent.throttled && "one request at a time"],
       ["Treated with", agent.remedies.length > 0 && given(agent.remedies.map(words).join(", "))],
