@@ -16,8 +16,10 @@ _TESTS, _HAND = "by the tests", "by hand"
 
 _PYTHON, _NODE, _CODEX = "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CODEX_CA_CERTIFICATE"
 _TRUST_NOTES = {
-    _PYTHON: ("SSL_CERT_FILE stands in place of the authorities known otherwise: a program that also speaks to others",)
-    + ("needs a file that has theirs, too.",),
+    _PYTHON: (
+        "SSL_CERT_FILE stands in place of the authorities known otherwise: a program that also speaks to others",
+        "needs a file that has theirs, too.",
+    ),
 }
 
 
@@ -62,8 +64,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ClientKind:
-    """One kind of client. `make` makes its settings; tried: how it is known that they work; table: what the README says
-    of them; trust: the variable for the file of an authority, if there is one; behind: it lies behind the gateway."""
+    """One kind of client.
+
+    Attributes:
+        make: makes its settings.
+        table: what the README says of them.
+        tried: how it is known that they work.
+        trust: the variable for the file of an authority, if there is one.
+        behind: it lies behind the gateway, whose settings these are then.
+    """
 
     title: str
     make: Callable[[Place], Settings]
