@@ -1,27 +1,18 @@
 // One agent: what is wrong with it, since when, what was done, and what can be done now.
 
 import { drop, get, post, quoted } from "/dashboard/api.js";
-import { vitalsChart } from "/dashboard/charts.js";
 import { Declared } from "/dashboard/declared.js";
 import { fill, given, h, say } from "/dashboard/dom.js";
 import { entries } from "/dashboard/entries.js";
-import { ago, BLOCKED, chip, count, inUnit, MEANING, measure, sigma, usd, when, words } from "/dashboard/format.js";
+import { ago, BLOCKED, chip, count, MEANING, sigma, usd, when, words } from "/dashboard/format.js";
 import { canHeal, heal } from "/dashboard/heal.js";
 import { incidentRow } from "/dashboard/incident.js";
 import { learn } from "/dashboard/names.js";
-import { ask, attempt, empty, facts, field, lines, part, table } from "/dashboard/ui.js";
+import { ask, attempt, empty, facts, lines, part, table } from "/dashboard/ui.js";
+import { Vitals } from "/dashboard/vitals.js";
 
 const CALLS = 100;
-const DECISIONS = 20; // on the page; the audit record has all
-const [COLUMN, GAP] = [320, 16]; // of the charts' grid, in pixels; the style sheet has the same
-const CHARTS = [
-  ["latency", "Latency", "ms", (v) => v.latency_ms],
-  ["ttft", "First token", "ms", (v) => v.ttft_ms],
-  ["output", "Output tokens", "tokens", (v) => v.output_tokens],
-  ["input_first", "Input tokens", "tokens", (v) => v.input_tokens],
-  ["tools", "Tool calls", "calls", (v) => v.tool_calls],
-  ["cost", "Cost", "USD", (v) => v.cost_usd],
-];
+const ENTRIES = 40; // decisions and their outcomes; the audit record has all
 const NEEDS_REASON = { name: "reason", label: "Reason", required: true, maxlength: 200 };
 
 export async function show(main, context) {
@@ -45,14 +36,11 @@ class AgentView {
     this.meaning = h("p", { class: "muted" });
     this.actions = h("div", { class: "buttons" });
     this.facts = h("div");
-    this.charts = h("div", { class: "charts" });
-    this.of = h("p", { class: "hint" });
-    this.choice = field({ name: "model", label: "Model", kind: "select", onchange: () => this.again() });
-    this.models = this.choice.querySelector("select");
+    this.vitals = new Vitals(this.again);
     this.moves = h("ol", { class: "timeline" });
     this.incidents = h("ul", { class: "rows" });
     this.calls = entries("Recent calls and what was decided", { agent: false, none: "No call is on the record." });
-    this.declared = new Declared(argument, { may, again: () => context.again() });
+    this.declared = new Declared(argument, { may, again: this.again });
     this.evidence = h("div");
     this.keys = h("div");
     this.policy = h("div");
@@ -60,7 +48,7 @@ class AgentView {
       h("p", {}, h("a", { href: "#/agents" }, "← Agents")),
       h("div", { class: "title" }, this.name, this.state), this.meaning,
       h("div", { class: "part" }, this.facts, this.actions),
-      part("Vitals", h("div", { class: "filters" }, this.choice), this.of, this.charts),
+      part("Vitals", this.vitals.node),
       h("div", { class: "two" }, part("Lifecycle", this.moves), part("Incidents", this.incidents)),
       part("Recent calls", this.calls.node,
         h("p", {}, h("a", { href: `#/audit?agent_id=${quoted(argument)}` }, "All of it in the audit record"))),
@@ -76,15 +64,15 @@ class AgentView {
     const [agent, life, baseline, vitals, incidents, audit] = await Promise.all([
       get(this.path), get(`/lifecycle/${quoted(this.agent)}`), get(`${this.path}/baseline`),
       get(`${this.path}/vitals`, { limit: CALLS }), get("/incidents", { agent_id: this.agent, limit: 20 }),
-      get("/audit", { agent_id: this.agent, limit: 2 * DECISIONS }),
+      get("/audit", { agent_id: this.agent, limit: ENTRIES }),
     ]);
     learn([agent]);
     this.head(agent, life, incidents.items.find((one) => one.closed_at === null));
-    this.draw(baseline, vitals.items.reverse());
+    this.vitals.draw(baseline, vitals.items.reverse());
     fill(this.moves, life.history.length ? [...life.history].reverse().map(move)
       : h("li", {}, chip(life.state), " since ", ago(life.since)));
     lines(this.incidents, incidents.items.map((one) => incidentRow(one, false)));
-    this.calls.show(audit.items.filter((one) => ["decision", "outcome", "agent"].includes(one.kind)).slice(0, 2 * DECISIONS));
+    this.calls.show(audit.items.filter((one) => ["decision", "outcome", "agent"].includes(one.kind)));
     fill(this.evidence, evidence(agent));
     await Promise.all([this.showPolicy(), this.may("admin") && this.showKeys(agent), this.declared.update(agent.mcp_servers)]);
   }
@@ -168,42 +156,6 @@ class AgentView {
       told.accepted ? "Accepted: it is learned anew." : "It will be done when the agent is next watched.");
   }
 
-  /** The model that somebody has chosen, of those that are called; empty for that of the latest call. */
-  model(vitals) {
-    const called = [...new Set(vitals.map((v) => v.model ?? ""))].filter(Boolean).sort();
-    this.choice.hidden = called.length < 2;
-    const offered = called.join("\n");
-    if (this.offers !== offered) {
-      const chosen = this.models.value;
-      this.offers = offered;
-      fill(this.models, h("option", { value: "" }, "of the latest call"), called.map((name) => h("option", { value: name }, name)));
-      this.models.value = called.includes(chosen) ? chosen : "";
-    }
-    return this.models.value;
-  }
-
-  draw(baseline, vitals) {
-    const model = this.model(vitals) || (vitals.at(-1)?.model ?? baseline.metrics.at(-1)?.model);
-    const rows = vitals.filter((v) => v.model === model);
-    const columns = Math.max(1, Math.floor((this.charts.clientWidth + GAP) / (COLUMN + GAP)));
-    const width = Math.max(200, Math.floor((this.charts.clientWidth - GAP * (columns - 1)) / columns));
-    const drawn = CHARTS.map(([metric, label, unit, valueOf]) => {
-      const points = rows.filter((v) => valueOf(v) !== null)
-        .map((v) => ({ at: new Date(v.time), value: valueOf(v), bad: bad(v) }));
-      if (!points.some((p) => p.value)) return null; // it calls no tools, or what it costs is not known
-      const band = baseline.metrics.findLast((one) => one.model === model && one.metric === metric) ?? null;
-      const known = band && band.usual !== null;
-      return h("div", {}, h("h3", {}, label, " ", h("span", { class: "muted" }, inUnit(points.at(-1).value, unit))),
-        vitalsChart(points, band, { label, unit, width }),
-        h("p", { class: "hint" }, known
-          ? `usual ${inUnit(band.usual, unit)} (${measure(band.low)} to ${measure(band.high)}), latest ${sigma(band.deviation)}${metric === "latency" ? " for its length" : ""}`
-          : "What is usual is not known yet."));
-    }).filter(Boolean);
-    fill(this.charts, drawn.length ? drawn : empty("No calls are kept of this agent."));
-    fill(this.of, drawn.length > 0 && ["Its latest calls with ", given(model ?? "no model"),
-      "; red dots failed, the band holds two of three usual values."]);
-  }
-
   async showPolicy() {
     const policy = await get(`${this.path}/policy`, { effective: true });
     const tools = (title, names) => names.length > 0 && [h("h3", {}, title), h("p", {}, given(names.join(", ")))];
@@ -245,9 +197,6 @@ class AgentView {
     this.again();
   }
 }
-
-const bad = (v) =>
-  v.error_type ?? (v.status >= 400 ? `status ${v.status}` : v.denied_calls ? `${v.denied_calls} calls denied` : null);
 
 const move = (one) => h("li", {}, chip(one.state), " ", when(one.at),
   h("div", { class: "muted" }, given(words(one.cause)), " · by ", given(one.by)));
