@@ -105,7 +105,10 @@ def _list(output: Output) -> None:
 
 def _notes(client: Client, place: Place, settings: Settings) -> list[str]:
     """What the script is for, and where a key comes from that is not there yet; harmless if it is pasted as well."""
-    notes = [f"{CLIENTS[client].title.replace('`', '')}: paste this into a shell.", *settings.notes]
+    notes = [
+        f"{CLIENTS[client].title.replace('`', '')}: paste this into a shell of the kind of sh, bash, zsh.",
+        *settings.notes,
+    ]
     if place.agent_key == PLACEHOLDER and PLACEHOLDER in settings.environment.values():
         notes.append(f"For {PLACEHOLDER}: leuko agents create NAME, leuko keys create AGENT, then --agent-key here.")
     if place.ca_file is None and place.url.startswith("https:") and not CLIENTS[client].behind:

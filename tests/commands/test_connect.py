@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from gateway.commands.connect_clients import CLIENTS, PLACEHOLDER, Client, Place
 from tests.commands.conftest import read, run
 from tests.support.prepared import ROOT
 
-NASTY = 'it\'s "$HOME"`id`;#&'
+NASTY = 'it\'s "$HOME"`id`;#&!!\\n~*=ls'
 ours = pytest.mark.parametrize("client", Client)
 
 
@@ -25,16 +26,20 @@ def nobody_said_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def environment(script: str, shell: str = "bash", **env: str) -> dict[str, str]:
     """What variables are set once the script was pasted; `command` calls nothing here."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"NOT TESTED: {shell} is not installed")
     given = {"PATH": "/usr/bin:/bin", **env}
     text = f"curl() {{ :; }}\n{script}\nenv -0"
-    ran = subprocess.run([shell, "-euc", text], env=given, capture_output=True, text=True, timeout=20, check=True)
+    ran = subprocess.run([program, "-euc", text], env=given, capture_output=True, text=True, timeout=20, check=True)
     assert not ran.stderr
     pairs = (pair.partition("=") for pair in ran.stdout.split("\0") if pair)
-    return {name: value for name, _, value in pairs if name not in given and name not in ("PWD", "SHLVL", "_")}
+    own = {"PWD", "OLDPWD", "HOME", "LOGNAME", "SHLVL", "_"}  # the shell's
+    return {name: value for name, _, value in pairs if name not in given and name not in own}
 
 
 @ours
-@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
 def test_what_is_printed_sets_what_it_says(client: Client, shell: str) -> None:
     at = ("--url", "https://leuko.example:8443/gate", "--agent-key", "agk_1", "--upstream", "http://10.0.0.1:1")
     found = read(run("connect", client, *at, "-o", "json"))
@@ -49,9 +54,10 @@ def test_what_is_printed_sets_what_it_says(client: Client, shell: str) -> None:
 
 
 @ours
-def test_what_is_given_is_never_run(client: Client) -> None:
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
+def test_what_is_given_is_never_run(client: Client, shell: str) -> None:
     settings = CLIENTS[client].settings(Place(f"http://h/{NASTY}", NASTY, f"http://h/{NASTY}"))
-    pasted = environment(settings.script())
+    pasted = environment(settings.script(), shell)
     assert all(pasted[name] == value for name, value in settings.environment.items() if name not in settings.shell)
     assert any(NASTY in value for value in pasted.values())
 
