@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.mode import having, modes_of
 from gateway.edge.admin.policies import Check
 from gateway.edge.admin.policy_body import ANY_BODY, problem_of, read_body, refusing
 from gateway.edge.admin.problems import invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
+from gateway.edge.admin.shapes import Body, Text, Time, Timestamp, rfc3339
 from gateway.model.agent import Agent
 from gateway.policy.document import Document
 from gateway.policy.engine import Engine, Rules
@@ -28,7 +28,7 @@ from gateway.policy.verdict import Verdict
 MOST_LISTED = 1_000
 MOST_JUDGED = 10_000
 _AT_ONCE = 20  # records judged while everybody else waits
-_TOGETHER = 2  # documents that viewers have a worker look at; others wait: agents have to be served meanwhile
+_SLOTS = 2  # documents that viewers have a worker look at; others wait: agents have to be served meanwhile
 NOBODY = Agent("agt_none")
 """An agent that only documents about everyone are about."""
 
@@ -54,7 +54,7 @@ class Candidate(Body):
     """`since` (RFC 3339): calls before it are left out. `limit`: so many of the newest records are judged."""
 
     document: dict[str, Any]
-    since: Annotated[AwareDatetime, Written] | None = None
+    since: Time | None = None
     limit: Annotated[int, Field(strict=True, ge=1, le=MOST_JUDGED)] = MOST_JUDGED
 
 
@@ -157,9 +157,9 @@ def router(
         clock: seconds since the epoch.
     """
     routes = APIRouter(tags=["policies"], dependencies=[needs("viewer")])
-    room = asyncio.Semaphore(_TOGETHER)
-    _validates(routes, check_document, room)
-    _replays(routes, in_force, check_document, calls, replay, room)
+    slots = asyncio.Semaphore(_SLOTS)
+    _validates(routes, check_document, slots)
+    _replays(routes, in_force, check_document, calls, replay, slots)
 
     @routes.post("/policies/explain", response_model=Explanation, responses={404: {}})
     async def explain(body: Asked) -> dict[str, Any]:
@@ -176,12 +176,12 @@ def router(
     return routes
 
 
-def _validates(routes: APIRouter, check_document: Check, room: asyncio.Semaphore) -> None:
+def _validates(routes: APIRouter, check_document: Check, slots: asyncio.Semaphore) -> None:
     @routes.post("/policies/validate", response_model=Validity, openapi_extra=ANY_BODY)
     async def validate(request: Request) -> dict[str, Any]:
         """Whether a document could be put in force, its cases included. The first thing that is wrong is said."""
         try:
-            async with room:
+            async with slots:
                 await check_document((await read_body(request)).document)
         except PolicyError as error:
             return {"valid": False, "problems": [problem_of(error)]}
@@ -194,13 +194,13 @@ def _replays(
     check_document: Check,
     calls: ReadCalls,
     replay: Callable[[Sequence[Document], Sequence[Document]], Replay],
-    room: asyncio.Semaphore,
+    slots: asyncio.Semaphore,
 ) -> None:
     @routes.post("/policies/replay", response_model=Replayed)
     async def replay_calls(body: Candidate) -> dict[str, Any]:
         """What recorded requests and calls would have met if this document were in force, in the place of the one of
         its name if there is one, in contrast to what is in force now."""
-        async with room:
+        async with slots:
             return await replayed(body)
 
     async def replayed(body: Candidate) -> dict[str, Any]:
