@@ -161,7 +161,7 @@ def _incidents(view: View, width: int, height: int | None) -> list[Text]:
 
 
 def _incident_line(view: View, one: Document) -> str:
-    found = _listed(_finding(finding) for finding in one["findings"][:3])
+    found = _listed(_finding(finding) for finding in one["findings"][:3]) or one["reason"]
     causes = _listed(f"{d['cause']} {d['confidence']:.0%}" for d in one["diagnoses"][:1])
     acts = _listed(f"{act['action']} {act['outcome']}" for act in one["actions"][-2:])
     parts = [called(view.answers.agents, one["agent_id"]), one["state"], found, causes, acts]

@@ -42,6 +42,7 @@ APPROVAL = {
 INCIDENT = {
     "agent_id": "agt_a",
     "state": "QUARANTINED",
+    "reason": "a drill (root)",
     "findings": [{"type": "output_token_spike", "deviation": 7.25}, {"type": "tool_loop", "deviation": None}],
     "diagnoses": [{"cause": "infinite_loop", "confidence": 0.8}, {"cause": "unknown", "confidence": 0.2}],
     "actions": [{"action": "reset_memory", "outcome": "applied"}],
@@ -78,6 +79,8 @@ def test_a_frame_says_who_is_ill_what_waits_and_what_was_found() -> None:
     assert "APPROVALS  1 pending" in lines
     assert "healing 7.2σ a: reset_memory incident_id=inc_1 [immune/approval]" in lines
     assert "INCIDENTS  1 open" in lines
+    stopped = shown(view(incidents=({**INCIDENT, "findings": []},)))
+    assert [line for line in stopped if line.startswith("a  QUARANTINED  a drill (root)")]
     (incident,) = [line for line in lines if "infinite_loop" in line]
     assert incident == "a  QUARANTINED  output_token_spike 7.2σ, tool_loop  infinite_loop 80%  reset_me…"
     assert lines[-2] == "12:00:00 finding a sigma=7" and lines[-1].startswith("↑↓ Tab") and len(lines) == 24

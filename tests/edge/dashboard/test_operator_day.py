@@ -163,6 +163,14 @@ def test_the_page_says_when_it_is_stale(world: World, signed_in: Callable[..., P
     page.problems[:] = [one for one in page.problems if "ERR_INTERNET_DISCONNECTED" not in one]
 
 
+def test_what_cannot_be_asked_for_any_more_says_from_when_it_is(world: World, signed_in: Callable[..., Page]) -> None:
+    page = signed_in()
+    lost = json.dumps({"detail": "Redis does not answer."})
+    page.run(f"window.fetch = async () => new Response({json.dumps(lost)}, {{ status: 503 }})")
+    page.reads("Redis does not answer. What you see is from ")
+    page.reads("Totals")
+
+
 def all_views(world: World) -> dict[str, str]:
     """The address of each view with a text of it, once there is something to see in it."""
     world.reports("astray", 40)

@@ -2,6 +2,7 @@
 
 import * as api from "/dashboard/api.js";
 import { fill, h, plain, say } from "/dashboard/dom.js";
+import { timeOf } from "/dashboard/format.js";
 import { Live } from "/dashboard/live.js";
 import { nameOf } from "/dashboard/names.js";
 import { announce, field, oneAtATime } from "/dashboard/ui.js";
@@ -228,19 +229,22 @@ function keepFresh(view, context, main) {
   let over = false;
   let timer;
   let problem = null;
+  let shown = null; // when what is shown was asked for
   main.setAttribute("aria-busy", "true"); // until there is something to see
   const look = oneAtATime(async () => {
     if (over || document.hidden) return;
     const began = performance.now();
+    const asked = new Date();
     try {
       await view.update();
+      shown = asked;
       if (!over) main.removeAttribute("aria-busy");
       problem?.remove();
       problem = null;
     } catch (error) {
       if (over || error.status === 401) return;
       problem ??= main.insertAdjacentElement("afterbegin", h("p", { class: "problem", role: "alert" }));
-      say(problem, error.message);
+      say(problem, shown ? `${error.message} What you see is from ${timeOf(shown)}.` : error.message);
       if (error.status === undefined) console.error(error);
     }
     clearTimeout(timer);
