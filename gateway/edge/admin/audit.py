@@ -1,16 +1,17 @@
 """`/audit`: what was decided and done, and the proof that nobody changed the record of it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any, Protocol
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Timestamp, Written, rfc3339
+from gateway.edge.admin.shapes import Time, Timestamp, rfc3339
 from gateway.model.audit import entry_of
 from gateway.spool.check import Report
 from gateway.spool.proof import Proof
@@ -102,8 +103,8 @@ def _filter(
     action: _Filter = None,
     allowed: bool | None = None,
     source: _Filter = None,
-    start_time: Annotated[AwareDatetime, Written] | None = None,
-    end_time: Annotated[AwareDatetime, Written] | None = None,
+    start_time: Time | None = None,
+    end_time: Time | None = None,
     decision_id: Annotated[str | None, Query(pattern=_DECISION, description="As agents are told it.")] = None,
 ) -> AuditFilter:
     place = None if decision_id is None else entry_of(decision_id)
@@ -199,7 +200,7 @@ def _proofs(routes: APIRouter, copy: AuditCopy, evidence: Evidence) -> None:
         return (await evidence.verify()).shown()
 
 
-def _seconds(time: AwareDatetime | None) -> float | None:
+def _seconds(time: datetime | None) -> float | None:
     """Seconds since the epoch. No entry is older, and Redis knows no ids from before."""
     return None if time is None else max(0.0, time.timestamp())
 

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from gateway.edge.admin.problems import invalid
 
@@ -38,6 +38,14 @@ def _as_written(value: object) -> object:
 
 Written = BeforeValidator(_as_written)
 """For dates and times that requests carry (RFC 3339)."""
+
+
+def _in_utc(given: datetime) -> datetime:
+    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, Written, AfterValidator(_in_utc)]
+"""A time that is looked for: UTC where it has no offset, midnight where it is a date."""
 
 Expiry = Annotated[AwareDatetime, Written] | None
 """When a new key ends; None: never."""

@@ -1,7 +1,7 @@
 """`/agents/{id}/vitals`: what each of an agent's exchanges measured."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gateway.edge.admin.access import needs
 from gateway.edge.admin.agents import AgentId, known
 from gateway.edge.admin.problems import invalid
-from gateway.edge.admin.shapes import Timestamp, Written, rfc3339
+from gateway.edge.admin.shapes import Time, Timestamp, rfc3339
 from gateway.model.vitals import Vitals
 from gateway.store.agents import Agents
 from gateway.store.vitals import VitalsLog
@@ -67,7 +67,7 @@ def router(agents: Agents, log: VitalsLog) -> APIRouter:
     async def list_vitals(
         agent_id: AgentId,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        since: Annotated[datetime | None, Written, Query(description="leaves out what ended before this time")] = None,
+        since: Annotated[Time | None, Query(description="leaves out what ended before this time")] = None,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:
         """An agent's exchanges, the latest first; as many as `GATEWAY_RETENTION` keeps."""
@@ -87,7 +87,5 @@ def shown(vitals: Vitals) -> dict[str, Any]:
 
 
 def _seconds(time: datetime | None) -> float:
-    """Seconds since the epoch; a time without an offset is UTC."""
-    if time is None:
-        return 0.0
-    return max(0.0, (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp())
+    """Since the epoch."""
+    return 0.0 if time is None else max(0.0, time.timestamp())

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, StrictBool
+from pydantic import BaseModel, StrictBool
 
 from gateway.edge.admin.audit import EntryList
 from gateway.edge.admin.problems import Problem, invalid
-from gateway.edge.admin.shapes import Body, Text, Timestamp, Written, rfc3339
+from gateway.edge.admin.shapes import Body, Text, Time, Timestamp, rfc3339
 from gateway.edge.agents_api.access import Own
 from gateway.edge.agents_api.reported import Members, Resource, redacted
 from gateway.model.agent import Agent
@@ -78,8 +78,8 @@ def router(
         request: Request,
         action: Annotated[str | None, Query(max_length=200)] = None,
         allowed: bool | None = None,
-        start_time: Annotated[AwareDatetime, Written] | None = None,
-        end_time: Annotated[AwareDatetime, Written] | None = None,
+        start_time: Time | None = None,
+        end_time: Time | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:

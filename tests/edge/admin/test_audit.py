@@ -58,6 +58,7 @@ def test_filters_pages_and_the_alias_agree(gateway: GatewayProcess) -> None:
     assert len(items(gateway, f"/audit?agent_id={agent}")) == 2
     assert items(gateway, "/audit?allowed=false") == []
     assert items(gateway, "/audit?start_time=2999-01-01T00:00:00Z") == []
+    assert items(gateway, "/audit?start_time=2999-01-01") == [] != items(gateway, "/audit?end_time=2999-01-01")
     assert items(gateway, "/audit?end_time=2000-01-01T00:00:00Z") == []
     paged, cursor = [], None
     while True:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.edge.admin.shapes import Body, Text, rfc3339
+from gateway.edge.admin.shapes import Body, Text, Time, rfc3339
 
 TEXT = TypeAdapter(Text)
 
@@ -39,3 +39,22 @@ def test_unknown_members_are_an_error() -> None:
 
 def test_times_are_utc_in_milliseconds() -> None:
     assert rfc3339(1795200274.875) == "2026-11-20T18:44:34.875Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "time"),
+    [
+        ("2026-11-20T18:44:34Z", "2026-11-20T18:44:34.000Z"),
+        ("2026-11-20T18:44:34.5+02:00", "2026-11-20T16:44:34.500Z"),
+        ("2026-11-20T18:44:34", "2026-11-20T18:44:34.000Z"),
+        ("2026-11-20", "2026-11-20T00:00:00.000Z"),
+    ],
+)
+def test_a_time_without_an_offset_is_utc_and_a_date_is_its_midnight(given: str, time: str) -> None:
+    assert rfc3339(TypeAdapter(Time).validate_python(given).timestamp()) == time
+
+
+@pytest.mark.parametrize("given", ["yesterday", "1795200274", 1795200274, "", "2026-13-01", None])
+def test_nothing_else_is_a_time(given: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Time).validate_python(given)
