@@ -5,10 +5,9 @@ from gateway.edge.asgi import Message, Send
 from gateway.model.headers import Headers
 
 _NO_PAGE: Headers = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
-_INERT = (b"application/json", b"text/event-stream")  # browsers make no page of these, whatever their bytes are
+_INERT = (b"application/json", b"text/event-stream")
+"""Browsers make no page of these, whatever their bytes are."""
 _CONTENT_TYPE = b"content-type"
-
-
 _PRIVATE: Headers = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
