@@ -22,12 +22,13 @@ from gateway.spool.trim import Trimmer
 from gateway.store.audit_copy import AuditCopy
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreError, StoreUnavailable, StoreUnfit
-from gateway.store.signing_key import read_signing_key, shared_signing_key
+from gateway.store.signing_key import keep_signing_key, read_signing_key, shared_signing_key
 
 log = logging.getLogger(__name__)
 
 PUBLIC_KEY = "public_key"
 _TRIM_SECONDS = 3600.0
+_KEY_SECONDS = 10.0
 _SIGNED_SECONDS = 10.0
 _SIGNED_TRIES = 100
 _UNTOLD_SECONDS = 60.0
@@ -70,6 +71,7 @@ class KeepAudit:
         self._threads = ThreadPoolExecutor(2, "proofs")
         self._verifying: asyncio.Task[Report] | None = None
         self._untold_until = 0.0
+        self._shared: Ed25519PrivateKey | None = None
 
     async def begin(self) -> None:
         """Begin a chain.
@@ -77,12 +79,14 @@ class KeepAudit:
         Raises:
             StoreUnfit: there is no signing key to use, or the record cannot be kept in its directory.
         """
-        self.audit.signer = signer = Signer(self._deployment, await self._key())
+        key = await self._key()
+        self.audit.signer = signer = Signer(self._deployment, key)
+        self._shared = key if self._key_file is None else None
         try:
             await asyncio.to_thread(self.audit.open)
             # For people who verify; whoever can change the record can change this file, so it proves nothing by itself.
             public = verifier_key(signer.deployment, signer.public_key) + "\n"
-            await asyncio.to_thread(self.audit.root.joinpath(PUBLIC_KEY).write_text, public)
+            await asyncio.to_thread(_publish, self.audit.root, public)
         except OSError as error:
             raise StoreUnfit(
                 f"{self.audit.root}: the audit record cannot be kept there: {error.strerror}; see GATEWAY_DATA_DIR"
@@ -96,7 +100,7 @@ class KeepAudit:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await asyncio.gather(self.audit.run(), self.ship.run(), self._trim_now_and_then())
+        await asyncio.gather(self.audit.run(), self.ship.run(), self._trim_now_and_then(), self._keep_key())
 
     async def end(self) -> None:
         """Close the chain, and ship what is left if that is quickly done."""
@@ -167,6 +171,14 @@ class KeepAudit:
             except (OSError, AuditUnavailable, StoreError) as error:
                 log.warning("Old records are not let go of: %s", error)
 
+    async def _keep_key(self) -> None:
+        """Else the next start after Redis came back empty signed with another key, and older records looked forged."""
+        while self._shared is not None:
+            await asyncio.sleep(_KEY_SECONDS)
+            with contextlib.suppress(StoreError):
+                if await keep_signing_key(self._connection, self._root, self._random_bytes, self._shared):
+                    log.warning("Redis had lost the key that signs the audit record; it has it again")
+
     async def _key(self) -> Ed25519PrivateKey:
         if self._key_file is None:
             return await shared_signing_key(self._connection, self._root, self._random_bytes)
@@ -174,3 +186,14 @@ class KeepAudit:
             return read_signing_key(await asyncio.to_thread(self._key_file.read_bytes))
         except (OSError, ValueError) as error:
             raise StoreUnfit(f"GATEWAY_SIGNING_KEY_FILE: {self._key_file} {error}") from None
+
+
+def _publish(directory: Path, public: str) -> None:
+    """Say the public key in a file, and keep that of before beside it: what it signed verifies with nothing else."""
+    path = directory / PUBLIC_KEY
+    before = path.read_text() if path.exists() else public
+    if before != public and before.count("+") >= 2:  # else a worker beside this one is just writing it
+        older = directory / f"{PUBLIC_KEY}.{before.split('+')[1]}"
+        older.write_text(before)
+        log.warning("The record is signed with another key than before; what is older verifies with that of %s", older)
+    path.write_text(public)

@@ -36,6 +36,14 @@ async def shared_signing_key(
         raise StoreUnfit(f"the key that signs the audit record cannot be read: {error}") from None
 
 
+async def keep_signing_key(
+    connection: Connection, root: bytes, random_bytes: Callable[[int], bytes], key: Ed25519PrivateKey
+) -> bool:
+    """Put the deployment's key back where Redis has lost it; whether it had. Raises StoreUnavailable."""
+    sealed = Seal(root, _PURPOSE, random_bytes).seal(key.private_bytes_raw(), _PURPOSE)
+    return await connection.execute("SET", connection.keys.signing_key, sealed, "NX") is not None
+
+
 def read_signing_key(pem: bytes) -> Ed25519PrivateKey:
     """A key from a file. Raises ValueError if it is no unencrypted Ed25519 key."""
     try:

@@ -104,3 +104,46 @@ async def test_what_cannot_be_used_stops_the_start(tmp_path: Path, redis_url: st
     with pytest.raises(StoreUnfit, match="GATEWAY_DATA_DIR"):
         await keeper(tmp_path / "file", connection).begin()
     await connection.close()
+
+
+async def test_a_redis_that_comes_back_empty_gets_the_key_again(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.background.keep_audit._KEY_SECONDS", 0.01)
+    connection = Connection(redis_url, op_timeout=5)
+    keep = keeper(tmp_path, connection)
+    await keep.begin()
+    running = asyncio.create_task(keep.run())
+    await connection.execute("DEL", connection.keys.signing_key)
+
+    async def there() -> bool:
+        return await connection.execute("EXISTS", connection.keys.signing_key) == 1
+
+    async with asyncio.timeout(20):
+        while not await there():
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await keep.end()
+    later = keeper(tmp_path, connection)
+    await later.begin()
+    assert later.public_key == keep.public_key
+    assert (await later.verify()).sound
+    await later.end()
+    await connection.close()
+
+
+async def test_the_public_key_of_before_is_kept_beside_the_new_one(tmp_path: Path, redis_url: str) -> None:
+    connection = Connection(redis_url, op_timeout=5)
+    keys = []
+    for _ in range(2):
+        keep = keeper(tmp_path, connection)
+        await keep.begin()
+        keys.append(keep.public_key)
+        await keep.end()
+        await connection.execute("DEL", connection.keys.signing_key)
+    assert keys[0] != keys[1]
+    older = keys[0].split("+")[1]
+    assert (tmp_path / f"public_key.{older}").read_text() == keys[0] + "\n"
+    assert (tmp_path / "public_key").read_text() == keys[1] + "\n"
+    await connection.close()

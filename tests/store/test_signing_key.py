@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.store.connection import Connection
 from gateway.store.errors import StoreUnfit
-from gateway.store.signing_key import read_signing_key, shared_signing_key
+from gateway.store.signing_key import keep_signing_key, read_signing_key, shared_signing_key
 
 ROOT = b"root-Hs5uPb2MdEf9GtXo"
 
@@ -25,6 +25,17 @@ async def test_replicas_that_start_together_share_the_key_and_so_does_a_later_on
         await shared_signing_key(connections[0], b"another-root-secret", os.urandom)
     for each in connections:
         await each.close()
+
+
+async def test_a_key_that_is_lost_is_put_back_and_one_that_is_there_is_left_alone(redis_url: str) -> None:
+    connection = Connection(redis_url)
+    key = await shared_signing_key(connection, ROOT, os.urandom)
+    assert not await keep_signing_key(connection, ROOT, os.urandom, Ed25519PrivateKey.generate())
+    await connection.execute("DEL", connection.keys.signing_key)
+    assert await keep_signing_key(connection, ROOT, os.urandom, key)
+    again = await shared_signing_key(connection, ROOT, os.urandom)
+    assert again.private_bytes_raw() == key.private_bytes_raw()
+    await connection.close()
 
 
 def test_a_file_gives_an_ed25519_key_and_nothing_else() -> None:
