@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 import gateway
+from gateway.edge.workers import PARENT_VARIABLE
 
 _WITHIN = 60.0
 _LISTENS = re.compile(r"listens on (https?://\S+)")
@@ -35,6 +36,8 @@ class OwnGateway:
         self._known = threading.Event()
         # What is set for somebody's real gateway, and the files where they stand, are not for this one.
         clean = {name: value for name, value in environment.items() if not _SET.match(name)}
+        # Nobody writes: it ends when this process does, however that happens, and then the gateway stops.
+        alive, self._held_open = os.pipe()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve", "--stub"],
             stdin=subprocess.DEVNULL,
@@ -42,8 +45,16 @@ class OwnGateway:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=directory,
-            env={**clean, **self.settings, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _found_from(clean)},
+            pass_fds=(alive,),
+            env={
+                **clean,
+                **self.settings,
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONPATH": _found_from(clean),
+                PARENT_VARIABLE: str(alive),
+            },
         )
+        os.close(alive)
         self._reader = threading.Thread(target=self._read, name="leuko-demo-gateway", daemon=True)
         self._reader.start()
 
@@ -63,6 +74,7 @@ class OwnGateway:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        os.close(self._held_open)
         self._reader.join(_WITHIN)
 
     def _read(self) -> None:

@@ -115,6 +115,17 @@ def test_it_leaves_nothing_behind_when_it_is_told_to_end(sign: signal.Signals, c
     eventually(lambda: not list(tmp_path.iterdir()))
 
 
+def test_even_killed_it_leaves_no_gateway_behind(tmp_path: Path) -> None:
+    with demo("modes", TMPDIR=str(tmp_path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("A gateway of its own")
+        below = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate(timeout=40)
+    assert len(below) >= 2
+    eventually(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below))
+
+
 @pytest.mark.parametrize("columns", ["60", "200"])
 def test_the_table_says_what_was_expected_where_it_did_not_come(
     columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
