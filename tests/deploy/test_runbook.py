@@ -80,10 +80,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (directory / "policies").mkdir()
     (directory / "policies/ops.yaml").write_text("name: ops\ndefault: allow\n")
     with running_gateway("--stub", env={"GATEWAY_DATA_DIR": str(directory / "data")}) as gateway:
-        for model in ("stub-echo", "stub-error-500"):
-            body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-            httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers={"authorization": "Bearer sk-anybody"})
-        eventually(lambda: len(gateway.admin("/agents").json()["items"]) == 1)
+        with httpx.Client(headers={"authorization": "Bearer sk-anybody"}) as client:
+            for model, status in (("stub-echo", 200), ("stub-error-500", 500)):
+                body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+                answered = client.post(f"{gateway.url}/v1/chat/completions", json=body)
+                assert answered.status_code == status, answered.text
+            eventually(lambda: [one["requests"] for one in gateway.admin("/agents").json()["items"]] == [2])
         agent = gateway.admin("/agents").json()["items"][0]["agent_id"]
         gateway.ask("POST", f"/quarantine/{agent}", json={"reason": "a drill"}).raise_for_status()
         body = {"model": "stub-echo", "messages": [{"role": "user", "content": "Hello"}]}
