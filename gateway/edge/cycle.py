@@ -143,7 +143,7 @@ class RequestCycle:
         """Waits while the client is slow; does nothing once it is gone. Raises RuntimeError on misuse."""
         if self._wire.write_paused:
             await self._wire.writable()
-        if self.gone:
+        if self.gone or (self.complete and self._left == 0 and not message.get("body")):
             return
         kind = message["type"]
         if kind == "http.response.body" and self.started and not self.complete:
@@ -237,6 +237,7 @@ class RequestCycle:
                 self._wire.write(b"0\r\n\r\n")
         else:
             self._send_counted(body, more)
+            more = more and self._left != 0  # who has all that was promised may leave before the application is done
         if not more:
             self.complete = True
             self._wake()

@@ -81,6 +81,21 @@ async def test_an_answer_with_a_length_is_not_chunked_and_framing_of_the_applica
     assert paper.written == b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok"
 
 
+async def test_an_answer_is_complete_with_its_last_promised_byte_whatever_its_application_does_after_it() -> None:
+    paper = Paper()
+    start = start_message(200, (b"content-length", b"4"))
+    seen: list[list[str]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in start, body_message(b"ab", more=True), body_message(b"cd", more=True), body_message(b""):
+            await send(message)
+            seen.append([*paper.events])
+
+    await cycle_on(paper).run(app, {})
+    assert paper.written == b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabcd"
+    assert seen == [[], [], ["complete, keep alive True"], ["complete, keep alive True"]]
+
+
 @pytest.mark.parametrize("status", [204, 304])
 async def test_an_answer_that_has_no_body_may_have_a_length(status: int) -> None:
     paper = Paper()
