@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -162,7 +163,7 @@ async def test_without_stub_models_or_a_gateway_that_learns_there_is_no_story(
     with pytest.raises(StoryFailure, match="of 3 agents became HEALTHY in time"):
         await told(path, Admin(), Case(FAULTS["tool"], 0.0))
     story = FleetStory(path.client, Admin().ask, random.Random(1), print, agents=3)
-    story.agents[0].model = "stub-error-500"
+    story.agents[0].behaviour = replace(WELL, status=500)
     with pytest.raises(StoryFailure, match="not served"):
         await story.run()
 
