@@ -128,6 +128,23 @@ def leuko(
     """Leuko, the immune gateway for AI agents."""
 
 
+@contextmanager
+def _loading() -> Iterator[None]:
+    """For the imports of a process that serves: nothing of them is garbage, and nothing is started yet. So an interrupt
+    ends the process, where an extension module might swallow the exception that it raises otherwise."""
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        if interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @app.command()
 def serve(
     config: Config = None,
@@ -144,13 +161,11 @@ def serve(
     with _plain_errors():
         settings = _load(config, **given)
 
-    gc.disable()  # nothing of what is imported is garbage
-    from gateway.app import serve as run
-    from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
-    from gateway.store.errors import StoreError
+    with _loading():
+        from gateway.app import serve as run
+        from gateway.edge.sockets import AddressInUse, AddressNotUsable, TLSUnusable
+        from gateway.store.errors import StoreError
 
-    gc.freeze()
-    gc.enable()
     with _plain_errors(AddressInUse, AddressNotUsable, TLSUnusable, StoreError):
         code = run(settings, lambda: _load(config, **given))
     raise typer.Exit(code)

@@ -1,7 +1,9 @@
 """The command line as a person or a container uses it."""
 
+import gc
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 import gateway.app
 from gateway import __version__
-from gateway.cli import app
+from gateway.cli import _loading, app
 from gateway.settings import Settings, SettingsError
 
 ADMIN = "adm-Vq3zL8wKx0JrTnYc"
@@ -279,3 +281,14 @@ def test_what_a_terminal_cannot_show_ends_no_command(tmp_path: Path) -> None:
     ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert r"\xe9.pem" in ran.stdout and "Traceback" not in ran.stderr
+
+
+def test_an_interrupt_while_the_gateway_is_loaded_ends_the_process_and_is_no_exception() -> None:
+    heard = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with _loading():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL and not gc.isenabled()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler and gc.isenabled()
+    finally:
+        signal.signal(signal.SIGINT, heard)
