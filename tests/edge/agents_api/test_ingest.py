@@ -49,7 +49,8 @@ def test_an_agent_is_found_by_its_name(api: AgentsApi) -> None:
 def test_an_agents_key_says_who_it_is(api: AgentsApi) -> None:
     receipt = api.post("/ingest", {**EXCHANGE, "request_id": "mine-1", "cost_usd": 0.5}, api.agent_key)
     assert receipt.json()["items"] == [{"agent_id": api.agent_id, "request_id": "mine-1"}]
-    assert any(row["request_id"] == "mine-1" and row["cost_usd"] == 0.5 for row in _vitals(api, api.agent_id))
+    wanted = ("mine-1", 0.5)
+    eventually(lambda: wanted in [(row["request_id"], row["cost_usd"]) for row in _vitals(api, api.agent_id)])
     problem(api.post("/ingest", {"agent_id": "batch-1"}, api.agent_key), 403)
     problem(api.post("/ingest", {"name": "nightly"}, api.agent_key), 403)
 
