@@ -57,6 +57,7 @@ class Credentials:
         self._trying: dict[str, set[str]] = {}
         self._full: dict[str, tuple[float, frozenset[str]]] = {}
         self._waiting: list[tuple[Agent, Vitals | None, dict[str, Any]]] = []
+        self._waiting_ids: set[str] = set()
         self._entering = WriteBehind(self.flush, interval)
 
     async def settle(self, agent: Agent) -> Agent:
@@ -88,8 +89,7 @@ class Credentials:
         if agent.verified or agent.agent_id in self._known:
             self._begun(agent, **rest)
         elif len(self._waiting) < _WAITING_LIMIT // 2:  # the rest of the room is for exchanges that count
-            self._waiting.append((agent, None, rest))
-            self._entering.wake()
+            self._wait(agent, None, rest)
 
     def seen(
         self,
@@ -104,13 +104,19 @@ class Credentials:
         """Note one exchange, in memory; `ok`: the provider answered with 2xx."""
         if agent.verified or agent.agent_id in self._known:
             return self._note(agent, vitals, client=client, address=address, tools=tools, ok=ok)
-        rest: dict[str, Any] = {"client": client, "address": address, "tools": tools}
-        if not ok:
+        rest: dict[str, Any] = {"client": client, "address": address, "tools": tools, "ok": ok}
+        room = len(self._waiting) < _WAITING_LIMIT
+        # What failed is of no agent yet, unless one that worked is being entered: then it counts after that.
+        if not ok and not (room and agent.agent_id in self._waiting_ids):
             self._tried(agent)
-            return self._note(agent, vitals, ok=False, **rest)
-        if len(self._waiting) >= _WAITING_LIMIT:
+            return self._note(agent, vitals, **rest)
+        if not room:
             return self._hand_on(self._moved(agent), vitals, rest)
+        self._wait(agent, vitals, rest)
+
+    def _wait(self, agent: Agent, vitals: Vitals | None, rest: dict[str, Any]) -> None:
         self._waiting.append((agent, vitals, rest))
+        self._waiting_ids.add(agent.agent_id)
         self._entering.wake()
 
     async def run(self) -> None:
@@ -147,6 +153,7 @@ class Credentials:
                 self._know(agent.agent_id)
             self._hand_on(agent, vitals, rest)
         self._waiting[:0] = left
+        self._waiting_ids = {agent.agent_id for agent, _, _ in self._waiting}
         return not left
 
     def _hand_on(self, agent: Agent, vitals: Vitals | None, rest: dict[str, Any]) -> None:
@@ -154,7 +161,7 @@ class Credentials:
             return self._begun(agent, **rest)
         if vitals.agent_id != agent.agent_id:
             vitals = replace(vitals, agent_id=agent.agent_id)
-        self._note(agent, vitals, ok=True, **rest)
+        self._note(agent, vitals, **rest)
 
     def _try(self, agent_id: str, credential: str, count: int) -> bool:
         """Whether there may be room for an id that is not entered yet."""

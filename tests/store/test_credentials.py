@@ -90,6 +90,20 @@ async def test_what_never_worked_is_stored_nowhere_and_takes_no_room(replicas: t
     assert not any(ok for _, _, ok in here.noted)
 
 
+async def test_what_fails_while_its_agent_is_being_entered_counts_after_what_worked(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    here, _ = replicas
+    one = agent(1)
+    for ok in (True, False):
+        await here.call(one, ok=ok)
+    assert here.noted == []
+    assert await here.credentials.flush()
+    assert here.noted == [(one.agent_id, one.agent_id, True), (one.agent_id, one.agent_id, False)]
+    await here.call(one, ok=False)
+    assert len(here.noted) == 3
+
+
 async def test_an_agent_begins_to_exist_under_the_id_that_it_will_be_counted_as(
     replicas: tuple[Replica, Replica],
 ) -> None:
