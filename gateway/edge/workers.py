@@ -16,14 +16,15 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.edge.sockets import SOCKETS_VARIABLE, describe
 
 PARENT_VARIABLE = "LEUKO_WORKER_PARENT_FD"
 ID_VARIABLE = "LEUKO_WORKER_ID"
 
-_ENDED_WELL = (0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGINT)
-"""While stopping. A signal kills a worker, or interrupts it, only before it can drain, that is before it serves."""
+_ENDED_WELL = (0, -signal.SIGTERM)
+"""While stopping. The signal kills a worker only before it can drain, that is before it serves."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,9 @@ async def run_workers(
         sockets: bound ones, by a name that the worker finds them under.
         env: the workers' environment; this process's own by default.
 
-    SIGTERM and SIGINT make the workers drain and are passed on each time they come; SIGHUP is passed on. 0 if every
-    worker ended well after that, 1 if not or if workers keep dying as soon as they start. Closes `sockets`.
+    SIGTERM and SIGINT make the workers drain, and are passed on as SIGTERM each time they come: before a worker can
+    drain, that ends it without a word. SIGHUP is passed on. 0 if every worker ended well after that, 1 if not or if
+    workers keep dying as soon as they start. Closes `sockets`.
     """
     supervisor = _Supervisor(argv, sockets, os.environ if env is None else env, restarts or RestartPolicy())
     return await supervisor.run(count)
@@ -104,10 +106,15 @@ class _Supervisor:
 
     async def run(self, count: int) -> int:
         loop = asyncio.get_running_loop()
-        handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._signal_all}
+        hang_up = partial(self._signal_all, signal.SIGHUP)
+        handlers: dict[signal.Signals, Callable[[], None]] = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGHUP: hang_up,
+        }
         # Until the loop is closed: told to stop once more, the process still ends what it started.
         for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler, number)
+            loop.add_signal_handler(number, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)  # what came while the process started comes now
         alive, held_open = os.pipe()  # nobody writes: it ends when this process does
         try:
@@ -175,14 +182,14 @@ class _Supervisor:
             *(worker, deaths, _describe_status(status)),
         )
         self._exit_code = 1
-        self._stop(signal.SIGTERM)
+        self._stop()
 
-    def _stop(self, number: signal.Signals) -> None:
+    def _stop(self) -> None:
         self._stopping.set()
         for group in self._sockets.values():
             for sock in group:
                 sock.close()  # else clients would queue here when the last worker has stopped listening
-        self._signal_all(number)
+        self._signal_all(signal.SIGTERM)
 
     def _signal_all(self, number: signal.Signals) -> None:
         for process in list(self._running):

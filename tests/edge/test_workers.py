@@ -74,6 +74,9 @@ async def test_a_hangup_that_a_worker_cannot_hear_yet_is_no_failure_of_it() -> N
     async with parent("-c|import time; time.sleep(60)") as (child, _):
         await started(child, 2)
         before = {worker.pid for worker in children(child)}
+        async with asyncio.timeout(PATIENCE):  # what is a fork of the parent still takes signals as it does
+            while any("time.sleep" not in worker.cmdline()[-1] for worker in children(child)):
+                await asyncio.sleep(0.02)
         os.kill(child.pid, signal.SIGHUP)
         async with asyncio.timeout(PATIENCE):
             while before & (now := {worker.pid for worker in children(child)}) or len(now) < 2:
