@@ -32,8 +32,10 @@ def cloud(
 
     async def serve() -> None:
         server = Server([Listener(CloudServer(Cloud()), sockets)], hooks=NothingOpen(), grace_seconds=0)
+        serving = asyncio.create_task(server.serve())
+        await server.started.wait()
         print(f"The simulated cloud listens on {url_of(sockets[0])}{PATH}", flush=True)
-        await server.serve()
+        await serving
 
     asyncio.run(serve())
 
