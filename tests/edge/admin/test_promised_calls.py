@@ -154,6 +154,8 @@ def test_what_is_answered_has_the_members_that_were_promised(client: httpx.Clien
     assert {name: set(SHAPES[name].split()) - set(shown) for name, shown in answered.items()} == dict.fromkeys(
         SHAPES, set()
     )
+    client.request("DELETE", f"{BASE}/quarantine/{agent['agent_id']}", json={"reason": "it was seen"})
+    client.delete(f"{BASE}/agents/{agent['agent_id']}")
     assert agent["agent_id"].startswith("agt_") and answered["incident"]["incident_id"].startswith("inc_")
 
 
