@@ -67,6 +67,12 @@ class World:
         found: list[dict[str, Any]] = self.gateway.admin("/agents?limit=1000").json().get("items", [])
         return found
 
+    def is_stopped(self, name: str) -> bool:
+        """Whether an agent is stopped on statistical evidence; it goes on until it is. A share of all agents may be,
+        and how many those are is looked at now and then."""
+        self.reports(name, 1, times=60)
+        return any(a["name"] == name and a["state"] == "QUARANTINED" for a in self.agents())
+
     def known(self, name: str, state: str = "") -> str:
         """The id of the agent of this name, once it is there in this state."""
         found: list[str] = []
