@@ -291,9 +291,14 @@ def test_what_the_conversation_allowed_is_executed_without_it_once(gateway: Gate
 
 def test_a_call_nobody_proposed_is_a_finding(granted: Agent) -> None:
     granted.executed("add", {"a": 70, "b": 7})
-    page = granted.gateway.admin(f"/audit?agent_id={granted.agent_id}&limit=50").json()["items"]
-    found = [one for one in page if one["metadata"].get("finding") == "unsanctioned_call"]
-    assert found
+    found: list[Any] = []
+
+    def is_recorded() -> bool:
+        page = granted.gateway.admin(f"/audit?agent_id={granted.agent_id}&limit=50").json()["items"]
+        found[:] = [one for one in page if one["metadata"].get("finding") == "unsanctioned_call"]
+        return bool(found)
+
+    eventually(is_recorded)
     assert (found[0]["tool"], found[0]["allowed"], found[0]["rule"]) == ("add", False, "granted/tools/add/grant")
 
 
