@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from statistics import median_high
 from typing import Any
 
 WINDOW = 300.0
@@ -51,4 +52,4 @@ class RecentCalls:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    return round(sorted(values)[len(values) // 2], 1) if values else None
+    return round(median_high(values), 1) if values else None
